@@ -1,0 +1,114 @@
+"""Find and read configs, also mmseg's own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mmseg
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+
+from ..core.errors import ConfigError
+
+_OWN = 'mmseg::'
+
+
+def load_config(
+    config: str | os.PathLike | Config, cfg_options: Mapping | None = None
+) -> Config:
+    """Read a config file, or one of mmseg's own.
+
+    Args:
+        config: A path, ``'mmseg::FAMILY/NAME.py'``, or a ready config.
+        cfg_options (mapping, optional): Settings to override, by dotted key.
+
+    Returns:
+        Config: A copy; its default scope is initialised.
+
+    Raises:
+        ConfigError: If there is no such file or it cannot be read.
+    """
+    if isinstance(config, Config):
+        cfg = config.copy()
+    else:
+        path = find_config(config)
+        try:
+            cfg = Config.fromfile(path)
+        except Exception as error:
+            raise ConfigError(
+                f'{config} could not be read: {one_line(error)}'
+            ) from error
+    if cfg_options:
+        cfg.merge_from_dict(dict(cfg_options))
+    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    return cfg
+
+
+def find_config(config: str | os.PathLike) -> Path:
+    """Path of a config; ``mmseg::`` names are looked up in the package.
+
+    Raises:
+        ConfigError: If there is no such file.
+    """
+    name = os.fspath(config)
+    if name.startswith(_OWN):
+        root = mmseg_configs()
+        path = root / name[len(_OWN) :]
+        if not path.is_file():
+            raise ConfigError(
+                f'mmseg has no config {name[len(_OWN) :]}'
+                f'{_similar(root, path)}'
+            )
+        return path
+    path = Path(name)
+    if not path.is_file():
+        hint = ''
+        if (mmseg_configs() / name).is_file():
+            hint = f"; mmseg's own is written {_OWN}{name}"
+        raise ConfigError(f'there is no config file {name}{hint}')
+    return path
+
+
+def mmseg_configs() -> Path:
+    """The folder of mmseg's own configs, inside the installed package."""
+    root = Path(mmseg.__path__[0])
+    packed = root / '.mim' / 'configs'
+    return packed if packed.is_dir() else root.parent / 'configs'
+
+
+def _similar(root: Path, path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        families = sorted(p.name for p in root.glob('[!_]*') if p.is_dir())
+        return f'; its families are {", ".join(families)}'
+    names = sorted(p.name for p in folder.glob('*.py'))
+    return f'; {folder.name}/ has for example {", ".join(names[:4])}'
+
+
+def without_pretrained(model_cfg: Any) -> Any:
+    """A model config whose weights need no file and no network."""
+    if isinstance(model_cfg, Mapping):
+        kept = {}
+        for key, value in model_cfg.items():
+            pretrained = key == 'pretrained' and isinstance(value, str)
+            init = (
+                key == 'init_cfg'
+                and isinstance(value, Mapping)
+                and value.get('type') == 'Pretrained'
+            )
+            kept[key] = (
+                None if pretrained or init else without_pretrained(value)
+            )
+        return ConfigDict(kept)
+    if isinstance(model_cfg, (list, tuple)):
+        return type(model_cfg)(without_pretrained(v) for v in model_cfg)
+    return model_cfg
+
+
+def one_line(error: BaseException) -> str:
+    """An exception's text on one line, of bounded length."""
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return text if len(text) <= 300 else text[:297] + '...'

@@ -1,0 +1,224 @@
+"""Config and checkpoint in, ERFs out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import mmcv
+import mmengine
+import mmseg
+import torch
+from mmengine.config import Config
+
+from ..core.errors import ERFError, ImageError, MeasurementError
+from ..core.measurement import Measurement
+from ..core.result import ERFResult
+from ..core.statistics import SHARES
+from ..engine.segmentor import PreparedBatch, prepare
+from ..engine.selection import check_num_images, check_order, chosen_indices
+from .config import load_config, one_line
+from .images import ImageSource, open_images
+from .model import build_model
+
+
+@dataclass
+class ERFRun:
+    """Results of a run, with what happened on the way.
+
+    Attributes:
+        results (dict[str, ERFResult]): By layer.
+        skipped (dict[str, str]): Images that were left out, and why.
+        notes (list[str]): What the user should know, a sentence each.
+        provenance (dict): Config, checkpoint, device, versions.
+    """
+
+    results: dict[str, ERFResult]
+    skipped: dict[str, str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    provenance: dict = field(default_factory=dict)
+
+
+def erf_from_config(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    layers: Sequence[str | dict] | str | None = None,
+    num_images: int = 50,
+    img_dir: str | os.PathLike | None = None,
+    input_size: Sequence[int] | None = None,
+    device: str | None = None,
+    **options: Any,
+) -> dict[str, ERFResult]:
+    """ERFs of a config's model on its validation set or on any images.
+
+    Args:
+        config: A path, ``'mmseg::FAMILY/NAME.py'``, or a config.
+        checkpoint: None for the config's own initial weights.
+        layers (sequence of str, optional): See :func:`mmerf.measure_erf`.
+        num_images (int): How many images; all where there are fewer.
+        img_dir: Any folder of images; None for the validation set.
+        input_size (tuple[int, int], optional): Measure at this (H, W).
+        device (str, optional): None for CUDA where there is one, else CPU.
+        **options: As :func:`run_erf` takes them.
+
+    Returns:
+        dict[str, ERFResult]: By layer key.
+
+    Raises:
+        ERFError: One line for whatever the user can mend.
+    """
+    return run_erf(
+        config,
+        checkpoint,
+        layers=layers,
+        num_images=num_images,
+        img_dir=img_dir,
+        input_size=input_size,
+        device=device,
+        **options,
+    ).results
+
+
+def run_erf(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    layers: Sequence[str | dict] | str | None = None,
+    num_images: int = 50,
+    order: str = 'even',
+    img_dir: str | os.PathLike | None = None,
+    input_size: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    device: str | None = None,
+    target: Any = None,
+    attribution: Any = None,
+    shares: Sequence[float] = SHARES,
+    amp: str | None = None,
+    seed: int = 0,
+    trust_checkpoint: bool = False,
+    cfg_options: Mapping | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ERFRun:
+    """The same, with the images left out and the provenance.
+
+    Args:
+        order (str): ``'even'`` over the dataset, or the ``'first'`` images.
+        batch_size (int, optional): Images in one pass; None for 1.
+        target, attribution, shares, amp: See :func:`mmerf.measure_erf`.
+        seed (int): Of initial weights and of whatever is drawn.
+        trust_checkpoint (bool): Allow a checkpoint that runs code.
+        cfg_options (mapping, optional): Settings to override, by dotted key.
+        progress (callable, optional): Told (images done, images in all).
+
+    Returns:
+        ERFRun: Results, skipped images, notes and provenance.
+
+    Raises:
+        ERFError: One line for whatever the user can mend.
+    """
+    check_num_images(num_images)
+    check_order(order)
+    cfg = load_config(config, cfg_options)
+    source = open_images(cfg, img_dir)
+    model, loaded = build_model(
+        cfg,
+        checkpoint,
+        device=device,
+        seed=seed,
+        trust_checkpoint=trust_checkpoint,
+    )
+    measurement = Measurement(
+        model,
+        layers,
+        target=target,
+        attribution=attribution,
+        shares=shares,
+        input_size=input_size,
+        batch_size=batch_size,
+        amp=amp,
+    )
+    indices = chosen_indices(len(source.paths), num_images, order)
+    for batch in source.batches(indices, batch_size or 1):
+        _measure(measurement, batch, source)
+        if progress is not None:
+            done = measurement.seen + len(source.skipped)
+            progress(done, len(indices))
+    if not measurement.seen:
+        reasons = '; '.join(f'{p}: {r}' for p, r in source.skipped.items())
+        raise ImageError(
+            f'none of the {len(indices)} image(s) of {source.where} could be '
+            f'measured: {reasons[:400]}'
+        )
+    provenance = _provenance(config, cfg, loaded, model, seed)
+    notes = _notes(checkpoint, loaded)
+    notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
+    results = measurement.compute(provenance)
+    if not results:
+        raise MeasurementError('; '.join(notes))
+    return ERFRun(results, source.skipped, notes, provenance)
+
+
+def _measure(
+    measurement: Measurement, data_batch: dict, source: ImageSource
+) -> None:
+    """Measure a batch; where it fails, image by image, skipping those."""
+    batch = prepare(measurement.model, data_batch)
+    try:
+        _update(measurement, batch)
+    except ERFError:
+        raise
+    except torch.OutOfMemoryError as error:
+        raise MeasurementError(
+            'out of memory; use a smaller --batch-size or --input-size'
+        ) from error
+    except Exception as error:
+        if len(batch.inputs) > 1:
+            for i in range(len(batch.inputs)):
+                one = {key: [value[i]] for key, value in data_batch.items()}
+                _measure(measurement, one, source)
+            return
+        h, w = batch.inputs.shape[2:]
+        source.skipped[batch.names[0]] = (
+            f'the model does not run on its {h} x {w} input: {one_line(error)}'
+        )
+
+
+def _update(measurement: Measurement, batch: PreparedBatch) -> None:
+    measurement.update(batch.inputs, batch.forward, batch.metas, batch.names)
+
+
+def _notes(checkpoint: Any, loaded: Mapping) -> list[str]:
+    if checkpoint is None:
+        return [
+            "no checkpoint: measured at the config's own initial weights "
+            '(nothing was fetched; pretrained parts are random)'
+        ]
+    notes = []
+    for kind in ('missing', 'unexpected'):
+        keys = loaded[kind]
+        if keys:
+            notes.append(
+                f'{len(keys)} weight(s) {kind} in the checkpoint, first '
+                f'{keys[0]}'
+            )
+    return notes
+
+
+def _provenance(
+    config: Any, cfg: Config, loaded: Mapping, model: Any, seed: int
+) -> dict:
+    name = config if isinstance(config, (str, os.PathLike)) else cfg.filename
+    path = loaded.get('path')
+    return {
+        'config': None if name is None else os.fspath(name),
+        'checkpoint': None if path is None else Path(path).name,
+        'checkpoint_sha256': loaded.get('sha256'),
+        'device': str(next(model.parameters()).device),
+        'seed': seed,
+        'mmengine': mmengine.__version__,
+        'mmcv': mmcv.__version__,
+        'mmseg': mmseg.__version__,
+    }

@@ -1,0 +1,1 @@
+"""What an ERF is and how it is measured: torch, NumPy, SciPy only."""

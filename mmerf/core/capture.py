@@ -1,0 +1,266 @@
+"""Run a model once and hand each asked layer's output to its target.
+
+The instance's ``forward`` is wrapped rather than hooked: segmentors call
+``decode_head.forward(x)``, which no forward hook sees. The score is taken at
+the moment the layer returns, before an in-place operation overwrites it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import (
+    Callable,
+    Iterable,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import contextmanager, nullcontext, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+
+from .errors import LayerError, TargetError
+from .geometry import Grid
+from .grid_history import GridHistory
+from .layers import Layer, output_key, shorten
+from .outputs import (
+    OutputContext,
+    describe,
+    leaves,
+    pick,
+    to_nchw,
+    undecided,
+)
+from .targets import Target, TargetContext
+
+_UNSET = object()
+
+
+@contextmanager
+def tapped(
+    modules: Iterable[nn.Module],
+    returned: Callable[[nn.Module, Any], None],
+) -> Iterator[None]:
+    """Call ``returned(module, output)`` whenever a module's forward returns.
+
+    Args:
+        modules (iterable of nn.Module): Without repeats.
+        returned (callable): Sees the output before anything else does.
+
+    Whatever happens inside, every module gets its own forward back.
+    """
+    before: list[tuple[nn.Module, Any]] = []
+    try:
+        for module in modules:
+            before.append((module, module.__dict__.get('forward', _UNSET)))
+            module.__dict__['forward'] = _wrapper(module, returned)
+        yield
+    finally:
+        for module, forward in before:
+            if forward is _UNSET:
+                module.__dict__.pop('forward', None)
+            else:
+                module.__dict__['forward'] = forward
+
+
+def _wrapper(
+    module: nn.Module, returned: Callable[[nn.Module, Any], None]
+) -> Callable:
+    inner = module.forward
+
+    def forward(*args: Any, **kwargs: Any) -> Any:
+        output = inner(*args, **kwargs)
+        returned(module, output)
+        return output
+
+    return forward
+
+
+class _Enough(BaseException):
+    """Ends a forward once the last asked layer has returned."""
+
+
+@dataclass
+class _Plan:
+    """What one whole forward at one input size has taught."""
+
+    calls: dict[str, int] = field(default_factory=dict)  # by module name
+    grids: dict[str, Grid] = field(default_factory=dict)  # by output key
+
+
+class Capture:
+    """The layers asked of a model, and how to read them.
+
+    Args:
+        layers (sequence of Layer): From ``find_layers``.
+
+    The first forward at an input size runs whole, so that layers called
+    several times and the history of every grid are known; later ones end
+    once the last asked layer has returned.
+    """
+
+    def __init__(self, layers: Sequence[Layer]) -> None:
+        self.layers = list(layers)
+        self._plans: dict[tuple, _Plan] = {}
+
+    def scores(
+        self,
+        forward: Callable[[Tensor], Any],
+        inputs: Tensor,
+        target: Target,
+        metas: Sequence[Mapping] | None = None,
+    ) -> dict[str, Tensor]:
+        """Run the model once and score every asked layer.
+
+        Args:
+            forward (callable): Runs the model on ``inputs``.
+            inputs (Tensor): Shape (N, C, H, W).
+            target (Target): What is scored.
+            metas (sequence of mappings, optional): One per image.
+
+        Returns:
+            dict[str, Tensor]: Layer key to scores, shape (N,), in the order
+            of the layers; with their graph where gradients are enabled.
+
+        Raises:
+            LayerError: If a layer was not reached or cannot be read.
+            TargetError: If a target returns anything but (N,) numbers.
+        """
+        shape = tuple(inputs.shape[1:])
+        plan = self._plans.get(shape)
+        run = _Run(self.layers, inputs, target, metas, plan)
+        tap = tapped(run.by_module, run.returned)
+        with tap, run.history or nullcontext():
+            with suppress(_Enough):
+                forward(inputs)
+        self._plans[shape] = run.finished()
+        return run.ordered()
+
+    def contexts(self, input_shape: tuple) -> dict[str, Grid]:
+        """Each output's grid at an input shape (C, H, W) that was run."""
+        return dict(self._plans[tuple(input_shape)].grids)
+
+
+class _Run:
+    """One forward pass: counts calls, reads outputs, keeps scores."""
+
+    def __init__(
+        self,
+        layers: list[Layer],
+        inputs: Tensor,
+        target: Target,
+        metas: Sequence[Mapping] | None,
+        plan: _Plan | None,
+    ) -> None:
+        self.layers, self.inputs, self.target = layers, inputs, target
+        self.metas, self.plan = metas, plan
+        self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
+        self.history = GridHistory(self.size) if plan is None else None
+        self.calls = dict.fromkeys((layer.name for layer in layers), 0)
+        self.by_module: dict[nn.Module, list[Layer]] = {}
+        for layer in layers:
+            self.by_module.setdefault(layer.module, []).append(layer)
+        self.scores: dict[str, dict[str, Tensor]] = {}
+        self.grids: dict[str, dict[str, Grid]] = {}
+
+    def returned(self, module: nn.Module, output: Any) -> None:
+        """Called as a tapped module returns: read it, or end the forward."""
+        layers = self.by_module[module]
+        call = self.calls[layers[0].name]
+        for layer in layers:
+            self.calls[layer.name] = call + 1
+        for layer in layers:
+            if self._wanted(layer, call):
+                self._read(layer, output)
+        if self._complete():
+            raise _Enough
+
+    def _wanted(self, layer: Layer, call: int) -> bool:
+        if layer.call is not None:
+            return call == layer.call
+        return self.plan is None or call == self.plan.calls[layer.name] - 1
+
+    def _complete(self) -> bool:
+        return self.plan is not None and all(
+            self.calls[layer.name]
+            >= (
+                self.plan.calls[layer.name]
+                if layer.call is None
+                else layer.call + 1
+            )
+            for layer in self.layers
+        )
+
+    def _read(self, layer: Layer, output: Any) -> None:
+        scores: dict[str, Tensor] = {}
+        grids: dict[str, Grid] = {}
+        chosen = pick(output, layer.indices, layer.key)
+        for indices, leaf in leaves(chosen):
+            key = output_key(layer.key, indices)
+            nchw = to_nchw(leaf, self._context(layer, key))
+            if nchw is None or (self.plan and key not in self.plan.grids):
+                continue
+            grids[key] = self._grid(key, nchw)
+            scores[key] = self._score(key, nchw, grids[key])
+        if not scores:
+            context = self._context(layer, layer.key)
+            raise undecided(layer.key, chosen, context)
+        self.scores[layer.key], self.grids[layer.key] = scores, grids
+
+    def _context(self, layer: Layer, key: str) -> OutputContext:
+        grid, sizes = layer.grid, []
+        if self.history is not None:
+            sizes = list(self.history.grids)
+        elif self.plan is not None and key in self.plan.grids:
+            grid = self.plan.grids[key].size  # as the whole forward read it
+        return OutputContext(len(self.inputs), self.size, sizes, grid)
+
+    def _grid(self, key: str, nchw: Tensor) -> Grid:
+        if self.history is not None:
+            return self.history.grid((int(nchw.shape[2]), int(nchw.shape[3])))
+        assert self.plan is not None
+        return self.plan.grids[key]
+
+    def _score(self, key: str, nchw: Tensor, grid: Grid) -> Tensor:
+        context = TargetContext(key, self.size, grid, self.metas)
+        # A clone, since what a target saves for its own backward (a clamp
+        # saves its input) must outlive an in-place operation that follows.
+        score = self.target(nchw.clone(), context)
+        if not isinstance(score, Tensor) or score.shape != nchw.shape[:1]:
+            raise TargetError(
+                f'{key}: the target returned {describe(score)} for '
+                f'{len(nchw)} image(s); return one number an image, shape '
+                f'({len(nchw)},)'
+            )
+        return score
+
+    def finished(self) -> _Plan:
+        """The plan for later runs; checks that every layer was reached."""
+        for layer in self.layers:
+            if layer.key in self.scores:
+                continue
+            count = self.calls[layer.name]
+            if layer.call is not None and count:
+                raise LayerError(
+                    f'{layer.key}: the layer is called {count} time(s) in a '
+                    f'forward; ask for @0 to @{count - 1}'
+                )
+            raise LayerError(
+                f'{shorten(layer.name)} is not run in inference, so it has '
+                'no receptive field there; choose a layer that is'
+            )
+        if self.plan is not None:
+            return self.plan
+        grids = {
+            k: g for found in self.grids.values() for k, g in found.items()
+        }
+        return _Plan(self.calls, grids)
+
+    def ordered(self) -> dict[str, Tensor]:
+        """Scores in the order in which the layers were asked for."""
+        return {
+            key: score
+            for layer in self.layers
+            for key, score in self.scores[layer.key].items()
+        }

@@ -1,0 +1,214 @@
+"""Layer names, globs and output indices, resolved to modules."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from .errors import LayerError
+
+_REQUEST = re.compile(
+    r'(?P<name>[^\[\]@]+)(@(?P<call>\d+))?(?P<indices>(\[-?\d+\])*)', re.S
+)
+_SHOWN = 80  # characters of a user's text that an error quotes
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module whose output is wanted.
+
+    Attributes:
+        name (str): The module's name, as ``model.named_modules()`` prints it.
+        module (nn.Module): The module itself.
+        indices (tuple[int, ...]): Which output of a module that returns
+            several; empty for all of them.
+        call (int, optional): Which of several calls in one forward, from 0;
+            None for the last.
+        grid (tuple[int, int], optional): The output's (h, w), where its
+            shape alone does not say.
+    """
+
+    name: str
+    module: nn.Module
+    indices: tuple[int, ...] = ()
+    call: int | None = None
+    grid: tuple[int, int] | None = None
+
+    @property
+    def prefix(self) -> str:
+        """The layer's key before the indices of an output are added."""
+        return self.name if self.call is None else f'{self.name}@{self.call}'
+
+    @property
+    def key(self) -> str:
+        """The layer as it was asked for, with its output indices."""
+        return output_key(self.prefix, self.indices)
+
+
+def output_key(prefix: str, indices: Iterable[int]) -> str:
+    """Name of one output of a module.
+
+    Example:
+        >>> output_key('backbone', (3,))
+        'backbone[3]'
+    """
+    return prefix + ''.join(f'[{index}]' for index in indices)
+
+
+def shorten(text: object) -> str:
+    """A user's text as an error quotes it: one line, of bounded length.
+
+    Example:
+        >>> shorten('layer' + '4' * 200)[-6:]
+        '444...'
+    """
+    shown = repr(text)
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + '...'
+
+
+def glob_to_regex(pattern: str) -> re.Pattern[str]:
+    """Compile a layer glob: ``*`` stops at a dot, ``**`` crosses it.
+
+    Args:
+        pattern (str): Module name in which ``*``, ``**`` and ``?`` are wild.
+
+    Returns:
+        re.Pattern[str]: To be used with ``fullmatch``.
+
+    Example:
+        >>> bool(glob_to_regex('backbone.*').fullmatch('backbone.layer1'))
+        True
+        >>> bool(glob_to_regex('backbone.*').fullmatch('backbone.layer1.0'))
+        False
+    """
+    wild = {'**': '.*', '*': r'[^.]*', '?': r'[^.]'}
+    parts = re.split(r'(\*\*|\*|\?)', pattern)
+    return re.compile(
+        ''.join(wild.get(part) or re.escape(part) for part in parts)
+    )
+
+
+def find_layers(
+    model: nn.Module, requests: Sequence[str | dict] | str | None
+) -> list[Layer]:
+    """Resolve layer requests against a model.
+
+    Args:
+        model (nn.Module): The model, without wrappers.
+        requests (sequence of str or dict, optional): Module names or globs,
+            each with an optional call ``@k`` and optional output indices
+            ``[i][j]``; or ``dict(name=..., grid=(h, w))``. None asks for
+            every output of ``model.backbone`` and for ``model.decode_head``.
+
+    Returns:
+        list[Layer]: In the order of the requests, without repeats; what one
+        glob matches, in the model's order.
+
+    Raises:
+        LayerError: If a request is malformed or matches no module.
+    """
+    modules = {name: m for name, m in model.named_modules() if name}
+    if requests is None:
+        requests = default_layers(modules)
+    elif isinstance(requests, (str, dict)):
+        requests = [requests]
+    found: dict[str, Layer] = {}
+    for request in requests:
+        for layer in _find_one(modules, request):
+            found.setdefault(layer.key, layer)
+    if not found:
+        raise LayerError(
+            'no layer was asked for; give at least one name, for example '
+            f'{next(iter(modules), None)!r}'
+        )
+    return list(found.values())
+
+
+def default_layers(modules: Iterable[str]) -> list[str]:
+    """The layers measured when none is named: backbone and decode head.
+
+    A cascade's heads (``decode_head.0``, ``decode_head.1``) each count.
+    """
+    names = list(modules)
+    heads = [n for n in names if re.fullmatch(r'decode_head\.\d+', n)]
+    if not heads:
+        heads = [n for n in names if n == 'decode_head']
+    found = [n for n in names if n == 'backbone'] + heads
+    if not found:
+        top = [n for n in names if '.' not in n]
+        raise LayerError(
+            'this model has neither a backbone nor a decode_head to measure '
+            f'by default; name the layers, for example {", ".join(top[:8])}'
+        )
+    return found
+
+
+def _find_one(
+    modules: dict[str, nn.Module], request: str | dict
+) -> list[Layer]:
+    grid = None
+    asked: object = request
+    if isinstance(request, dict):
+        asked, grid = _unpack(request)
+    if not isinstance(asked, str):
+        raise LayerError(
+            f'a layer is named by a string, not {shorten(asked)}; for '
+            "example 'backbone[3]'"
+        )
+    match = _REQUEST.fullmatch(asked)
+    if match is None:
+        raise LayerError(
+            f'cannot read the layer name {shorten(asked)}; write a module '
+            "name, then an output index if you want one: 'backbone[3]'"
+        )
+    pattern = match['name']
+    indices = tuple(int(i) for i in re.findall(r'-?\d+', match['indices']))
+    call = None if match['call'] is None else int(match['call'])
+    if pattern in modules:
+        names = [pattern]
+    else:
+        regex = glob_to_regex(pattern)
+        names = [name for name in modules if regex.fullmatch(name)]
+    if not names:
+        raise LayerError(_no_match(pattern, list(modules)))
+    return [Layer(name, modules[name], indices, call, grid) for name in names]
+
+
+def _unpack(request: dict) -> tuple[object, tuple[int, int] | None]:
+    unknown = set(request) - {'name', 'grid'}
+    grid = request.get('grid')
+    if unknown or 'name' not in request:
+        raise LayerError(
+            f'cannot read the layer {shorten(request)}; write '
+            "dict(name='backbone.norm', grid=(h, w))"
+        )
+    if grid is None:
+        return request['name'], None
+    if (
+        not isinstance(grid, (tuple, list))
+        or len(grid) != 2
+        or not all(isinstance(side, int) and side > 0 for side in grid)
+    ):
+        raise LayerError(
+            f'grid={shorten(grid)} is not the (h, w) of a layer output; '
+            'write two positive whole numbers'
+        )
+    return request['name'], (int(grid[0]), int(grid[1]))
+
+
+def _no_match(pattern: str, names: list[str]) -> str:
+    asked = pattern[:_SHOWN]
+    near = difflib.get_close_matches(asked, names, n=4, cutoff=0.5)
+    if not near:
+        tail = asked.rsplit('.', 1)[-1]
+        near = [n for n in names if tail and tail in n][:4]
+    if not near:
+        near = [n for n in names if '.' not in n][:8]
+    return (
+        f'no layer matches {shorten(pattern)}; nearest: {", ".join(near)} '
+        '(python tools/erf.py CONFIG --list-layers prints them all)'
+    )

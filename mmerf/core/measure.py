@@ -1,0 +1,87 @@
+"""Measure ERFs: model and images in, one ERFResult a layer out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+from torch import Tensor, nn
+
+from .errors import MeasurementError
+from .measurement import Measurement
+from .result import ERFResult
+from .statistics import SHARES
+
+_TENSOR_BATCH = 8  # images a pass, where one Tensor holds all of them
+
+
+def measure_erf(
+    model: nn.Module,
+    images: Tensor | Iterable[Tensor],
+    layers: Sequence[str | dict] | str | None = None,
+    *,
+    target: Any = None,
+    attribution: Any = None,
+    forward: Callable[[Tensor], Any] | None = None,
+    shares: Sequence[float] = SHARES,
+    input_size: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    amp: str | None = None,
+    provenance: Mapping | None = None,
+) -> dict[str, ERFResult]:
+    """Effective receptive fields of a model's layers.
+
+    Args:
+        model (nn.Module): Any torch module; it is left as it was.
+        images (Tensor or iterable of Tensor): Normalised inputs, shape
+            (N, C, H, W), or batches of them.
+        layers (sequence of str, optional): Module names, globs (``*`` stops
+            at a dot, ``**`` crosses it) and output indices (``name[i]``).
+            None: the outputs of ``backbone`` and ``decode_head``.
+        target, attribution: What is scored, and how it is attributed; a
+            name, ``dict(type=...)`` or object. None: the centre unit, the
+            positive input gradient.
+        forward (callable, optional): ``forward(inputs)`` runs the model;
+            None calls ``model(inputs)``.
+        shares (sequence of float): Shares that the statistics report.
+        input_size (tuple[int, int], optional): Resize inputs to this (H, W).
+        batch_size (int, optional): Most images in one pass; None: 8 for one
+            Tensor, else each batch as it comes.
+        amp (str, optional): ``'bfloat16'`` or ``'float16'``.
+        provenance (mapping, optional): Stored with every result.
+
+    Returns:
+        dict[str, ERFResult]: By layer key, in the order asked.
+
+    Raises:
+        LayerError: If a layer does not exist or cannot be read.
+        MeasurementError: If there is no image, or a map is never finite.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+        >>> _ = nn.init.ones_(net[0].weight)
+        >>> results = measure_erf(net, torch.rand(2, 3, 9, 9), ['0'])
+        >>> results['0'].statistics()['centred_square']['0.99']['side']
+        3
+    """
+    if batch_size is None and isinstance(images, Tensor):
+        batch_size = _TENSOR_BATCH
+    measurement = Measurement(
+        model,
+        layers,
+        target=target,
+        attribution=attribution,
+        shares=shares,
+        input_size=input_size,
+        batch_size=batch_size,
+        amp=amp,
+    )
+    run = None if forward is None else lambda inputs, metas: forward(inputs)
+    for batch in [images] if isinstance(images, Tensor) else images:
+        measurement.update(batch, run)
+    failures = measurement.failures()
+    if failures:
+        key, reason = next(iter(failures.items()))
+        raise MeasurementError(f'{key}: {reason}')
+    return measurement.compute(provenance)

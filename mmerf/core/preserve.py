@@ -1,0 +1,97 @@
+"""Leave no trace: a model and the random state, as they were before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+# Switches of activation checkpointing: mmcv-style and torchvision-style
+# models, transformers; under it a block's output carries no gradient yet.
+_CHECKPOINTING = ('with_cp', 'use_checkpoint', 'gradient_checkpointing')
+
+
+@contextmanager
+def preserved(model: nn.Module) -> Iterator[None]:
+    """Measure inside; afterwards the model is as it was, whatever happened.
+
+    Inside, the model is in eval mode, its parameters need no gradient and
+    activation checkpointing is off. Afterwards train/eval flags,
+    ``requires_grad``, buffers, those switches, gradient mode and the random
+    state of Python, NumPy and torch are what they were before.
+
+    Args:
+        model (nn.Module): The model, without wrappers.
+    """
+    with ExitStack() as stack:
+        stack.enter_context(random_state(model))
+        stack.enter_context(_buffers(model))
+        stack.callback(_restore_flags, _flags(model))
+        model.eval()
+        for module in model.modules():
+            for name in _CHECKPOINTING:
+                if module.__dict__.get(name) is True:
+                    setattr(module, name, False)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        yield
+
+
+@contextmanager
+def random_state(model: nn.Module | None = None) -> Iterator[None]:
+    """Restore the random state of Python, NumPy and torch on leaving.
+
+    Args:
+        model (nn.Module, optional): Whose CUDA devices to include.
+    """
+    tensors = model.parameters() if model is not None else ()
+    devices = sorted({p.device.index or 0 for p in tensors if p.is_cuda})
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+def _flags(model: nn.Module) -> list[tuple[Any, str, Any]]:
+    flags: list[tuple[Any, str, Any]] = []
+    for module in model.modules():
+        flags.append((module, 'training', module.training))
+        for name in _CHECKPOINTING:
+            if name in module.__dict__:
+                flags.append((module, name, module.__dict__[name]))
+    for parameter in model.parameters():
+        flags.append((parameter, 'requires_grad', parameter.requires_grad))
+    return flags
+
+
+def _restore_flags(flags: list[tuple[Any, str, Any]]) -> None:
+    for owner, name, value in flags:
+        setattr(owner, name, value)
+
+
+@contextmanager
+def _buffers(model: nn.Module) -> Iterator[None]:
+    """Put back every buffer that was written to or replaced."""
+    saved = [
+        (module, name, buffer, buffer.detach().clone(), buffer._version)
+        for module in model.modules()
+        for name, buffer in module._buffers.items()
+        if buffer is not None and not buffer.is_inference()
+    ]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for module, name, buffer, value, version in saved:
+                if buffer._version != version:
+                    buffer.copy_(value)
+                if module._buffers.get(name) is not buffer:
+                    module._buffers[name] = buffer

@@ -1,0 +1,83 @@
+"""The numbers of the RepLKNet paper's own analysis, for its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from ._profile import Center, check_map, check_share, mass_by_square
+
+
+def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
+    """Side of a high-contribution square by the rule of that paper.
+
+    The map's log10(x + 1) over its maximum; squares about
+    (H // 2, W // 2), from side 3, whose half stays below H // 2 and inside
+    the width; the first that holds strictly more than the share.
+
+    Args:
+        map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0. Its scale
+            matters: the rule is not scale invariant.
+        share (float): In (0, 1].
+
+    Returns:
+        int, optional: Side in pixels; None where the rule finds none.
+
+    Raises:
+        StatisticError: If statistics are not defined for the map or share.
+
+    Source: Ding et al. 2022, arXiv:2203.06717, table of high-contribution
+    areas.
+
+    Example:
+        >>> replknet_side(np.ones((9, 9)), 0.2)
+        5
+        >>> replknet_side(np.ones((9, 9)), 0.99) is None
+        True
+    """
+    check_map(map_hw)
+    check_share(share)
+    scaled = np.log10(map_hw + 1)
+    peak = scaled.max()
+    if peak == 0:  # every value below the resolution of x + 1
+        return None
+    height, width = map_hw.shape
+    mass = mass_by_square(scaled / peak, (height // 2, width // 2))
+    stop = min(height // 2, width // 2 + 1)
+    above = mass[1:stop] / mass[-1] > share
+    return 2 * int(np.argmax(above)) + 3 if above.any() else None
+
+
+def summary(
+    map_hw: np.ndarray,
+    center_yx: Center,
+    shares: Sequence[float],
+    area: float | None,
+) -> dict:
+    """Side (px) and area ratio for each share; a note where there is none.
+
+    The published rule is about the middle of one image: with images of
+    different sizes (``area`` given) there is no such middle, and each entry
+    is None.
+    """
+    height, width = map_hw.shape
+    result: dict = {}
+    missing = []
+    for share in shares:
+        side = None if area is not None else replknet_side(map_hw, share)
+        if side is None:
+            missing.append(str(share))
+            result[str(share)] = None
+        else:
+            ratio = side / height * side / width
+            result[str(share)] = {'side': side, 'area_ratio': ratio}
+    if area is not None:
+        result['note'] = 'images differ in size: the rule needs one size'
+    elif missing:
+        largest = 2 * min(height // 2 - 1, width // 2) + 1
+        result['note'] = (
+            f'no square of the published rule (side 3 to {max(largest, 0)}) '
+            f'holds more than {", ".join(missing)}'
+        )
+    return result

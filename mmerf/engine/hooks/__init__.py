@@ -1,0 +1,5 @@
+"""Hooks for MMEngine's runner."""
+
+from .erf_hook import ERFHook
+
+__all__ = ['ERFHook']

@@ -1,0 +1,155 @@
+"""How results reach the log line, scalars.json and every vis backend."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from mmengine.dist import is_main_process
+from mmengine.hooks import LoggerHook
+from mmengine.runner import Runner
+from mmengine.visualization import LocalVisBackend
+
+from ..core.result import ERFResult
+from ..core.statistics.centred_square import (
+    centred_square,
+    square_area_ratio,
+)
+from ..plots.map import plot_map
+from ..plots.render import to_rgb
+
+
+def log_step(runner: Runner) -> int:
+    """The step that LoggerHook uses: iteration, or epoch; 0 in a bare test.
+
+    Asking a runner that never trained for its iteration would build the
+    training loop, and with it the training data.
+    """
+    loop = runner._train_loop
+    if loop is None or isinstance(loop, dict):
+        return 0
+    logger = _logger_hook(runner)
+    by_epoch = logger is None or getattr(logger, 'log_metric_by_epoch', True)
+    return int(runner.epoch if by_epoch else runner.iter)
+
+
+def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
+    """The headline scalars of each layer, by their tags.
+
+    A map that is zero everywhere has no sides; only its count is given.
+    """
+    tags: dict[str, float] = {}
+    for layer, result in results.items():
+        if result.map.any():
+            half = centred_square(result.map, 0.5, result.center)
+            most = centred_square(result.map, 0.99, result.center)
+            shape = (result.map.shape[0], result.map.shape[1])
+            tags[f'erf/{layer}/side_0.5'] = half
+            tags[f'erf/{layer}/side_0.99'] = most
+            tags[f'erf/{layer}/area_ratio_0.5'] = square_area_ratio(
+                shape, half, result.center, result.image_area
+            )
+        tags[f'erf/{layer}/zero_score_images'] = result.zero_score_images
+    return tags
+
+
+def publish(
+    runner: Runner,
+    results: Mapping[str, ERFResult],
+    step: int,
+    normalization: str,
+) -> dict[str, Exception]:
+    """Hand results to every vis backend, the picture where it takes those.
+
+    Args:
+        runner (Runner): Whose visualizer's backends are served.
+        results (mapping of str to ERFResult): By layer.
+        step (int): The step to log at.
+        normalization (str): Of the pictures.
+
+    Returns:
+        dict[str, Exception]: Backends that failed, and how.
+    """
+    errors: dict[str, Exception] = {}
+    if not is_main_process():
+        return errors
+    for layer, result in results.items():
+        picture: np.ndarray | None = None
+        for name, backend in runner.visualizer._vis_backends.items():
+            try:
+                if hasattr(backend, 'add_erf'):
+                    backend.add_erf(result, step)
+                    continue
+                if picture is None:
+                    picture = _picture(result, step, normalization)
+                _add_image(backend, f'erf/{layer}', picture, step)
+            except Exception as error:  # one backend must not stop others
+                errors[name] = error
+    return errors
+
+
+def publish_scalars(runner: Runner, tags: dict[str, float], step: int) -> None:
+    """Hand scalars to the vis backends where LoggerHook does not."""
+    logger = _logger_hook(runner)
+    path = getattr(logger, 'json_log_path', None)
+    runner.visualizer.add_scalars(tags, step=step, file_path=path)
+
+
+class HubScalars:
+    """Scalars in the message hub, for as long as LoggerHook needs them.
+
+    LoggerHook takes them from there to the log line and to every backend. A
+    scalar that stayed would be logged again at the next validation.
+    """
+
+    def put(
+        self,
+        runner: Runner,
+        results: Mapping[str, ERFResult],
+        mode: str | None,
+    ) -> dict[str, float]:
+        """Compute the scalars; put them into the hub for a val or test log."""
+        tags = scalars_of(results)
+        if mode is not None:
+            for tag, value in tags.items():
+                runner.message_hub.update_scalar(f'{mode}/{tag}', value)
+        return tags
+
+    def forget(self, runner: Runner) -> None:
+        """Take every ERF scalar out of the hub, also one that was resumed."""
+        scalars = runner.message_hub.log_scalars
+        for key in list(scalars):
+            if key.startswith(('val/erf/', 'test/erf/')):
+                del scalars[key]
+
+
+def _picture(result: ERFResult, step: int, normalization: str) -> np.ndarray:
+    fig, _ = plot_map(
+        result,
+        normalization=normalization,
+        title=f'{result.layer}, step {step}, {result.num_images} image(s)',
+    )
+    return to_rgb(fig)
+
+
+def _add_image(
+    backend: Any, name: str, picture: np.ndarray, step: int
+) -> None:
+    """Add an image; for LocalVisBackend, make its folder and check it came."""
+    if not isinstance(backend, LocalVisBackend):
+        backend.add_image(name, picture, step)
+        return
+    folder = Path(backend.experiment._img_save_dir)
+    path = folder / f'{name}_{step}.png'
+    os.makedirs(path.parent, exist_ok=True)
+    backend.add_image(name, picture, step)
+    if not path.is_file():
+        raise OSError(f'{path} could not be written')
+
+
+def _logger_hook(runner: Runner) -> LoggerHook | None:
+    found = [hook for hook in runner.hooks if isinstance(hook, LoggerHook)]
+    return found[0] if found else None

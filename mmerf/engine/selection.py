@@ -1,0 +1,112 @@
+"""Which images of a validation set are measured, on which rank."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+from torch.utils.data import DistributedSampler, SequentialSampler
+
+from ..core.errors import ConfigError
+
+ORDERS = ('even', 'first')
+_DETERMINISTIC = (DefaultSampler, SequentialSampler, DistributedSampler)
+
+
+def chosen_indices(length: int, num_images: int, order: str) -> list[int]:
+    """Dataset indices to measure, the same at every validation.
+
+    Args:
+        length (int): Images in the dataset, N.
+        num_images (int): How many to measure, n; all where there are fewer.
+        order (str): ``'even'`` for floor(k N / n), ``'first'`` for the first
+            n.
+
+    Returns:
+        list[int]: Sorted, without repeats.
+
+    Example:
+        >>> chosen_indices(10, 4, 'even')
+        [0, 2, 5, 7]
+    """
+    count = min(length, num_images)
+    if order == 'first':
+        return list(range(count))
+    return [k * length // count for k in range(count)]
+
+
+def check_order(order: str) -> str:
+    """Raise ConfigError unless there is such an order."""
+    if order not in ORDERS:
+        raise ConfigError(f"order is 'even' or 'first', not {order!r}")
+    return order
+
+
+def check_num_images(num_images: int) -> int:
+    """Raise ConfigError unless it is a whole number >= 1."""
+    if not isinstance(num_images, int) or num_images < 1:
+        raise ConfigError(
+            f'num_images is a whole number >= 1, not {num_images!r}'
+        )
+    return num_images
+
+
+class Selection:
+    """Which positions of each batch a rank has to measure.
+
+    Attributes:
+        positions (list[list[int]]): For each batch of this rank.
+        error (Exception, optional): Why its batches could not be told.
+
+    Every rank builds it at the start of a validation; an index that a
+    sampler repeats to even out the ranks is taken once.
+
+    Args:
+        dataloader (DataLoader): The validation loop's.
+        num_images (int): Images of one validation, over all ranks.
+        order (str): ``'even'`` or ``'first'``.
+    """
+
+    def __init__(self, dataloader: Any, num_images: int, order: str) -> None:
+        self.error: Exception | None = None
+        try:
+            batches = _rank_batches(dataloader)
+        except Exception as error:  # the other ranks wait in the gathering
+            self.error, batches = error, []
+        every = all_gather_object(batches)
+        wanted = set(
+            chosen_indices(len(dataloader.dataset), num_images, order)
+        )
+        rank = get_rank()
+        self.positions: list[list[int]] = [[] for _ in batches]
+        longest = max(map(len, every), default=0)
+        for number in range(longest):
+            for owner, theirs in enumerate(every):
+                if number >= len(theirs):
+                    continue
+                for position, index in enumerate(theirs[number]):
+                    if index in wanted:
+                        wanted.discard(index)
+                        if owner == rank:
+                            self.positions[number].append(position)
+
+    def of_batch(self, batch_idx: int) -> list[int]:
+        """Positions in this rank's batch that are to be measured."""
+        if batch_idx < len(self.positions):
+            return self.positions[batch_idx]
+        return []
+
+
+def _rank_batches(dataloader: Any) -> list[Sequence[int]]:
+    """Dataset indices of every batch that this rank will load."""
+    if isinstance(dataloader.sampler, _DETERMINISTIC):
+        return [list(batch) for batch in dataloader.batch_sampler]
+    # An order that cannot be known beforehand: count by position.
+    rank, world = get_rank(), get_world_size()
+    size = dataloader.batch_size or 1
+    return [
+        [rank + world * (batch * size + i) for i in range(size)]
+        for batch in range(len(dataloader))
+    ]

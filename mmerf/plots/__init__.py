@@ -1,0 +1,16 @@
+"""Figures: ERFResult... -> (fig, ax). The only place with matplotlib."""
+
+from .layers import plot_layers
+from .map import draw_map, plot_map
+from .normalization import NORMALIZATIONS, normalize
+from .render import save_figure, to_rgb
+
+__all__ = [
+    'NORMALIZATIONS',
+    'draw_map',
+    'normalize',
+    'plot_layers',
+    'plot_map',
+    'save_figure',
+    'to_rgb',
+]

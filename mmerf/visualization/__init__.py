@@ -1,0 +1,5 @@
+"""Vis backends."""
+
+from .erf_vis_backend import ERFVisBackend
+
+__all__ = ['ERFVisBackend']

@@ -1,0 +1,147 @@
+"""Measure effective receptive fields: python tools/erf.py CONFIG [CKPT]."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mmengine.config import DictAction
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TimeRemainingColumn,
+)
+
+from mmerf.apis import layers_from_config, run_erf
+from mmerf.apis.report import layers_table, results_table, write_report
+from mmerf.core.errors import ERFError
+from mmerf.core.statistics import SHARES
+from mmerf.plots.normalization import NORMALIZATIONS
+from mmerf.plots.style import CMAP, check_cmap
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Effective receptive fields of a segmentation model.'
+    )
+    add = parser.add_argument
+    add('config', help='config file, or mmseg::FAMILY/NAME.py')
+    add('checkpoint', nargs='?', help="default: the config's initial weights")
+    add('--layers', nargs='+', metavar='NAME', help='names, globs, name[i]')
+    add('--list-layers', nargs='?', const='**', metavar='GLOB')
+    add('--num-images', type=int, default=50)
+    add('--order', choices=('even', 'first'), default='even')
+    add('--shares', nargs='+', type=float, default=list(SHARES))
+    add('--img-dir', help='any folder of images, no labels needed')
+    add('--batch-size', type=int, default=1)
+    add('--input-size', nargs=2, type=int, metavar=('H', 'W'))
+    add('--normalization', choices=list(NORMALIZATIONS), default='power')
+    add('--cmap', default=CMAP, help='any matplotlib colour map')
+    add('--format', choices=('png', 'pdf', 'svg'), default='png')
+    add('--out-dir', help='default: work_dirs/<config>/erf')
+    add('--device', help='default: cuda where there is one, else cpu')
+    add('--seed', type=int, default=0)
+    add(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint whose pickle can run code',
+    )
+    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    return parser.parse_args(argv)
+
+
+@contextmanager
+def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, plain lines elsewhere."""
+    if not console.is_terminal:
+        yield (
+            lambda done, total: (
+                console.print(f'{done}/{total} images')
+                if done == total or done % max(total // 5, 1) == 0
+                else None
+            )
+        )
+        return
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress('images', *columns, console=console) as bar:
+        task = bar.add_task('images', total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    args = parse_args(argv)
+    warnings.filterwarnings('ignore')  # the packages', not ours
+    piped = not sys.stdout.isatty()
+    console = Console(width=140 if piped else None, highlight=False)
+    try:
+        if args.list_layers:
+            layers = layers_from_config(
+                args.config,
+                args.list_layers,
+                input_size=args.input_size,
+                device=args.device,
+                cfg_options=args.cfg_options,
+            )
+            console.print(layers_table(layers))
+            return 0
+        return measure(args, console)
+    except ERFError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print('interrupted; nothing was written', file=sys.stderr)
+        return 130
+
+
+def measure(args: argparse.Namespace, console: Console) -> int:
+    """Measure, write the files, print the table."""
+    check_cmap(args.cmap)
+    with progress(console) as tell:
+        run = run_erf(
+            args.config,
+            args.checkpoint,
+            layers=args.layers,
+            num_images=args.num_images,
+            order=args.order,
+            img_dir=args.img_dir,
+            input_size=args.input_size,
+            batch_size=args.batch_size,
+            device=args.device,
+            shares=args.shares,
+            seed=args.seed,
+            trust_checkpoint=args.trust_checkpoint,
+            cfg_options=args.cfg_options,
+            progress=tell,
+        )
+    folder = args.out_dir or Path('work_dirs') / Path(args.config).stem / 'erf'
+    files = write_report(
+        run,
+        folder,
+        normalization=args.normalization,
+        cmap=args.cmap,
+        suffix=args.format,
+    )
+    for path, reason in run.skipped.items():
+        console.print(f'skipped {path}: {reason}', markup=False)
+    for note in run.notes:
+        console.print(f'note: {note}', markup=False)
+    console.print(results_table(run.results))
+    for path in files[:2]:
+        console.print(f'wrote {path}', markup=False, soft_wrap=True)
+    each = f'one .npz and one .{args.format}'
+    console.print(
+        f'and {each} a layer in {folder}', markup=False, soft_wrap=True
+    )
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
