@@ -1,20 +1,17 @@
 """Config and checkpoint -> results: what tools and notebooks call."""
 
-from importlib.util import find_spec
-
+from .._plugin import PACKAGES, missing
 from ..core.errors import ConfigError
 
-_MISSING = [
-    name for name in ('mmengine', 'mmcv', 'mmseg') if not find_spec(name)
-]
-if _MISSING:
+try:
+    from .erf import ERFRun, erf_from_config, run_erf
+    from .layers import layers_from_config
+except ImportError as error:
+    if missing(error) not in PACKAGES:
+        raise
     raise ConfigError(
-        f'mmerf.apis needs {", ".join(_MISSING)}; install them with '
-        "pip install 'mmerf[mmseg]' (or requirements/mminstall.txt); "
-        'mmerf.measure_erf works without'
-    )
-
-from .erf import ERFRun, erf_from_config, run_erf  # noqa: E402
-from .layers import layers_from_config  # noqa: E402
+        f"mmerf.apis needs {missing(error)}; pip install 'mmerf[mmseg]' (or "
+        '-r requirements/mminstall.txt); mmerf.measure_erf works without'
+    ) from error
 
 __all__ = ['ERFRun', 'erf_from_config', 'layers_from_config', 'run_erf']

@@ -1,20 +1,13 @@
 """Run a model once and hand each asked layer's output to its target.
 
-The instance's ``forward`` is wrapped rather than hooked: segmentors call
-``decode_head.forward(x)``, which no forward hook sees. The score is taken at
-the moment the layer returns, before an in-place operation overwrites it.
+The score is taken at the moment the layer returns, before an in-place
+operation overwrites its output.
 """
 
 from __future__ import annotations
 
-from collections.abc import (
-    Callable,
-    Iterable,
-    Iterator,
-    Mapping,
-    Sequence,
-)
-from contextlib import contextmanager, nullcontext, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,49 +25,8 @@ from .outputs import (
     to_nchw,
     undecided,
 )
+from .tap import tapped
 from .targets import Target, TargetContext
-
-_UNSET = object()
-
-
-@contextmanager
-def tapped(
-    modules: Iterable[nn.Module],
-    returned: Callable[[nn.Module, Any], None],
-) -> Iterator[None]:
-    """Call ``returned(module, output)`` whenever a module's forward returns.
-
-    Args:
-        modules (iterable of nn.Module): Without repeats.
-        returned (callable): Sees the output before anything else does.
-
-    Whatever happens inside, every module gets its own forward back.
-    """
-    before: list[tuple[nn.Module, Any]] = []
-    try:
-        for module in modules:
-            before.append((module, module.__dict__.get('forward', _UNSET)))
-            module.__dict__['forward'] = _wrapper(module, returned)
-        yield
-    finally:
-        for module, forward in before:
-            if forward is _UNSET:
-                module.__dict__.pop('forward', None)
-            else:
-                module.__dict__['forward'] = forward
-
-
-def _wrapper(
-    module: nn.Module, returned: Callable[[nn.Module, Any], None]
-) -> Callable:
-    inner = module.forward
-
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        output = inner(*args, **kwargs)
-        returned(module, output)
-        return output
-
-    return forward
 
 
 class _Enough(BaseException):

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .capture import tapped
 from .grid_history import GridHistory
 from .layers import default_layers, glob_to_regex, output_key
 from .outputs import OutputContext, describe, leaves, to_nchw
 from .preserve import preserved
+from .tap import tapped
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.visualization import LocalVisBackend
 
@@ -39,19 +42,21 @@ def log_step(runner: Runner) -> int:
 def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
     """The headline scalars of each layer, by their tags.
 
-    A map that is zero everywhere has no sides; only its count is given.
+    A map that is zero everywhere has no sides: they are NaN.
     """
     tags: dict[str, float] = {}
     for layer, result in results.items():
+        half = most = ratio = math.nan
         if result.map.any():
             half = centred_square(result.map, 0.5, result.center)
             most = centred_square(result.map, 0.99, result.center)
             shape = (result.map.shape[0], result.map.shape[1])
-            tags[f'erf/{layer}/side_0.5'] = half
-            tags[f'erf/{layer}/side_0.99'] = most
-            tags[f'erf/{layer}/area_ratio_0.5'] = square_area_ratio(
+            ratio = square_area_ratio(
                 shape, half, result.center, result.image_area
             )
+        tags[f'erf/{layer}/side_0.5'] = half
+        tags[f'erf/{layer}/side_0.99'] = most
+        tags[f'erf/{layer}/area_ratio_0.5'] = ratio
         tags[f'erf/{layer}/zero_score_images'] = result.zero_score_images
     return tags
 
@@ -98,32 +103,41 @@ def publish_scalars(runner: Runner, tags: dict[str, float], step: int) -> None:
     runner.visualizer.add_scalars(tags, step=step, file_path=path)
 
 
-class HubScalars:
-    """Scalars in the message hub, for as long as LoggerHook needs them.
+def put_scalars(
+    runner: Runner, results: Mapping[str, ERFResult], mode: str | None
+) -> dict[str, float]:
+    """Compute the scalars; put them into the hub for a val or test log.
 
-    LoggerHook takes them from there to the log line and to every backend. A
-    scalar that stayed would be logged again at the next validation.
+    LoggerHook takes them from there to the log line and to every backend.
     """
+    tags = scalars_of(results)
+    if mode is not None:
+        for tag, value in tags.items():
+            runner.message_hub.update_scalar(f'{mode}/{tag}', value)
+    return tags
 
-    def put(
-        self,
-        runner: Runner,
-        results: Mapping[str, ERFResult],
-        mode: str | None,
-    ) -> dict[str, float]:
-        """Compute the scalars; put them into the hub for a val or test log."""
-        tags = scalars_of(results)
-        if mode is not None:
-            for tag, value in tags.items():
-                runner.message_hub.update_scalar(f'{mode}/{tag}', value)
-        return tags
 
-    def forget(self, runner: Runner) -> None:
-        """Take every ERF scalar out of the hub, also one that was resumed."""
-        scalars = runner.message_hub.log_scalars
-        for key in list(scalars):
-            if key.startswith(('val/erf/', 'test/erf/')):
-                del scalars[key]
+def forget_scalars(runner: Runner) -> None:
+    """Take every ERF scalar out of the hub, also one that was resumed.
+
+    A scalar that stayed would be logged again at the next validation.
+    """
+    scalars = runner.message_hub.log_scalars
+    for key in list(scalars):
+        if key.startswith(('val/erf/', 'test/erf/')):
+            del scalars[key]
+
+
+def warn(what: str, reason: object) -> None:
+    """Log a failure on one line; the run goes on."""
+    text = ' '.join(str(reason).split())
+    if isinstance(reason, Exception):
+        text = f'{type(reason).__name__}: {text}'
+    print_log(
+        f'ERFHook: {what}: {text}; the run goes on',
+        logger='current',
+        level=logging.WARNING,
+    )
 
 
 def _picture(result: ERFResult, step: int, normalization: str) -> np.ndarray:

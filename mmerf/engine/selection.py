@@ -58,6 +58,7 @@ class Selection:
 
     Attributes:
         positions (list[list[int]]): For each batch of this rank.
+        indices (list[int]): The dataset indices behind them.
         error (Exception, optional): Why its batches could not be told.
 
     Every rank builds it at the start of a validation; an index that a
@@ -81,6 +82,7 @@ class Selection:
         )
         rank = get_rank()
         self.positions: list[list[int]] = [[] for _ in batches]
+        self.indices: list[int] = []
         longest = max(map(len, every), default=0)
         for number in range(longest):
             for owner, theirs in enumerate(every):
@@ -91,6 +93,7 @@ class Selection:
                         wanted.discard(index)
                         if owner == rank:
                             self.positions[number].append(position)
+                            self.indices.append(index)
 
     def of_batch(self, batch_idx: int) -> list[int]:
         """Positions in this rank's batch that are to be measured."""

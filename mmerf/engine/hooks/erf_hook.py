@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,22 +11,22 @@ from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
 from ...core.errors import ConfigError, LayerError
-from ...core.layers import find_layers
 from ...core.measurement import Measurement
 from ...core.preserve import random_state
 from ...core.statistics import SHARES
 from ...plots.normalization import check_normalization
-from ..logging import HubScalars, log_step, publish, publish_scalars
-from ..segmentor import prepare, unwrapped
-from ..selection import (
-    Selection,
-    check_num_images,
-    check_order,
-    chosen_indices,
+from ..logging import (
+    forget_scalars,
+    log_step,
+    publish,
+    publish_scalars,
+    put_scalars,
+    warn,
 )
-from ..sharing import gather
-
-_COUNTER = 'erf_num_validations'
+from ..schedule import past_validations
+from ..segmentor import unwrapped
+from ..selection import Selection, check_num_images, check_order
+from ..session import Session
 
 
 @HOOKS.register_module()
@@ -113,65 +112,39 @@ class ERFHook(Hook):
             'batch_size': batch_size,
             'amp': amp,
         }
-        self._scalars = HubScalars()
-        self._reset()
-
-    def _reset(self) -> None:
-        self._measurement: Measurement | None = None
-        self._selection: Selection | None = None
-        self._failure: Exception | None = None
-        self._seconds = 0.0
-
-    def _new_measurement(self, runner: Runner) -> Measurement:
-        model = unwrapped(runner.model)
-        return Measurement(model, self.layers, **self.settings)
+        self._session: Session | None = None
+        self._validations = 0
 
     # Before anything is trained: mistakes in the config show at once.
 
     def before_run(self, runner: Runner) -> None:
         """Check every setting against the model."""
-        find_layers(unwrapped(runner.model), self.layers)
         self._new_measurement(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Measure the untrained model where ``initial`` asks for it."""
+        self._validations = past_validations(runner.train_loop)
         if not self.initial or runner.iter > 0 or runner.val_loop is None:
             return
         dataloader = runner.val_loop.dataloader
         with random_state():
             self._start(runner, dataloader)
-            self._measure_initial(runner, dataloader)
+            assert self._session is not None
+            self._session.load_and_measure(dataloader)
             self._finish(runner, step=0, mode=None)
-
-    def _measure_initial(self, runner: Runner, dataloader: Any) -> None:
-        dataset = dataloader.dataset
-        wanted = chosen_indices(len(dataset), self.num_images, self.order)
-        mine = wanted[runner.rank :: runner.world_size]
-        size = dataloader.batch_size or 1
-        for start in range(0, len(mine), size):
-            if self._failure is not None:
-                return
-            try:
-                items = [dataset[i] for i in mine[start : start + size]]
-                batch = dataloader.collate_fn(items)
-            except Exception as error:
-                self._failure = error
-                return
-            self._measure(runner, batch, None)
 
     # Validation and test share everything but their names.
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Decide whether this validation is measured, and on which images."""
-        self._scalars.forget(runner)
-        count = runner.message_hub.runtime_info.get(_COUNTER, 0) + 1
-        runner.message_hub.update_info(_COUNTER, count)
-        if count % self.interval == 0:
+        forget_scalars(runner)
+        self._validations += 1
+        if self._validations % self.interval == 0:
             self._start(runner, runner.val_loop.dataloader)
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Choose the images of this test."""
-        self._scalars.forget(runner)
+        forget_scalars(runner)
         self._start(runner, runner.test_loop.dataloader)
 
     def after_val_iter(
@@ -182,11 +155,8 @@ class ERFHook(Hook):
         outputs: Any = None,
     ) -> None:
         """Measure the chosen images of the batch that was just validated."""
-        if self._selection is None or self._failure is not None:
-            return
-        chosen = self._selection.of_batch(batch_idx)
-        if chosen:
-            self._measure(runner, data_batch, chosen)
+        if self._session is not None:
+            self._session.measure_batch(batch_idx, data_batch)
 
     def after_test_iter(
         self,
@@ -200,75 +170,57 @@ class ERFHook(Hook):
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
         """Log maps and scalars; LoggerHook takes the scalars from here on."""
-        if self._measurement is not None:
+        if self._session is not None:
             self._finish(runner, log_step(runner), mode='val')
 
     def after_test_epoch(self, runner: Runner, metrics: Any = None) -> None:
         """Log maps and scalars of a test."""
-        if self._measurement is not None:
+        if self._session is not None:
             self._finish(runner, log_step(runner), mode='test')
 
     def after_val(self, runner: Runner) -> None:
         """Take the scalars back, so that none is logged a second time."""
-        self._scalars.forget(runner)
+        forget_scalars(runner)
 
     def after_test(self, runner: Runner) -> None:
         """Take the scalars back."""
-        self._scalars.forget(runner)
+        forget_scalars(runner)
 
-    # One measurement: start, measure batches, finish.
+    def _new_measurement(self, runner: Runner) -> Measurement:
+        model = unwrapped(runner.model)
+        return Measurement(model, self.layers, **self.settings)
 
     def _start(self, runner: Runner, dataloader: Any) -> None:
-        self._reset()
         with random_state():
-            self._selection = Selection(
-                dataloader, self.num_images, self.order
-            )
-        self._failure = self._selection.error
-        self._measurement = self._new_measurement(runner)
-
-    def _measure(
-        self, runner: Runner, data_batch: Any, only: Sequence[int] | None
-    ) -> None:
-        began = time.perf_counter()
-        assert self._measurement is not None
-        try:
-            batch = prepare(self._measurement.model, data_batch, only)
-            self._measurement.update(
-                batch.inputs, batch.forward, batch.metas, batch.names
-            )
-        except Exception as error:  # told at the end, to all ranks at once
-            self._failure = error
-        self._seconds += time.perf_counter() - began
+            selection = Selection(dataloader, self.num_images, self.order)
+        self._session = Session(self._new_measurement(runner), selection)
 
     def _finish(self, runner: Runner, step: int, mode: str | None) -> None:
-        measurement, seconds = self._measurement, self._seconds
-        assert measurement is not None
-        failures = gather(measurement, self._failure)
-        self._reset()
+        """Merge the ranks, log what there is, tell what went wrong."""
+        session, self._session = self._session, None
+        assert session is not None
+        failures = session.gather()
+        for failure in failures:
+            if isinstance(failure, LayerError) or self.on_error == 'raise':
+                raise failure
         if failures:
-            for failure in failures:
-                if isinstance(failure, LayerError) or self.on_error == 'raise':
-                    raise failure
-            _warn('the ERF was not measured', failures[0])
+            warn('the ERF was not measured', failures[0])
             return
-        for layer, reason in measurement.failures().items():
-            _warn(f'no ERF of {layer}', reason)
-        if not measurement.seen:
-            _warn('the ERF was not measured', 'the validation had no image')
-            return
-        results = measurement.compute()
+        for layer, reason in session.measurement.failures().items():
+            warn(f'no ERF of {layer}', reason)
+        results = session.measurement.compute()
         errors = publish(runner, results, step, self.normalization)
-        for where, error in errors.items():
+        for backend, error in errors.items():
             if self.on_error == 'raise':
                 raise error
-            _warn(f'{where} did not take the ERF of step {step}', error)
-        tags = self._scalars.put(runner, results, mode)
+            warn(f'{backend} did not take the ERF of step {step}', error)
+        tags = put_scalars(runner, results, mode)
         if mode != 'val':  # LoggerHook passes on what is in the hub for val
             publish_scalars(runner, tags, step)
         print_log(
-            f'ERF of {len(results)} layer(s) from {measurement.seen} '
-            f'image(s) at step {step} took {seconds:.1f} s'
+            f'ERF of {len(results)} layer(s) from '
+            f'{session.measurement.seen} image(s) at step {step} took '
+            f'{session.seconds:.1f} s'
             + ('' if mode else f': {_listed(tags)}'),
             logger='current',
         )
@@ -276,13 +228,3 @@ class ERFHook(Hook):
 
 def _listed(tags: dict[str, float]) -> str:
     return '  '.join(f'{tag}: {value:.4g}' for tag, value in tags.items())
-
-
-def _warn(what: str, reason: object) -> None:
-    text = ' '.join(str(reason).split()) or type(reason).__name__
-    kind = '' if isinstance(reason, str) else f'{type(reason).__name__}: '
-    print_log(
-        f'ERFHook: {what}: {kind}{text}; the run goes on',
-        logger='current',
-        level=30,
-    )

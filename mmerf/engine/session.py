@@ -1,0 +1,107 @@
+"""One measurement during a run, from its first batch to its last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from mmengine.dist import all_gather_object, get_rank, get_world_size
+
+from ..core.errors import ERFError, MeasurementError
+from ..core.measurement import Measurement
+from .segmentor import prepare
+from .selection import Selection
+
+
+class Session:
+    """Measures a rank's chosen images; failures wait until all ranks meet.
+
+    Args:
+        measurement (Measurement): Of this rank's model.
+        selection (Selection): Which images of each batch to take.
+
+    Attributes:
+        measurement (Measurement): What has been gathered.
+        failure (Exception, optional): What this rank failed with; nothing is
+            measured after it.
+        seconds (float): Time spent measuring.
+    """
+
+    def __init__(self, measurement: Measurement, selection: Selection) -> None:
+        self.measurement = measurement
+        self.selection = selection
+        self.failure = selection.error
+        self.seconds = 0.0
+
+    def measure_batch(self, batch_idx: int, data_batch: Any) -> None:
+        """Measure what is chosen of a batch that a loop has just loaded."""
+        chosen = self.selection.of_batch(batch_idx)
+        if chosen:
+            self._measure(data_batch, chosen)
+
+    def load_and_measure(self, dataloader: Any) -> None:
+        """Load this rank's chosen images, where no loop is running."""
+        mine = self.selection.indices
+        size = dataloader.batch_size or 1
+        for start in range(0, len(mine), size):
+            if self.failure is not None:
+                return
+            try:
+                part = mine[start : start + size]
+                items = [dataloader.dataset[i] for i in part]
+                batch = dataloader.collate_fn(items)
+            except Exception as error:
+                self.failure = error
+                return
+            self._measure(batch, None)
+
+    def _measure(self, data_batch: Any, only: Sequence[int] | None) -> None:
+        if self.failure is not None:
+            return
+        began = time.perf_counter()
+        try:
+            batch = prepare(self.measurement.model, data_batch, only)
+            self.measurement.update(
+                batch.inputs, batch.forward, batch.metas, batch.names
+            )
+        except Exception as error:  # told at the end, to all ranks at once
+            self.failure = error
+        self.seconds += time.perf_counter() - began
+
+    def gather(self) -> list[Exception]:
+        """Merge every rank's measurement into each rank's own.
+
+        Every rank calls this, also one that failed or had no image, so that
+        none waits for ever.
+
+        Returns:
+            list[Exception]: The failures of all ranks, the own one first.
+        """
+        failures = [] if self.failure is None else [self.failure]
+        if get_world_size() > 1:
+            every = all_gather_object(
+                (_portable(self.failure), self.measurement.state())
+            )
+            failures += [
+                _told(rank, failure)
+                for rank, (failure, _) in enumerate(every)
+                if failure is not None and rank != get_rank()
+            ]
+            self.measurement.set_states([state for _, state in every])
+        if not failures and not self.measurement.seen:
+            failures.append(MeasurementError('there was no image to measure'))
+        return failures
+
+
+def _portable(failure: Exception | None) -> Exception | str | None:
+    """A failure that pickles: mmerf's own as it is, others as text."""
+    if failure is None or isinstance(failure, ERFError):
+        return failure
+    return f'{type(failure).__name__}: {failure}'
+
+
+def _told(rank: int, failure: Exception | str) -> Exception:
+    if isinstance(failure, str):
+        return MeasurementError(f'rank {rank}: {failure}')
+    return failure

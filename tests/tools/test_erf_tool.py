@@ -1,0 +1,147 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import config_of
+from PIL import Image
+
+from mmerf import ERFResult
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(data_root, tmp_path):
+    path = tmp_path / 'small.py'
+    config_of(data_root, tmp_path / 'work').dump(str(path))
+    return path
+
+
+@pytest.fixture
+def erf():
+    """tools/erf.py as a module: its main, without a process of its own."""
+    import importlib.util
+
+    spec = importlib.util.spec_from_file_location(
+        '_erf', ROOT / 'tools/erf.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+def test_writes_and_prints_what_the_contract_says(config, tmp_path):
+    out = tmp_path / 'out'
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/erf.py'), str(config),
+         '--layers', 'backbone[*]'.replace('[*]', ''), 'decode_head',
+         '--num-images', '3', '--shares', '0.25', '0.75',
+         '--out-dir', str(out), '--format', 'svg'],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert 'Traceback' not in done.stderr
+    layers = [*(f'backbone[{i}]' for i in range(4)), 'decode_head']
+    record = json.loads((out / 'erf.json').read_text())
+    assert list(record['layers']) == layers
+    assert record['provenance']['config'] == str(config)
+    for layer in layers:
+        result = ERFResult.load(out / f'{layer}.npz')
+        assert record['layers'][layer]['statistics'] == result.statistics()
+        assert result.shares == (0.25, 0.75) and result.num_images == 3
+        assert (out / f'{layer}.svg').is_file()
+        assert layer in done.stdout
+        side = result.statistics()['centred_square']['0.75']['side']
+        assert f'{side} px' in done.stdout
+    assert (out / 'erf.svg').is_file()
+    assert 'side 75 %' in done.stdout and 'initial weights' in done.stdout
+    assert '3/3 images' in done.stdout and '\r' not in done.stdout
+    assert str(out / 'erf.json') in done.stdout
+
+
+def test_default_out_dir_and_checkpoint(config, tmp_path, monkeypatch, erf):
+    import torch
+
+    from mmerf.apis.config import load_config
+    from mmerf.apis.model import build_model
+
+    monkeypatch.chdir(tmp_path)
+    model, _ = build_model(load_config(config))
+    torch.save({'state_dict': model.state_dict()}, 'x.pth')
+    assert erf([str(config), 'x.pth', '--layers', 'backbone[0]']) == 0
+    record = json.loads(Path('work_dirs/small/erf/erf.json').read_text())
+    assert len(record['provenance']['checkpoint_sha256']) == 64
+    assert record['layers']['backbone[0]']['num_images'] == 5
+
+
+def test_list_layers(config, capsys, erf):
+    assert erf([str(config), '--list-layers', 'backbone.layer1*']) == 0
+    out = capsys.readouterr().out
+    assert 'backbone.layer1' in out and 'ResLayer' in out and 'stride' in out
+    assert 'layer2' not in out
+
+
+def test_skipped_images_are_named(config, photos, tmp_path, capsys, erf):
+    (photos / 'text.jpg').write_text('text')
+    args = [str(config), '--img-dir', str(photos), '--layers', 'backbone[0]']
+    assert erf([*args, '--out-dir', str(tmp_path / 'o')]) == 0
+    out = capsys.readouterr().out
+    assert 'text.jpg: it is not an image' in out
+    record = json.loads((tmp_path / 'o' / 'erf.json').read_text())
+    assert list(record['skipped'].values()) == ['it is not an image']
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['nothing.py'], 'there is no config file nothing.py'),
+        (['CONFIG', 'nothing.pth'], 'there is no checkpoint nothing.pth'),
+        (['CONFIG', '--layers', 'backbone.layer9'], 'nearest: backbone.layer'),
+        (['CONFIG', '--layers', 'backbone[9]'], 'from -4 to 3'),
+        (['CONFIG', '--img-dir', 'nothing'], 'there is no folder nothing'),
+        (['CONFIG', '--device', 'cuda:7'], "device 'cuda:7'"),
+        (['CONFIG', '--num-images', '0'], 'num_images'),
+        (['CONFIG', '--shares', '1.5'], '(0, 1]'),
+        (['CONFIG', '--cmap', 'nothing'], 'no colour map'),
+        (['CONFIG', '--list-layers', 'zzz'], 'no layer'),
+    ],
+)
+def test_what_the_user_can_mend_is_one_line_and_status_one(
+    config, capsys, args, message, erf, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob('*'))
+    args = [str(config) if arg == 'CONFIG' else arg for arg in args]
+    assert erf(args) == 1
+    err = capsys.readouterr().err
+    assert message in err and err.startswith('error: ')
+    assert err.count('\n') == 1
+    assert sorted(tmp_path.rglob('*')) == before
+
+
+@pytest.mark.parametrize(
+    'args', [[], ['c.py', '--order', 'x'], ['c.py', '--input-size', '3']]
+)
+def test_wrong_arguments_are_status_two(args, erf, capsys):
+    with pytest.raises(SystemExit) as caught:
+        erf(args)
+    assert caught.value.code == 2
+    assert 'usage' in capsys.readouterr().err
+
+
+def test_cfg_options_reach_the_model(config, capsys, erf):
+    args = [str(config), '--list-layers', 'decode_head.conv_seg']
+    assert erf([*args, '--cfg-options', 'model.decode_head.channels=24']) == 0
+    assert '(2, ' in capsys.readouterr().out
+
+
+def test_an_image_of_one_colour_is_measured(config, tmp_path, erf):
+    folder = tmp_path / 'f'
+    folder.mkdir()
+    Image.new('RGB', (48, 32), 'red').save(folder / 'red.png')
+    args = [str(config), '--img-dir', str(folder), '--out-dir', str(tmp_path)]
+    assert erf([*args, '--layers', 'backbone[0]']) == 0
