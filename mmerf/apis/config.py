@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import os
 from collections.abc import Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import mmseg
 from mmengine.config import Config, ConfigDict
 from mmengine.registry import init_default_scope
+from mmseg.utils import register_all_modules
 
 from ..core.errors import ConfigError
 
@@ -43,6 +46,8 @@ def load_config(
             ) from error
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))
+    with redirect_stdout(io.StringIO()):  # it prints what it could not find
+        register_all_modules(init_default_scope=False)
     init_default_scope(cfg.get('default_scope') or 'mmseg')
     return cfg
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from textwrap import wrap
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..core.result import ERFResult
@@ -39,35 +40,50 @@ def plot_layers(
     rows = -(-count // columns)
     shapes = [result.map.shape for result in results.values()]
     tall = min(max(max(h / w for h, w in shapes), 0.5), 1.6)
+    panel, legend = 2.0 * tall + 0.75, 0.75  # inches
     with style():
         fig = Figure(
-            figsize=(2.6 * columns + 0.9, (2.15 * tall + 1.4) * rows + 0.2),
+            figsize=(2.6 * columns + 0.9, (panel + legend) * rows + 0.3),
             dpi=120,
         )
         fig.set_layout_engine('constrained')
-        grid = fig.subplots(rows, columns, squeeze=False).ravel()
-        for ax in grid[count:]:
+        grid = fig.subplots(
+            2 * rows,
+            columns,
+            squeeze=False,
+            gridspec_kw={'height_ratios': [panel, legend] * rows},
+        )
+        maps, legends = grid[::2].ravel(), grid[1::2].ravel()
+        for ax in (*maps[count:], *legends):
             ax.set_axis_off()
-        axes = grid[:count]
-        for ax, (layer, result) in zip(axes, results.items(), strict=True):
+        axes = maps[:count]
+        for ax, below, (layer, result) in zip(
+            axes, legends, results.items(), strict=False
+        ):
             image = draw_map(ax, result, normalization, cmap)
             ax.set_title('\n'.join(wrap(layer, 26)))
-            ax.legend(
-                loc='upper center',
-                bbox_to_anchor=(0.5, -0.22),
-                facecolor='#3b3b45',
-                labelcolor='white',
-                edgecolor='none',
-                fontsize=7.5,
-                ncols=2,
-                columnspacing=0.8,
-                handlelength=1.6,
-            )
+            _legend(below, ax)
         for index, ax in enumerate(axes):
             if index % columns:
                 ax.set_ylabel('')
-        bar = fig.colorbar(image, ax=list(grid), shrink=0.8, pad=0.01)
+        bar = fig.colorbar(image, ax=list(maps), shrink=0.8, pad=0.01)
         bar.set_label(LABELS[normalization])
         if title:
             fig.suptitle(title)
     return fig, axes
+
+
+def _legend(below: Axes, ax: Axes) -> None:
+    """The squares' sides and the unit, in a panel of their own."""
+    below.legend(
+        handles=ax.get_legend_handles_labels()[0],
+        loc='upper center',
+        facecolor='#3b3b45',
+        labelcolor='white',
+        edgecolor='none',
+        fontsize=7.5,
+        ncols=2,
+        columnspacing=0.8,
+        handlelength=1.6,
+        borderaxespad=0,
+    )

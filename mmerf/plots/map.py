@@ -19,7 +19,7 @@ from .style import CMAP, SQUARES, style
 
 _OUTLINE = withStroke(linewidth=2.6, foreground='#00000070')
 
-_SMALL = 5  # a square is small where it fits so often into the map
+_SMALL = 8  # a square is small where it fits so often into the map
 
 
 def plot_map(
