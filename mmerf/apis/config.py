@@ -15,6 +15,7 @@ from mmengine.registry import init_default_scope
 from mmseg.utils import register_all_modules
 
 from ..core.errors import ConfigError
+from .packages import needed_package
 
 _OWN = 'mmseg::'
 
@@ -41,8 +42,12 @@ def load_config(
         try:
             cfg = Config.fromfile(path)
         except Exception as error:
+            text = Path(path).read_text(encoding='utf-8', errors='replace')
+            package = needed_package(error, text)
             raise ConfigError(
-                f'{config} could not be read: {one_line(error)}'
+                f'{config} needs {package}'
+                if package
+                else f'{config} could not be read: {one_line(error)}'
             ) from error
     if cfg_options:
         cfg.merge_from_dict(dict(cfg_options))

@@ -18,8 +18,9 @@ from ..core.errors import ERFError, ImageError, MeasurementError
 from ..core.measurement import Measurement
 from ..core.result import ERFResult
 from ..core.statistics import SHARES
-from ..engine.segmentor import PreparedBatch, prepare
+from ..engine.segmentor import prepare
 from ..engine.selection import check_num_images, check_order, chosen_indices
+from ..engine.session import measure_prepared
 from .config import load_config, one_line
 from .images import ImageSource, open_images
 from .model import build_model
@@ -154,6 +155,8 @@ def run_erf(
         )
     provenance = _provenance(config, cfg, loaded, model, seed)
     notes = _notes(checkpoint, loaded)
+    if measurement.input_kind != 'whole image':
+        notes.append(f'measured on {measurement.input_kind}')
     notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
     results = measurement.compute(provenance)
     if not results:
@@ -165,12 +168,12 @@ def _measure(
     measurement: Measurement, data_batch: dict, source: ImageSource
 ) -> None:
     """Measure a batch; where it fails, image by image, skipping those."""
-    batch = prepare(measurement.model, data_batch)
+    batch = prepare(measurement.model, data_batch, layers=measurement.layers)
     try:
-        _update(measurement, batch)
+        measure_prepared(measurement, batch)
     except ERFError:
         raise
-    except torch.OutOfMemoryError as error:
+    except torch.cuda.OutOfMemoryError as error:
         raise MeasurementError(
             'out of memory; use a smaller --batch-size or --input-size'
         ) from error
@@ -184,10 +187,6 @@ def _measure(
         source.skipped[batch.names[0]] = (
             f'the model does not run on its {h} x {w} input: {one_line(error)}'
         )
-
-
-def _update(measurement: Measurement, batch: PreparedBatch) -> None:
-    measurement.update(batch.inputs, batch.forward, batch.metas, batch.names)
 
 
 def _notes(checkpoint: Any, loaded: Mapping) -> list[str]:

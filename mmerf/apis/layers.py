@@ -45,9 +45,8 @@ def layers_from_config(
     cfg = load_config(config, cfg_options)
     model, _ = build_model(cfg, device=device)
     size = tuple(input_size or _input_size(cfg))
-    channels = cfg.model.get('backbone', {}).get('in_channels', 3)
-    image = torch.zeros(1, channels, *size)
-    batch = prepare_tensor(model, image)
+    image = torch.zeros(1, _channels(cfg), *size)
+    batch = prepare_tensor(model, image, ['auxiliary_head'])
     try:
         layers = list_layers(
             model,
@@ -74,3 +73,10 @@ def _input_size(cfg: Config) -> tuple[int, int]:
         if isinstance(size, (tuple, list)) and len(size) == 2:
             return int(size[0]), int(size[1])
     return _SIZE
+
+
+def _channels(cfg: Config) -> int:
+    preprocessor: Any = cfg.model.get('data_preprocessor') or {}
+    backbone: Any = cfg.model.get('backbone') or {}
+    mean = preprocessor.get('mean')
+    return int(backbone.get('in_channels') or (len(mean) if mean else 3))

@@ -15,6 +15,7 @@ from torch import nn
 from ..core.errors import ConfigError
 from .checkpoint import load_checkpoint
 from .config import one_line, without_pretrained
+from .packages import needed_package
 
 
 def build_model(
@@ -54,8 +55,11 @@ def build_model(
         if checkpoint is None and hasattr(model, 'init_weights'):
             model.init_weights()
     except Exception as error:
+        package = needed_package(error, cfg.pretty_text)
         raise ConfigError(
-            f'the model could not be built: {one_line(error)}'
+            f'the model needs {package}'
+            if package
+            else f'the model could not be built: {one_line(error)}'
         ) from error
     loaded = {}
     if checkpoint is not None:

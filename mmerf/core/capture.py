@@ -11,6 +11,7 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from .errors import LayerError, TargetError
@@ -147,15 +148,25 @@ class _Run:
     def _read(self, layer: Layer, output: Any) -> None:
         scores: dict[str, Tensor] = {}
         grids: dict[str, Grid] = {}
-        chosen = pick(output, layer.indices, layer.key)
+        try:
+            chosen = pick(output, layer.indices, layer.key)
+        except LayerError:
+            if layer.optional:
+                return
+            raise
         for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
             nchw = to_nchw(leaf, self._context(layer, key))
             if nchw is None or (self.plan and key not in self.plan.grids):
                 continue
-            grids[key] = self._grid(key, nchw)
-            scores[key] = self._score(key, nchw, grids[key])
+            grid = self._grid(key, nchw)
+            score = self._score(key, nchw, grid)
+            if layer.optional and not _can_be_measured(score):
+                continue
+            scores[key], grids[key] = score, grid
         if not scores:
+            if layer.optional:
+                return
             context = self._context(layer, layer.key)
             raise undecided(layer.key, chosen, context)
         self.scores[layer.key], self.grids[layer.key] = scores, grids
@@ -190,7 +201,7 @@ class _Run:
     def finished(self) -> _Plan:
         """The plan for later runs; checks that every layer was reached."""
         for layer in self.layers:
-            if layer.key in self.scores:
+            if layer.key in self.scores or layer.optional:
                 continue
             count = self.calls[layer.name]
             if layer.call is not None and count:
@@ -204,6 +215,12 @@ class _Run:
             )
         if self.plan is not None:
             return self.plan
+        if not self.scores:
+            raise LayerError(
+                'none of the layers that match is run in inference with an '
+                'output that can be measured; --list-layers prints those '
+                'that can'
+            )
         grids = {
             k: g for found in self.grids.values() for k, g in found.items()
         }
@@ -214,5 +231,9 @@ class _Run:
         return {
             key: score
             for layer in self.layers
-            for key, score in self.scores[layer.key].items()
+            for key, score in self.scores.get(layer.key, {}).items()
         }
+
+
+def _can_be_measured(score: Tensor) -> bool:
+    return score.requires_grad or not torch.is_grad_enabled()

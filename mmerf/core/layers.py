@@ -30,6 +30,8 @@ class Layer:
             None for the last.
         grid (tuple[int, int], optional): The output's (h, w), where its
             shape alone does not say.
+        optional (bool): Whether it was matched by a glob: what does not run
+            or cannot be measured is passed over then, while others can.
     """
 
     name: str
@@ -37,6 +39,7 @@ class Layer:
     indices: tuple[int, ...] = ()
     call: int | None = None
     grid: tuple[int, int] | None = None
+    optional: bool = False
 
     @property
     def prefix(self) -> str:
@@ -131,13 +134,11 @@ def find_layers(
 def default_layers(modules: Iterable[str]) -> list[str]:
     """The layers measured when none is named: backbone and decode head.
 
-    A cascade's heads (``decode_head.0``, ``decode_head.1``) each count.
+    Multimodal segmentors call their backbone ``image_encoder``.
     """
     names = list(modules)
-    heads = [n for n in names if re.fullmatch(r'decode_head\.\d+', n)]
-    if not heads:
-        heads = [n for n in names if n == 'decode_head']
-    found = [n for n in names if n == 'backbone'] + heads
+    backbone = [n for n in ('backbone', 'image_encoder') if n in names][:1]
+    found = backbone + [n for n in names if n == 'decode_head']
     if not found:
         top = [n for n in names if '.' not in n]
         raise LayerError(
@@ -169,13 +170,25 @@ def _find_one(
     indices = tuple(int(i) for i in re.findall(r'-?\d+', match['indices']))
     call = None if match['call'] is None else int(match['call'])
     if pattern in modules:
-        names = [pattern]
+        names, optional = _called(modules, pattern), False
     else:
-        regex = glob_to_regex(pattern)
+        regex, optional = glob_to_regex(pattern), True
         names = [name for name in modules if regex.fullmatch(name)]
     if not names:
         raise LayerError(_no_match(pattern, list(modules)))
-    return [Layer(name, modules[name], indices, call, grid) for name in names]
+    return [
+        Layer(name, modules[name], indices, call, grid, optional)
+        for name in names
+    ]
+
+
+def _called(modules: dict[str, nn.Module], name: str) -> list[str]:
+    """A module that is called itself; of a bare list, what is in it."""
+    module = modules[name]
+    if not isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+        return [name]
+    children = [f'{name}.{child}' for child, _ in module.named_children()]
+    return [found for child in children for found in _called(modules, child)]
 
 
 def _unpack(request: dict) -> tuple[object, tuple[int, int] | None]:

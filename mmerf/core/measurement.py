@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..version import __version__
 from .accumulate import Accumulator
 from .attributions import ATTRIBUTIONS
 from .capture import Capture
@@ -19,6 +16,7 @@ from .errors import MeasurementError
 from .geometry import Grid
 from .layers import find_layers
 from .preserve import preserved
+from .provenance import in_words, versions
 from .result import ERFResult
 from .settings import (
     AMP_DTYPES,
@@ -78,6 +76,12 @@ class Measurement:
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
+        self.input_kind = 'whole image'  # what the inputs are, in words
+
+    @property
+    def layers(self) -> list[str]:
+        """Names of the asked modules."""
+        return [layer.name for layer in self.capture.layers]
 
     def update(
         self,
@@ -232,28 +236,15 @@ class Measurement:
             coverage=gathered.coverage if len(sizes) > 1 else None,
             definition=self.definition(),
             shares=self.shares,
-            provenance={**_versions(), **provenance},
+            provenance={**versions(), **provenance},
         )
 
     def definition(self) -> dict[str, str]:
         """What this measurement scores and attributes, in words."""
         return {
-            'score': _words(self.target),
-            'map': _words(self.attribution),
+            'score': in_words(self.target),
+            'map': in_words(self.attribution),
+            'input': self.input_kind,
             'average': 'mean over images, aligned at the unit',
             'precision': self.amp or 'float32',
         }
-
-
-def _words(part: Any) -> str:
-    name = getattr(part, '__name__', type(part).__name__)
-    return getattr(part, 'definition', None) or name
-
-
-def _versions() -> dict[str, str]:
-    return {
-        'mmerf': __version__,
-        'torch': torch.__version__,
-        'numpy': np.__version__,
-        'python': platform.python_version(),
-    }

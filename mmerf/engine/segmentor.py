@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from mmengine.model import is_model_wrapper
+from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
 from ..core.errors import ConfigError
+from .augmented import is_augmented, nearest_plain
+from .forwards import forward_of
+from .inputs import measured_input
+from .window import middle_window
 
 
 @dataclass(frozen=True)
@@ -18,36 +22,49 @@ class PreparedBatch:
 
     Attributes:
         inputs (Tensor): What the data preprocessor hands to the network,
-            (N, C, H, W).
+            (N, C, H, W); of the slide test mode, one window of it.
         metas (list[dict]): Meta information, one per image.
         names (list[str]): What to call each image: its path where known.
         forward (callable): ``forward(inputs, metas)`` runs the network as
             validation does.
+        kind (str): What ``inputs`` is, in words.
     """
 
     inputs: Tensor
     metas: list[dict]
     names: list[str]
     forward: Callable[[Tensor, Sequence[Mapping]], Any]
+    kind: str = 'whole image'
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
-    """The model inside DDP and other wrappers."""
-    while is_model_wrapper(model):
-        model = model.module
-    return getattr(model, '_orig_mod', model)
+    """The model inside DDP, test-time augmentation and compilation."""
+    while True:
+        if is_model_wrapper(model) or isinstance(model, BaseTTAModel):
+            model = model.module
+        elif hasattr(model, '_orig_mod'):
+            model = model._orig_mod
+        else:
+            return model
 
 
 def prepare(
-    model: nn.Module, data_batch: Any, only: Sequence[int] | None = None
+    model: nn.Module,
+    data_batch: Any,
+    only: Sequence[int] | None = None,
+    layers: Iterable[str] = (),
 ) -> PreparedBatch:
     """Preprocess a batch as validation does.
 
     Args:
-        model (nn.Module): An OpenMMLab model, without wrappers.
-        data_batch (dict): With ``inputs`` and ``data_samples``, collated.
+        model (nn.Module): An OpenMMLab model.
+        data_batch (dict): With ``inputs`` and ``data_samples``, collated; of
+            test-time augmentation, the unflipped one whose scale is nearest
+            1 is taken.
         only (sequence of int, optional): Positions of the images to keep;
             None keeps all.
+        layers (iterable of str): Names of the asked modules: auxiliary heads
+            only run where one of theirs is among them.
 
     Returns:
         PreparedBatch: On the model's device; ``data_batch`` is unchanged.
@@ -55,7 +72,8 @@ def prepare(
     Raises:
         ConfigError: If the model or the batch is not of that form.
     """
-    preprocessor = getattr(model, 'data_preprocessor', None)
+    model = unwrapped(model)
+    preprocessor: Any = getattr(model, 'data_preprocessor', None)
     if preprocessor is None:
         raise ConfigError(
             f'{type(model).__name__} has no data_preprocessor; use '
@@ -67,13 +85,14 @@ def prepare(
             f'{type(data_batch).__name__}; end the pipeline in PackSegInputs'
         )
     batch = dict(data_batch)
+    if is_augmented(batch):
+        batch = nearest_plain(batch)
     if only is not None:
-        for name in ('inputs', 'data_samples'):
-            if batch.get(name) is not None:
-                batch[name] = [batch[name][i] for i in only]
+        batch = {key: _take(value, only) for key, value in batch.items()}
     data = preprocessor(batch, False)
-    inputs, samples = data['inputs'], data.get('data_samples')
-    size = tuple(inputs.shape[2:])
+    samples = data.get('data_samples')
+    inputs, rebuild = measured_input(data['inputs'])
+    size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
     metas = [
         {**_no_sample(size), **(sample.metainfo if sample else {})}
         for sample in (samples or [None] * len(inputs))
@@ -82,17 +101,36 @@ def prepare(
         str(meta.get('img_path') or f'image {i}')
         for i, meta in enumerate(metas)
     ]
-    forward = _forward_of(model, metas, samples)
-    return PreparedBatch(inputs, metas, names, forward)
+    forward = forward_of(model, metas, samples, rebuild, layers)
+    window = middle_window(model, size)
+    if window is None:
+        return PreparedBatch(inputs, metas, names, forward)
+    rows, columns = window
+    inputs = inputs[..., rows, columns]
+    kind = 'one window of the slide test mode, {} x {}'.format(
+        *inputs.shape[-2:]
+    )
+    return PreparedBatch(inputs, metas, names, forward, kind)
 
 
-def prepare_tensor(model: nn.Module, inputs: Tensor) -> PreparedBatch:
+def prepare_tensor(
+    model: nn.Module, inputs: Tensor, layers: Iterable[str] = ()
+) -> PreparedBatch:
     """A batch from tensors that need no preprocessing, (N, C, H, W)."""
     device = next(model.parameters()).device
     metas = [_no_sample(tuple(inputs.shape[2:])) for _ in inputs]
     names = [f'image {i}' for i in range(len(inputs))]
-    forward = _forward_of(model, metas, None)
+    forward = forward_of(model, metas, None, lambda images, _: images, layers)
     return PreparedBatch(inputs.to(device), metas, names, forward)
+
+
+def _take(value: Any, only: Sequence[int]) -> Any:
+    """Some images of what a batch holds, list or mapping of lists."""
+    if isinstance(value, Mapping):
+        return {key: _take(item, only) for key, item in value.items()}
+    if isinstance(value, Tensor):
+        return value[list(only)]
+    return None if value is None else [value[i] for i in only]
 
 
 def _no_sample(size: tuple[int, ...]) -> dict:
@@ -102,27 +140,3 @@ def _no_sample(size: tuple[int, ...]) -> dict:
         'pad_shape': size,
         'padding_size': [0, 0, 0, 0],
     }
-
-
-def _forward_of(model: nn.Module, metas: list[dict], samples: Any) -> Callable:
-    """The way that validation runs a model, up to its logits."""
-
-    def encode_decode(inputs: Tensor, part: Sequence[Mapping]) -> Any:
-        return model.encode_decode(inputs, [_fitted(m, inputs) for m in part])
-
-    def tensor(inputs: Tensor, part: Sequence[Mapping]) -> Any:
-        if samples is None:
-            return model(inputs, mode='tensor')
-        place = {id(meta): i for i, meta in enumerate(metas)}
-        chosen = [samples[place[id(meta)]] for meta in part]
-        return model(inputs, chosen, mode='tensor')
-
-    return encode_decode if hasattr(model, 'encode_decode') else tensor
-
-
-def _fitted(meta: Mapping, inputs: Tensor) -> dict:
-    """Meta information whose sizes are those of the tensor that is run."""
-    size = tuple(inputs.shape[2:])
-    if tuple(meta['img_shape'][:2]) == size:
-        return dict(meta)
-    return {**meta, 'img_shape': size, 'pad_shape': size}

@@ -7,18 +7,26 @@ from collections.abc import Sequence
 from typing import Any
 
 from mmengine.dist import all_gather_object, get_rank, get_world_size
+from torch import nn
 
 from ..core.errors import ERFError, MeasurementError
 from ..core.measurement import Measurement
-from .segmentor import prepare
+from .segmentor import PreparedBatch, prepare
 from .selection import Selection
+
+
+def measure_prepared(measurement: Measurement, batch: PreparedBatch) -> None:
+    """Add a prepared batch to a measurement."""
+    measurement.input_kind = batch.kind
+    measurement.update(batch.inputs, batch.forward, batch.metas, batch.names)
 
 
 class Session:
     """Measures a rank's chosen images; failures wait until all ranks meet.
 
     Args:
-        measurement (Measurement): Of this rank's model.
+        model (nn.Module): As the loop runs it, wrappers and all.
+        measurement (Measurement): Of the model inside.
         selection (Selection): Which images of each batch to take.
 
     Attributes:
@@ -28,7 +36,13 @@ class Session:
         seconds (float): Time spent measuring.
     """
 
-    def __init__(self, measurement: Measurement, selection: Selection) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        measurement: Measurement,
+        selection: Selection,
+    ) -> None:
+        self.model = model
         self.measurement = measurement
         self.selection = selection
         self.failure = selection.error
@@ -61,9 +75,9 @@ class Session:
             return
         began = time.perf_counter()
         try:
-            batch = prepare(self.measurement.model, data_batch, only)
-            self.measurement.update(
-                batch.inputs, batch.forward, batch.metas, batch.names
+            measure_prepared(
+                self.measurement,
+                prepare(self.model, data_batch, only, self.measurement.layers),
             )
         except Exception as error:  # told at the end, to all ranks at once
             self.failure = error

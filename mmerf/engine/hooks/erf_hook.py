@@ -193,7 +193,8 @@ class ERFHook(Hook):
     def _start(self, runner: Runner, dataloader: Any) -> None:
         with random_state():
             selection = Selection(dataloader, self.num_images, self.order)
-        self._session = Session(self._new_measurement(runner), selection)
+        measurement = self._new_measurement(runner)
+        self._session = Session(runner.model, measurement, selection)
 
     def _finish(self, runner: Runner, step: int, mode: str | None) -> None:
         """Merge the ranks, log what there is, tell what went wrong."""

@@ -1,0 +1,155 @@
+"""mmseg's own installed configs, of every form, against plain autograd."""
+
+import os
+
+import numpy as np
+import pytest
+import torch
+from reference import centre_score, images_like, slow_map
+
+from mmerf.apis.config import load_config
+from mmerf.apis.model import build_model
+from mmerf.core.errors import ConfigError
+from mmerf.core.measurement import Measurement
+from mmerf.engine.segmentor import prepare_tensor
+
+SIZE = 128
+# family: its config, the layer to compare, and that layer's output here
+FAMILIES = {
+    'pspnet': ('pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py', 'decode_head'),
+    'deeplabv3plus': (
+        'deeplabv3plus_r18-d8_4xb2-80k_cityscapes-512x1024.py',
+        'decode_head',
+    ),
+    'segformer': (
+        'segformer_mit-b0_8xb2-160k_ade20k-512x512.py',
+        'backbone[3]',
+    ),
+    'swin': (
+        'swin-tiny-patch4-window7-in1k-pre_upernet_8xb2-160k_ade20k-512x512.py',
+        'backbone[1]',
+    ),
+    'vit': (
+        'vit_deit-s16_upernet_8xb2-80k_ade20k-512x512.py',
+        'backbone[0]',
+    ),
+    'setr': (
+        'setr_vit-l_naive_8xb2-160k_ade20k-512x512.py',
+        'backbone[0]',
+    ),
+    'segmenter': (
+        'segmenter_vit-s_fcn_8xb1-160k_ade20k-512x512.py',
+        'decode_head',
+    ),
+    'danet': (
+        'danet_r50-d8_4xb2-40k_cityscapes-512x1024.py',
+        'decode_head[1]',
+    ),
+    'encnet': (
+        'encnet_r50-d8_4xb2-40k_cityscapes-512x1024.py',
+        'decode_head[0]',
+    ),
+    'bisenetv2': (
+        'bisenetv2_fcn_4xb4-160k_cityscapes-1024x1024.py',
+        'decode_head',
+    ),
+    'ocrnet': (
+        'ocrnet_hr18s_4xb2-40k_cityscapes-512x1024.py',
+        'decode_head.1',
+    ),
+    'hrnet': ('fcn_hr18s_4xb2-40k_cityscapes-512x1024.py', 'backbone[2]'),
+    'unet': (
+        'unet-s5-d16_fcn_4xb4-160k_cityscapes-512x1024.py',
+        'backbone[4]',
+    ),
+    'segnext': (
+        'segnext_mscan-t_1xb16-adamw-160k_ade20k-512x512.py',
+        'backbone[2]',
+    ),
+    'dpt': ('dpt_vit-b16_8xb2-160k_ade20k-512x512.py', 'decode_head'),
+    'point_rend': (
+        'pointrend_r50_4xb2-80k_cityscapes-512x1024.py',
+        'decode_head.0',
+    ),
+}
+SLIMMER = {  # the same form with fewer layers
+    'setr': {
+        'model.backbone.num_layers': 4,
+        'model.backbone.out_indices': (0, 1, 2, 3),
+    },
+}
+
+
+def output_of(model, key, image):
+    """What a layer returns, by the models' own public parts."""
+    features = model.extract_feat(image)
+    if key.startswith('backbone'):
+        return features[int(key[9:-1])]
+    heads = model.decode_head
+    if isinstance(heads, torch.nn.ModuleList):
+        out = heads[0].forward(features)
+        if key == 'decode_head.0':
+            return out[0] if isinstance(out, tuple) else out
+        return heads[1].forward(features, out)
+    out = heads.forward(features)
+    return out[int(key[12:-1])] if '[' in key else out
+
+
+@pytest.mark.parametrize('family', FAMILIES)
+def test_equals_plain_autograd(family):
+    name, key = FAMILIES[family]
+    cfg = load_config(f'mmseg::{family}/{name}', SLIMMER.get(family))
+    try:
+        model, _ = build_model(cfg, device='cpu')
+    except ConfigError as error:
+        assert 'operators' in str(error) and family == 'point_rend'
+        return
+    torch.manual_seed(0)
+    for module in model.modules():  # so that no logit is negative throughout
+        if 'conv_seg' in module._modules:
+            torch.nn.init.normal_(module.conv_seg.weight, std=0.2)
+            torch.nn.init.uniform_(module.conv_seg.bias, 0, 1)
+    images = images_like(1, SIZE, SIZE)
+    requests = [key, 'backbone', 'decode_head']
+    measurement = Measurement(model, requests)
+    batch = prepare_tensor(model, images, measurement.layers)
+    measurement.update(batch.inputs, batch.forward, batch.metas)
+    results = measurement.compute()
+    assert not measurement.failures()
+    backbone = [k for k in results if k.startswith('backbone')]
+    heads = [k for k in results if k.startswith('decode_head')]
+    assert backbone and heads and len(results) == len(backbone) + len(heads)
+    for result in results.values():
+        assert np.isfinite(result.map).all() and result.map.max() > 0
+        assert result.pixel_known, result.layer
+    wanted = key if key in results else f'{key}[0]'
+    expected = slow_map(
+        images, lambda x: centre_score(output_of(model, key, x))
+    )
+    found = results[wanted].map
+    assert np.abs(found - expected).max() <= 1e-6 * expected.max()
+
+
+def test_tools_have_no_special_case_for_any_family():
+    import mmseg
+
+    import mmerf
+
+    families = os.listdir(os.path.join(mmseg.__path__[0], '.mim/configs'))
+    assert len(families) > 40
+    root = os.path.dirname(mmerf.__file__)
+    for folder in (os.path.join(root, '..', 'tools'), root):
+        for base, _, names in os.walk(folder):
+            for name in names:
+                if not name.endswith('.py'):
+                    continue
+                path = os.path.join(base, name)
+                with open(path, encoding='utf-8') as file:
+                    text = file.read().lower()
+                for family in ('pointrend', 'segformer', 'bisenet', 'danet'):
+                    used = [
+                        line
+                        for line in text.splitlines()
+                        if family in line and '==' in line
+                    ]
+                    assert not used, (path, used)

@@ -1,0 +1,52 @@
+"""The project's own configs do what they say."""
+
+from pathlib import Path
+
+import pytest
+from mmseg.registry import HOOKS
+
+from mmerf.apis.config import load_config
+from mmerf.apis.model import build_model
+from mmerf.core.measurement import Measurement
+from mmerf.engine.segmentor import prepare_tensor
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+EXAMPLES = sorted((CONFIGS / 'examples').glob('*.py'))
+
+
+def test_one_example_a_kind_of_architecture():
+    assert len(EXAMPLES) == 7
+
+
+@pytest.mark.parametrize('path', EXAMPLES, ids=lambda path: path.stem)
+def test_examples_add_only_the_hook_and_measure(path):
+    import torch
+
+    cfg = load_config(path)
+    own = path.read_text()
+    base = own.split("'/.mim/configs/")[1].split("'")[0]
+    plain = load_config(f'mmseg::{base}')
+    added = {k for k in cfg if k not in plain or cfg[k] != plain[k]}
+    assert added == {'custom_imports', 'custom_hooks'}
+    (hook,) = [HOOKS.build(h) for h in cfg.custom_hooks]
+    model, _ = build_model(cfg, device='cpu')
+    measurement = Measurement(model, hook.layers)
+    batch = prepare_tensor(
+        model, torch.randn(1, 3, 128, 128), measurement.layers
+    )
+    measurement.update(batch.inputs, batch.forward, batch.metas)
+    results = measurement.compute()
+    assert len(results) >= len(hook.layers)
+    assert all(r.grid for r in results.values())
+
+
+@pytest.mark.parametrize('name', ['fcn_texture', 'segformer_texture'])
+def test_demo_configs_have_the_hook_and_every_backend(name):
+    cfg = load_config(CONFIGS / 'demo' / f'{name}.py')
+    (hook,) = cfg.custom_hooks
+    assert hook.type == 'ERFHook' and hook.initial
+    assert [b.type for b in cfg.visualizer.vis_backends] == [
+        'LocalVisBackend',
+        'TensorboardVisBackend',
+        'ERFVisBackend',
+    ]
