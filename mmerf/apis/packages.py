@@ -8,8 +8,8 @@ from importlib.util import find_spec
 from typing import Any
 
 OPTIONAL = {
-    'mmpretrain': 'pip install mmpretrain (or onedl-mmpretrain)',
-    'mmdet': 'pip install mmdet (or onedl-mmdetection), with full mmcv',
+    'mmpretrain': 'install mmpretrain or onedl-mmpretrain',
+    'mmdet': 'install mmdet or onedl-mmdetection, and full mmcv',
     'ldm': "the diffusion model of mmseg's requirements/optional.txt",
 }
 _SCOPED = re.compile(r"['\"](mmpretrain|mmdet)\.\w+")
