@@ -19,7 +19,8 @@ from rich.progress import (
 )
 
 from mmerf.apis import layers_from_config, run_erf
-from mmerf.apis.report import layers_table, results_table, write_report
+from mmerf.apis.report import write_report
+from mmerf.apis.tables import layers_table, results_table, shapes_table
 from mmerf.core.errors import ERFError
 from mmerf.core.statistics import SHARES
 from mmerf.plots.normalization import NORMALIZATIONS
@@ -36,7 +37,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('checkpoint', nargs='?', help="default: the config's initial weights")
     add('--layers', nargs='+', metavar='NAME', help='names, globs, name[i]')
     add('--list-layers', nargs='?', const='**', metavar='GLOB')
-    add('--num-images', type=int, default=50)
+    add('--num-images', type=number_or_auto, default=50, metavar='N|auto')
+    add('--tolerance', type=float, default=0.02, help='of --num-images auto')
+    add('--max-images', type=int, default=500, help='of --num-images auto')
     add('--order', choices=('even', 'first'), default='even')
     add('--shares', nargs='+', type=float, default=list(SHARES))
     add('--img-dir', help='any folder of images, no labels needed')
@@ -47,6 +50,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--format', choices=('png', 'pdf', 'svg'), default='png')
     add('--out-dir', help='default: work_dirs/<config>/erf')
     add('--device', help='default: cuda where there is one, else cpu')
+    add('--no-theory', action='store_true', help='no theoretical fields')
     add('--seed', type=int, default=0)
     add(
         '--trust-checkpoint',
@@ -55,6 +59,11 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
     return parser.parse_args(argv)
+
+
+def number_or_auto(text: str) -> int | str:
+    """What --num-images takes."""
+    return text if text == 'auto' else int(text)
 
 
 @contextmanager
@@ -110,6 +119,9 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             args.checkpoint,
             layers=args.layers,
             num_images=args.num_images,
+            tolerance=args.tolerance,
+            max_images=args.max_images,
+            theory=not args.no_theory,
             order=args.order,
             img_dir=args.img_dir,
             input_size=args.input_size,
@@ -134,6 +146,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     for note in run.notes:
         console.print(f'note: {note}', markup=False)
     console.print(results_table(run.results))
+    console.print(shapes_table(run.results))
     for path in files[:2]:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
     each = f'one .npz and one .{args.format}'

@@ -21,6 +21,8 @@ from ..core.statistics import SHARES
 from ..engine.segmentor import prepare
 from ..engine.selection import check_num_images, check_order, chosen_indices
 from ..engine.session import measure_prepared
+from ..engine.theory import add_theory
+from .auto import Enough, spread_indices
 from .config import load_config, one_line
 from .images import ImageSource, open_images
 from .model import build_model
@@ -47,7 +49,7 @@ def erf_from_config(
     config: str | os.PathLike | Config,
     checkpoint: str | os.PathLike | None = None,
     layers: Sequence[str | dict] | str | None = None,
-    num_images: int = 50,
+    num_images: int | str = 50,
     img_dir: str | os.PathLike | None = None,
     input_size: Sequence[int] | None = None,
     device: str | None = None,
@@ -59,7 +61,8 @@ def erf_from_config(
         config: A path, ``'mmseg::FAMILY/NAME.py'``, or a config.
         checkpoint: None for the config's own initial weights.
         layers (sequence of str, optional): See :func:`mmerf.measure_erf`.
-        num_images (int): How many images; all where there are fewer.
+        num_images (int or str): How many images; all where there are fewer.
+            ``'auto'``: until the sides are sure.
         img_dir: Any folder of images; None for the validation set.
         input_size (tuple[int, int], optional): Measure at this (H, W).
         device (str, optional): None for CUDA where there is one, else CPU.
@@ -88,7 +91,9 @@ def run_erf(
     checkpoint: str | os.PathLike | None = None,
     *,
     layers: Sequence[str | dict] | str | None = None,
-    num_images: int = 50,
+    num_images: int | str = 50,
+    tolerance: float = 0.02,
+    max_images: int = 500,
     order: str = 'even',
     img_dir: str | os.PathLike | None = None,
     input_size: Sequence[int] | None = None,
@@ -98,6 +103,7 @@ def run_erf(
     attribution: Any = None,
     shares: Sequence[float] = SHARES,
     amp: str | None = None,
+    theory: bool = True,
     seed: int = 0,
     trust_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
@@ -106,9 +112,13 @@ def run_erf(
     """The same, with the images left out and the provenance.
 
     Args:
+        num_images (int or str): A number, or ``'auto'``: until the sides at
+            50 % and 99 % of every layer have a relative standard error of at
+            most ``tolerance``, with at most ``max_images``.
         order (str): ``'even'`` over the dataset, or the ``'first'`` images.
         batch_size (int, optional): Images in one pass; None for 1.
         target, attribution, shares, amp: See :func:`mmerf.measure_erf`.
+        theory (bool): Also find every layer's theoretical receptive field.
         seed (int): Of initial weights and of whatever is drawn.
         trust_checkpoint (bool): Allow a checkpoint that runs code.
         cfg_options (mapping, optional): Settings to override, by dotted key.
@@ -120,7 +130,8 @@ def run_erf(
     Raises:
         ERFError: One line for whatever the user can mend.
     """
-    check_num_images(num_images)
+    enough = Enough(tolerance, max_images) if num_images == 'auto' else None
+    number = max_images if enough else check_num_images(num_images)
     check_order(order)
     cfg = load_config(config, cfg_options)
     source = open_images(cfg, img_dir)
@@ -141,12 +152,15 @@ def run_erf(
         batch_size=batch_size,
         amp=amp,
     )
-    indices = chosen_indices(len(source.paths), num_images, order)
+    choose = spread_indices if enough else chosen_indices
+    indices = choose(len(source.paths), number, order)
     for batch in source.batches(indices, batch_size or 1):
         _measure(measurement, batch, source)
         if progress is not None:
             done = measurement.seen + len(source.skipped)
             progress(done, len(indices))
+        if enough and enough.met(measurement):
+            break
     if not measurement.seen:
         reasons = '; '.join(f'{p}: {r}' for p, r in source.skipped.items())
         raise ImageError(
@@ -158,6 +172,11 @@ def run_erf(
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
     notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
+    if enough:
+        notes.append(enough.said(measurement))
+    if theory:
+        reason = add_theory(measurement)
+        notes += [] if reason is None else [reason]
     results = measurement.compute(provenance)
     if not results:
         raise MeasurementError('; '.join(notes))

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from .statistics import mass_by_square
+
 Pixel = tuple[float, float]
 
 
@@ -18,6 +20,14 @@ def nearest_pixel(pixel: Pixel) -> tuple[int, int]:
         (14, 7)
     """
     return math.floor(pixel[0] + 0.5), math.floor(pixel[1] + 0.5)
+
+
+def clipped(pixel: tuple[int, int], shape: tuple) -> tuple[int, int]:
+    """The pixel of a (H, W) map that is nearest a whole pixel."""
+    return (
+        min(max(pixel[0], 0), shape[0] - 1),
+        min(max(pixel[1], 0), shape[1] - 1),
+    )
 
 
 @dataclass
@@ -52,13 +62,15 @@ class Accumulator:
         excluded (list[str]): Names of images left out for a map or score
             that was not finite.
         sizes (dict): (H, W) of the images to how many had it.
-        unit (tuple[int, int], optional): The unit, where all images agree.
+        profiles (list[np.ndarray]): For each image, its cumulative mass by
+            square about the unit's nearest pixel.
     """
 
     count: int = 0
     zero_score_images: int = 0
     excluded: list[str] = field(default_factory=list)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
+    profiles: list[np.ndarray] = field(default_factory=list)
     _mean: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _squares: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _covered: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
@@ -80,10 +92,12 @@ class Accumulator:
             self.excluded.append(name)
             return
         near = nearest_pixel(pixel)
+        inside = clipped(near, map_hw.shape)
         single = Accumulator(
             count=1,
             zero_score_images=int(score == 0),
             sizes={(map_hw.shape[0], map_hw.shape[1]): 1},
+            profiles=[mass_by_square(map_hw, inside)],
             _mean=map_hw.astype(np.float64),
             _squares=np.zeros(map_hw.shape),
             _covered=np.ones(map_hw.shape, dtype=np.int64),
@@ -99,6 +113,7 @@ class Accumulator:
         summed squared deviation.
         """
         self.excluded += other.excluded
+        self.profiles += other.profiles
         if other.count == 0:
             return
         if self.count == 0:

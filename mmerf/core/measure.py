@@ -7,10 +7,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .errors import MeasurementError
+from .errors import ConfigError, MeasurementError
 from .measurement import Measurement
 from .result import ERFResult
 from .statistics import SHARES
+from .structure import structural_support
 
 _TENSOR_BATCH = 8  # images a pass, where one Tensor holds all of them
 
@@ -27,6 +28,7 @@ def measure_erf(
     input_size: Sequence[int] | None = None,
     batch_size: int | None = None,
     amp: str | None = None,
+    theory: bool = False,
     provenance: Mapping | None = None,
 ) -> dict[str, ERFResult]:
     """Effective receptive fields of a model's layers.
@@ -48,6 +50,8 @@ def measure_erf(
         batch_size (int, optional): Most images in one pass; None: 8 for one
             Tensor, else each batch as it comes.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``.
+        theory (bool): Also find each layer's theoretical receptive field, on
+            a private copy of the model; not with ``forward``.
         provenance (mapping, optional): Stored with every result.
 
     Returns:
@@ -77,6 +81,11 @@ def measure_erf(
         batch_size=batch_size,
         amp=amp,
     )
+    if theory and forward is not None:
+        raise ConfigError(
+            'theory=True runs a private copy of the model, which forward= '
+            'does not know; leave one of them out'
+        )
     run = None if forward is None else lambda inputs, metas: forward(inputs)
     for batch in [images] if isinstance(images, Tensor) else images:
         measurement.update(batch, run)
@@ -84,4 +93,13 @@ def measure_erf(
     if failures:
         key, reason = next(iter(failures.items()))
         raise MeasurementError(f'{key}: {reason}')
+    if theory and measurement.seen:
+        channels, height, width = measurement.input_shape
+        measurement.theory = structural_support(
+            model,
+            measurement.capture.layers,
+            lambda copy: copy,
+            (height, width),
+            channels,
+        )
     return measurement.compute(provenance)

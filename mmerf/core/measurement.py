@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from . import uncertainty
 from .accumulate import Accumulator
 from .attributions import ATTRIBUTIONS
 from .capture import Capture
@@ -27,6 +28,7 @@ from .settings import (
     check_size,
 )
 from .statistics import SHARES
+from .support import Support
 from .targets import TARGETS, build
 
 
@@ -76,6 +78,8 @@ class Measurement:
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
+        self.input_shape: tuple[int, ...] = ()  # (C, H, W) of the last pass
+        self.theory: dict[str, Support] = {}
         self.input_kind = 'whole image'  # what the inputs are, in words
 
     @property
@@ -149,7 +153,8 @@ class Measurement:
             found = self.attribution(
                 run, images, self.target, self.capture, metas
             )
-        grids = self.capture.contexts(images.shape[1:])
+        self.input_shape = tuple(images.shape[1:])
+        grids = self.capture.contexts(self.input_shape)
         for key, (maps, scores) in found.items():
             pixel = self._pixel(grids[key], maps)
             self.grids.setdefault(key, set()).add(grids[key])
@@ -234,6 +239,8 @@ class Measurement:
             sizes=sizes,
             stderr=gathered.stderr,
             coverage=gathered.coverage if len(sizes) > 1 else None,
+            theory=self.theory.get(key),
+            uncertainty=uncertainty.summary(accumulator.profiles, self.shares),
             definition=self.definition(),
             shares=self.shares,
             provenance={**versions(), **provenance},

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..version import __version__
+from .errors import ConfigError
 
 
 def in_words(part: Any) -> str:
@@ -25,3 +27,28 @@ def versions() -> dict[str, str]:
         'numpy': np.__version__,
         'python': platform.python_version(),
     }
+
+
+def check_same_definition(
+    results: Mapping[str, Any], force: bool = False
+) -> None:
+    """Refuse to put results of different definitions side by side.
+
+    Args:
+        results (mapping of str to ERFResult): By name.
+        force (bool): Allow it all the same.
+
+    Raises:
+        ConfigError: If two definitions differ; quotes the difference.
+    """
+    if force or not results:
+        return
+    (first, one), *others = results.items()
+    for name, other in others:
+        for part in one.definition.keys() | other.definition.keys():
+            ours, theirs = one.definition.get(part), other.definition.get(part)
+            if ours != theirs:
+                raise ConfigError(
+                    f'{first} and {name} are not comparable: {part} is '
+                    f'{ours!r} and {theirs!r}; force it if you mean to'
+                )

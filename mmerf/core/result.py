@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from .accumulate import nearest_pixel
+from .accumulate import clipped, nearest_pixel
 from .errors import ResultError, StatisticError
-from .files import write_whole
-from .statistics import SHARES, all_statistics
-
-FORMAT = 1
-_ARRAYS = ('map', 'stderr', 'coverage')
+from .statistics import SHARES, StatisticContext, all_statistics
+from .statistics._profile import check_share
+from .storage import ARRAYS, check_map_array, one_line, read_npz, write_npz
+from .support import Support
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +44,9 @@ class ERFResult:
             NaN for fewer than two images.
         coverage (np.ndarray, optional): Images whose frame reaches a pixel,
             (H, W), where images differ in size.
+        theory (Support, optional): Theoretical receptive field of the unit.
+        uncertainty (dict): Standard errors of the sides over images, and the
+            number of images that the mean is worth.
         definition (dict): What was scored and attributed, in words.
         shares (tuple[float, ...]): Shares that ``statistics`` reports.
         provenance (dict): Versions, config, checkpoint, device and so on.
@@ -64,6 +65,8 @@ class ERFResult:
     sizes: tuple[tuple[int, int, int], ...] = ()
     stderr: np.ndarray | None = field(default=None, repr=False)
     coverage: np.ndarray | None = field(default=None, repr=False)
+    theory: Support | None = None
+    uncertainty: dict = field(default_factory=dict)
     definition: dict = field(default_factory=dict)
     shares: tuple[float, ...] = SHARES
     provenance: dict = field(default_factory=dict)
@@ -97,7 +100,7 @@ class ERFResult:
             5
         """
         array = np.array(array_hw, dtype=np.float64)
-        _check_map(array, 'the map')
+        check_map_array(array, 'the map')
         if center_yx is None:
             center_yx = (array.shape[0] // 2, array.shape[1] // 2)
         return cls(
@@ -111,11 +114,7 @@ class ERFResult:
     @property
     def center(self) -> tuple[int, int]:
         """The whole pixel that squares and radii are about, in the map."""
-        y, x = nearest_pixel(self.unit_pixel)
-        return (
-            min(max(y, 0), self.map.shape[0] - 1),
-            min(max(x, 0), self.map.shape[1] - 1),
-        )
+        return clipped(nearest_pixel(self.unit_pixel), self.map.shape)
 
     @property
     def input_size(self) -> tuple[int, int] | None:
@@ -138,8 +137,15 @@ class ERFResult:
             'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
             None for every family where the map is zero everywhere.
         """
-        area = None if len(self.sizes) <= 1 else self.image_area
-        return all_statistics(self.map, self.center, self.shares, area)
+        context = StatisticContext(
+            self.shares,
+            None if len(self.sizes) <= 1 else self.image_area,
+            None if self.theory is None else self.theory.size,
+        )
+        return {
+            **all_statistics(self.map, self.center, context),
+            'uncertainty': self.uncertainty or None,
+        }
 
     def record(self) -> dict:
         """Everything but the arrays, with the statistics, as plain JSON."""
@@ -152,16 +158,9 @@ class ERFResult:
 
         The file appears whole or not at all.
         """
-        arrays = {
-            name: value
-            for name in _ARRAYS
-            if (value := getattr(self, name)) is not None
-        }
-        meta = np.array(json.dumps(self._meta()))
-        return write_whole(
-            path,
-            lambda file: np.savez_compressed(file, **arrays, meta=meta),
-        )
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        present = {k: v for k, v in arrays.items() if v is not None}
+        return write_npz(path, present, self._meta())
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> ERFResult:
@@ -170,84 +169,49 @@ class ERFResult:
         Raises:
             ResultError: If the file is missing, damaged or not such a file.
         """
-        try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {n: file[n] for n in _ARRAYS if n in file.files}
-                meta = json.loads(str(file['meta'][()]))
-        except FileNotFoundError as error:
-            raise ResultError(f'there is no file {path}') from error
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            EOFError,
-            zipfile.BadZipFile,
-        ) as error:
-            raise ResultError(
-                f'{path} is not a whole ERF result ({_one_line(error)}); '
-                'measure it again, or use ERFResult.from_map on the array'
-            ) from error
-        return cls._from_parts(arrays, meta, str(path))
-
-    def _meta(self) -> dict:
-        meta: dict[str, Any] = {'format': FORMAT}
-        for item in fields(self):
-            if item.name not in _ARRAYS:
-                meta[item.name] = getattr(self, item.name)
-        meta['input_size'] = self.input_size
-        return json.loads(json.dumps(meta))
-
-    @classmethod
-    def _from_parts(
-        cls, arrays: dict[str, np.ndarray], meta: Any, path: str
-    ) -> ERFResult:
-        if not isinstance(meta, dict) or meta.get('format') != FORMAT:
-            raise ResultError(
-                f'{path} holds no ERF result of format {FORMAT}; measure it '
-                'again with this version of mmerf'
-            )
-        _check_map(arrays.get('map', np.zeros(0)), path)
-        for name, array in arrays.items():
-            if array.shape != arrays['map'].shape:
-                raise ResultError(
-                    f'{path}: {name} has shape {array.shape}, the map '
-                    f'{arrays["map"].shape}; the file is damaged'
-                )
-        known = {item.name for item in fields(cls)} - set(_ARRAYS)
+        arrays, meta = read_npz(path)
+        known = {item.name for item in fields(cls)} - set(ARRAYS)
         values: dict[str, Any] = {
             k: _tuples(v) for k, v in meta.items() if k in known
         }
-        values.update(arrays)
         try:
-            result = cls(**values)
-            result.record()
-        except (TypeError, ValueError, IndexError, StatisticError) as error:
+            if values.get('theory') is not None:
+                values['theory'] = Support.from_dict(values['theory'])
+            result = cls(**{**values, **arrays})
+            _check_meta(result)
+        except (
+            AttributeError,
+            KeyError,
+            TypeError,
+            ValueError,
+            IndexError,
+            StatisticError,
+        ) as error:
             raise ResultError(
-                f'{path}: its meta does not fit ({_one_line(error)}); the '
+                f'{path}: its meta does not fit ({one_line(error)}); the '
                 'file is damaged'
             ) from error
         return result
 
+    def _meta(self) -> dict:
+        meta: dict[str, Any] = {}
+        for item in fields(self):
+            if item.name not in ARRAYS:
+                meta[item.name] = getattr(self, item.name)
+        meta['input_size'] = self.input_size
+        meta['theory'] = None if self.theory is None else asdict(self.theory)
+        return json.loads(json.dumps(meta))
 
-def _check_map(array: np.ndarray, name: str) -> None:
-    if array.ndim != 2 or array.size == 0 or array.dtype.kind != 'f':
-        raise ResultError(
-            f'{name} holds an array of shape {array.shape}, {array.dtype}; '
-            'a map is a non-empty floating (H, W)'
-        )
-    if not np.isfinite(array).all() or (array < 0).any():
-        raise ResultError(
-            f'{name} holds a negative or non-finite value; a map is >= 0'
-        )
+
+def _check_meta(result: ERFResult) -> None:
+    """Raise what using damaged meta information would raise later."""
+    y, x = result.center
+    result.image_area + result.num_images + len(result.layer) + y + x
+    for share in result.shares:
+        check_share(share)
 
 
 def _tuples(value: Any) -> Any:
     if isinstance(value, list):
         return tuple(_tuples(item) for item in value)
     return value
-
-
-def _one_line(error: BaseException) -> str:
-    text = ' '.join(str(error).split()) or type(error).__name__
-    return text[:160]

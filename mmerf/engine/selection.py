@@ -44,8 +44,14 @@ def check_order(order: str) -> str:
     return order
 
 
-def check_num_images(num_images: int) -> int:
+def check_num_images(num_images: Any) -> int:
     """Raise ConfigError unless it is a whole number >= 1."""
+    if num_images == 'auto':
+        raise ConfigError(
+            "num_images='auto' is tools/erf.py's: a validation loads its "
+            'images in order, so that stopping early would leave the last '
+            'ones out; give the hook a number'
+        )
     if not isinstance(num_images, int) or num_images < 1:
         raise ConfigError(
             f'num_images is a whole number >= 1, not {num_images!r}'

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ._profile import Center, check_map, check_share, mass_by_square
+from .context import StatisticContext
 
 
 def centred_square(map_hw: np.ndarray, share: float, center_yx: Center) -> int:
@@ -70,16 +69,13 @@ def square_area_ratio(
 
 
 def summary(
-    map_hw: np.ndarray,
-    center_yx: Center,
-    shares: Sequence[float],
-    area: float | None,
+    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
 ) -> dict:
     """Side (px) and area ratio for each share."""
     result = {}
-    for share in shares:
+    for share in context.shares:
         side = centred_square(map_hw, share, center_yx)
         shape = (map_hw.shape[0], map_hw.shape[1])
-        ratio = square_area_ratio(shape, side, center_yx, area)
+        ratio = square_area_ratio(shape, side, center_yx, context.area)
         result[str(share)] = {'side': side, 'area_ratio': ratio}
     return result

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ._profile import Center, check_map
+from .context import StatisticContext
 
 RADII = (5, 10, 20, 30, 40, 60, 80)  # px
 
@@ -58,10 +59,7 @@ def centroid(map_hw: np.ndarray) -> tuple[float, float]:
 
 
 def summary(
-    map_hw: np.ndarray,
-    center_yx: Center,
-    shares: Sequence[float],
-    area: float | None,
+    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
 ) -> dict:
     """Cumulative mass by radius (px), centroid and argmax (y, x) in px."""
     mass = cumulative_mass(map_hw, center_yx)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 
 from ._profile import Center, check_map, check_share, mass_by_square
+from .context import StatisticContext
 
 
 def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
@@ -50,10 +49,7 @@ def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
 
 
 def summary(
-    map_hw: np.ndarray,
-    center_yx: Center,
-    shares: Sequence[float],
-    area: float | None,
+    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
 ) -> dict:
     """Side (px) and area ratio for each share; a note where there is none.
 
@@ -62,17 +58,18 @@ def summary(
     is None.
     """
     height, width = map_hw.shape
+    one_size = context.area is None
     result: dict = {}
     missing = []
-    for share in shares:
-        side = None if area is not None else replknet_side(map_hw, share)
+    for share in context.shares:
+        side = replknet_side(map_hw, share) if one_size else None
         if side is None:
             missing.append(str(share))
             result[str(share)] = None
         else:
             ratio = side / height * side / width
             result[str(share)] = {'side': side, 'area_ratio': ratio}
-    if area is not None:
+    if not one_size:
         result['note'] = 'images differ in size: the rule needs one size'
     elif missing:
         largest = 2 * min(height // 2 - 1, width // 2) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
@@ -14,6 +15,7 @@ from ...core.errors import ConfigError, LayerError
 from ...core.measurement import Measurement
 from ...core.preserve import random_state
 from ...core.statistics import SHARES
+from ...core.support import Support
 from ...plots.normalization import check_normalization
 from ..logging import (
     forget_scalars,
@@ -27,6 +29,7 @@ from ..schedule import past_validations
 from ..segmentor import unwrapped
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
+from ..theory import add_theory
 
 
 @HOOKS.register_module()
@@ -114,6 +117,7 @@ class ERFHook(Hook):
         }
         self._session: Session | None = None
         self._validations = 0
+        self._theory: dict[str, Support] | None = None
 
     # Before anything is trained: mistakes in the config show at once.
 
@@ -209,6 +213,8 @@ class ERFHook(Hook):
             return
         for layer, reason in session.measurement.failures().items():
             warn(f'no ERF of {layer}', reason)
+        if is_main_process():
+            self._add_theory(session.measurement)
         results = session.measurement.compute()
         errors = publish(runner, results, step, self.normalization)
         for backend, error in errors.items():
@@ -225,6 +231,15 @@ class ERFHook(Hook):
             + ('' if mode else f': {_listed(tags)}'),
             logger='current',
         )
+
+    def _add_theory(self, measurement: Measurement) -> None:
+        """Find theoretical fields once: training does not change them."""
+        if self._theory is None and measurement.input_shape:
+            reason = add_theory(measurement)
+            if reason is not None:
+                print_log(f'ERFHook: {reason}', logger='current')
+            self._theory = measurement.theory
+        measurement.theory = self._theory or {}
 
 
 def _listed(tags: dict[str, float]) -> str:

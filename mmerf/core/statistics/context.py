@@ -1,0 +1,25 @@
+"""What a statistic may know besides the map and its centre."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+SHARES = (0.2, 0.3, 0.5, 0.99)
+
+
+@dataclass(frozen=True)
+class StatisticContext:
+    """Settings and facts that go with a map.
+
+    Attributes:
+        shares (sequence of float): Shares of the mass to report, in (0, 1].
+        area (float, optional): Mean pixels of an image, where images
+            differed in size; None for one size, H * W.
+        field_size (tuple[int, int], optional): (h, w) of the theoretical
+            receptive field in pixels; None where it is not known or global.
+    """
+
+    shares: Sequence[float] = SHARES
+    area: float | None = None
+    field_size: tuple[int, int] | None = None

@@ -1,0 +1,43 @@
+"""Share of pixels, largest first, that holds a share of the map."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ._profile import Center, check_map, check_share
+from .context import StatisticContext
+
+
+def densest_area(map_hw: np.ndarray, share: float) -> int:
+    """Fewest pixels that together hold a share of the map.
+
+    Args:
+        map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0, any scale.
+        share (float): Part of the map's sum to hold, in (0, 1].
+
+    Returns:
+        int: Number of pixels, from 1 to H * W.
+
+    Raises:
+        StatisticError: If statistics are not defined for the map or share.
+
+    Example:
+        >>> densest_area(np.array([[1.0, 6.0], [3.0, 0.0]]), 0.9)
+        2
+    """
+    check_map(map_hw)
+    check_share(share)
+    mass = np.cumsum(np.sort(map_hw, axis=None)[::-1])
+    return int(np.argmax(mass / mass[-1] >= share)) + 1
+
+
+def summary(
+    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+) -> dict:
+    """Pixels, and their share of the image, for each share."""
+    area = map_hw.size if context.area is None else context.area
+    result = {}
+    for share in context.shares:
+        pixels = densest_area(map_hw, share)
+        result[str(share)] = {'pixels': pixels, 'area_ratio': pixels / area}
+    return result

@@ -1,0 +1,51 @@
+"""The size of an ERF as Luo et al. 2016 count it."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from ._profile import Center, check_map
+from .context import StatisticContext
+
+LEVEL = 1 - 0.9545  # of the value at the unit; two sigma of a Gaussian
+
+
+def erf_size(map_hw: np.ndarray, center_yx: Center) -> float | None:
+    """Square root of the number of pixels above 1 - 0.9545 of the centre.
+
+    Args:
+        map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0, any scale.
+        center_yx (tuple[int, int]): The unit's input pixel.
+
+    Returns:
+        float, optional: In pixels; None where the map is zero at the unit's
+        pixel, so that there is no level to compare with.
+
+    Raises:
+        StatisticError: If the map or the centre is not one that statistics
+            are defined for.
+
+    Source: Luo et al. 2016, arXiv:1701.04128, section 3.
+
+    Example:
+        >>> erf_size(np.ones((4, 9)), (2, 4))
+        6.0
+    """
+    check_map(map_hw, center_yx)
+    peak = map_hw[center_yx]
+    if peak == 0:
+        return None
+    return math.sqrt(np.count_nonzero(map_hw > LEVEL * peak))
+
+
+def summary(
+    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+) -> dict:
+    """Size (px), and its ratio to the theoretical field's side."""
+    size = erf_size(map_hw, center_yx)
+    ratio = None
+    if size is not None and context.field_size is not None:
+        ratio = size / math.sqrt(math.prod(context.field_size))
+    return {'size': size, 'theory_ratio': ratio}

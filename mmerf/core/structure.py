@@ -1,0 +1,163 @@
+"""The structural support of every layer, found from gradients.
+
+No formula per layer type: a unit's channels are summed with random weights,
+and wherever the gradient is not exactly zero, the input can move the unit.
+Each axis is searched on strips that are long in it and short in the other,
+which grow until the field ends inside them. On the longest one, the units at
+both ends are asked instead of two in the middle: each sees twice as far.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .layers import Layer
+from .strips import Seen, run_strip
+from .support import Extent, Support
+
+SHORT = (32, 64, 128)  # px, the strips' other axis: the first that runs
+LENGTHS = (96, 352)  # px
+LONGEST = 1056  # px, from whose ends a field is followed last
+MakeForward = Callable[[nn.Module], Callable[[Tensor], Any]]
+Found = dict[str, tuple[Extent, float, bool]]
+
+
+def structural_support(
+    model: nn.Module,
+    layers: list[Layer],
+    make_forward: MakeForward,
+    input_size: tuple[int, int],
+    channels: int = 3,
+) -> dict[str, Support]:
+    """Theoretical receptive field of each layer's middle unit.
+
+    Works on a float64 copy: the model's own state is not touched. Weights
+    that are exactly zero, such as those of a residual branch that starts
+    switched off, are filled in the copy: they are part of the structure.
+
+    Args:
+        model (nn.Module): Without wrappers.
+        layers (list of Layer): From ``find_layers``.
+        make_forward (callable): ``make_forward(model)(inputs)`` runs a copy
+            of the model.
+        input_size (tuple[int, int]): (H, W) that is measured; boxes that
+            depend on the unit's place are taken there.
+        channels (int): Of the input.
+
+    Returns:
+        dict[str, Support]: By layer key.
+
+    Raises:
+        RuntimeError: Whatever the model raises where it runs on no strip.
+    """
+    search = _Search(model, layers, make_forward, channels)
+    down = search.axis(0, input_size[0])
+    across = search.axis(1, input_size[1])
+    found = {}
+    for key in down.keys() & across.keys():
+        (y, stride_y, any_y), (x, stride_x, any_x) = down[key], across[key]
+        phase = 'any unit' if any_y and any_x else 'this unit'
+        found[key] = Support(y, x, (stride_y, stride_x), phase)
+    return found
+
+
+class _Search:
+    """Grows strips over a private copy of the model."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: list[Layer],
+        make_forward: MakeForward,
+        channels: int,
+    ) -> None:
+        self.model = _without_zeros(copy.deepcopy(model).double())
+        modules = dict(self.model.named_modules())
+        self.layers = [
+            Layer(
+                la.name, modules[la.name], la.indices, la.call, la.grid, True
+            )
+            for la in layers
+        ]
+        self.forward = make_forward(self.model)
+        self.channels = channels
+        self.short = SHORT[0]
+
+    def axis(self, axis: int, length: int) -> Found:
+        """Extent, stride and whether it holds for any unit, by layer key."""
+        last: dict[str, Seen] = {}
+        filled: dict[str, int] = {}
+        done: Found = {}
+        drifting: set[str] = set()
+        for size in (*LENGTHS, LONGEST):
+            found = self.run(axis, size, last, done.keys() | drifting)
+            for key, seen in found.items():
+                last[key] = seen
+                filled[key] = filled.get(key, 0) + 1 if seen.filled else 0
+                if seen.bounded and seen.same:
+                    extent = Extent('box', seen.before, seen.after)
+                    done[key] = (extent, seen.stride, True)
+                elif seen.bounded:
+                    drifting.add(key)
+            if last.keys() == done.keys() | drifting:
+                break
+        for key in drifting:  # windows: the box of the very unit, as measured
+            seen = self.run(axis, length, last, last.keys() - {key})[key]
+            extent = Extent('box', seen.before, seen.after)
+            done[key] = (extent, seen.stride, False)
+        for key in last.keys() - done.keys():
+            kind = 'global' if filled[key] > 1 else 'at least'
+            seen = last[key]
+            extent = Extent(kind, seen.before, seen.after)
+            done[key] = (extent, seen.stride, True)
+        return done
+
+    def run(
+        self, axis: int, size: int, last: Iterable[str], skip: Iterable[str]
+    ) -> dict[str, Seen]:
+        """One strip, for the layers that are not to be skipped."""
+        skipped = set(skip)
+        open_keys = set(last) - skipped
+        names = {key.split('[')[0].split('@')[0] for key in open_keys}
+        layers = [la for la in self.layers if not last or la.name in names]
+        for short in SHORT[SHORT.index(self.short) :]:
+            self.short = short
+            shape = (size, short) if axis == 0 else (short, size)
+            try:
+                return run_strip(
+                    self.model,
+                    layers,
+                    self.forward,
+                    (self.channels, *shape),
+                    axis,
+                    skip=skipped,
+                    ends=size == LONGEST,
+                )
+            except (RuntimeError, ValueError, AssertionError, IndexError):
+                if short == SHORT[-1]:
+                    raise
+        raise AssertionError('unreachable')
+
+
+def _without_zeros(model: nn.Module) -> nn.Module:
+    """Fill weights that are exactly zero with random ones of usual size."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            if not parameter.is_floating_point():
+                continue
+            zero = parameter == 0
+            if not zero.any():
+                continue
+            noise = torch.randn(
+                parameter.shape, generator=generator, dtype=torch.float64
+            )
+            scale = float(parameter.square().mean().sqrt()) or 0.5
+            fill = (noise * scale).to(parameter)
+            parameter.copy_(torch.where(zero, fill, parameter))
+    return model
