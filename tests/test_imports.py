@@ -107,4 +107,4 @@ def test_plugin_registers_in_the_mmseg_registries():
 
 def test_modules_stay_short():
     for path in ROOT.rglob('*.py'):
-        assert len(path.read_text().splitlines()) <= 265, path
+        assert len(path.read_text().splitlines()) <= 285, path

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from mmengine.config import DictAction
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -18,13 +17,18 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from mmerf.apis import layers_from_config, run_erf
-from mmerf.apis.report import write_report
-from mmerf.apis.tables import layers_table, results_table, shapes_table
-from mmerf.core.errors import ERFError
+from mmerf.core.errors import ConfigError, ERFError
 from mmerf.core.statistics import SHARES
 from mmerf.plots.normalization import NORMALIZATIONS
 from mmerf.plots.style import CMAP, check_cmap
+
+try:
+    from mmerf.apis import layers_from_config, run_erf
+    from mmerf.apis.report import write_report
+    from mmerf.apis.tables import layers_table, results_table, shapes_table
+except ERFError as error:  # mmengine, mmcv or mmseg is not installed
+    sys.exit(f'error: {error}')
+from mmengine.config import DictAction
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -113,6 +117,9 @@ def main(argv: list[str] | None = None) -> int:
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the table."""
     check_cmap(args.cmap)
+    folder = args.out_dir or Path('work_dirs') / Path(args.config).stem / 'erf'
+    if Path(folder).exists() and not Path(folder).is_dir():
+        raise ConfigError(f'{folder} is a file; name a folder with --out-dir')
     with progress(console) as tell:
         run = run_erf(
             args.config,
@@ -133,14 +140,19 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             cfg_options=args.cfg_options,
             progress=tell,
         )
-    folder = args.out_dir or Path('work_dirs') / Path(args.config).stem / 'erf'
-    files = write_report(
-        run,
-        folder,
-        normalization=args.normalization,
-        cmap=args.cmap,
-        suffix=args.format,
-    )
+    try:
+        files = write_report(
+            run,
+            folder,
+            normalization=args.normalization,
+            cmap=args.cmap,
+            suffix=args.format,
+        )
+    except OSError as error:
+        raise ConfigError(
+            f'{folder} cannot be written to: {error}; name another folder '
+            'with --out-dir'
+        ) from error
     for path, reason in run.skipped.items():
         console.print(f'skipped {path}: {reason}', markup=False)
     for note in run.notes:

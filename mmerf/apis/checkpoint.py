@@ -8,6 +8,7 @@ import os
 import pickle
 import re
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,16 @@ import numpy as np
 import torch
 from mmengine import fileio
 from mmengine.logging import HistoryBuffer
+from mmengine.utils import digit_version
 from torch import nn
 
 from ..core.errors import CheckpointError
 from .config import one_line
+
+_OLD = digit_version(torch.__version__)[:2] < (2, 6)
+_OLD_TORCH = (
+    ' (torch 2.6 or later also loads what mmengine saves)' if _OLD else ''
+)
 
 
 def load_checkpoint(
@@ -88,7 +95,7 @@ def _unpickle(content: bytes, path: Any, trust: bool) -> Any:
     try:
         if trust:
             return torch.load(file, map_location='cpu', weights_only=False)
-        with torch.serialization.safe_globals(_allowed()):
+        with _safe_globals():
             return torch.load(file, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         found = re.search(r'GLOBAL (\S+)|loading (\S+)', str(error))
@@ -99,13 +106,23 @@ def _unpickle(content: bytes, path: Any, trust: bool) -> Any:
         name = found[1] or found[2]
         raise CheckpointError(
             f'{path} was refused: its pickle asks for {name}, which could run '
-            'code; if you trust whoever made it, pass --trust-checkpoint '
-            '(trust_checkpoint=True)'
+            f'code{_OLD_TORCH}; if you trust whoever made it, pass '
+            '--trust-checkpoint (trust_checkpoint=True)'
         ) from error
     except Exception as error:
         raise CheckpointError(
             f'{path} is not a whole checkpoint: {one_line(error)}'
         ) from error
+
+
+def _safe_globals() -> AbstractContextManager:
+    """Allow what mmengine's own checkpoints hold, where torch can.
+
+    Stand-ins by name came with torch 2.6; before, only plain weights load.
+    """
+    if _OLD:
+        return nullcontext()
+    return torch.serialization.safe_globals(_allowed())
 
 
 def _allowed() -> list:

@@ -49,8 +49,12 @@ def load_config(
                 if package
                 else f'{config} could not be read: {one_line(error)}'
             ) from error
-    if cfg_options:
-        cfg.merge_from_dict(dict(cfg_options))
+    try:
+        cfg.merge_from_dict(dict(cfg_options or {}))
+    except Exception as error:
+        raise ConfigError(
+            f'the config options do not fit: {one_line(error)}'
+        ) from error
     with redirect_stdout(io.StringIO()):  # it prints what it could not find
         register_all_modules(init_default_scope=False)
     init_default_scope(cfg.get('default_scope') or 'mmseg')
@@ -101,21 +105,28 @@ def _similar(root: Path, path: Path) -> str:
 def without_pretrained(model_cfg: Any) -> Any:
     """A model config whose weights need no file and no network."""
     if isinstance(model_cfg, Mapping):
-        kept = {}
-        for key, value in model_cfg.items():
-            pretrained = key == 'pretrained' and isinstance(value, str)
-            init = (
-                key == 'init_cfg'
-                and isinstance(value, Mapping)
-                and value.get('type') == 'Pretrained'
+        if model_cfg.get('type') == 'Pretrained':
+            return None
+        kept = {k: without_pretrained(v) for k, v in model_cfg.items()}
+        if kept.get('pretrained'):
+            kept['pretrained'] = (
+                None if _is_path(kept['pretrained']) else False
             )
-            kept[key] = (
-                None if pretrained or init else without_pretrained(value)
-            )
+        if 'TIMMBackbone' in str(kept.get('type')):
+            kept['pretrained'] = False  # its own default would fetch
         return ConfigDict(kept)
     if isinstance(model_cfg, (list, tuple)):
-        return type(model_cfg)(without_pretrained(v) for v in model_cfg)
+        found = [without_pretrained(v) for v in model_cfg]
+        return type(model_cfg)(
+            new
+            for old, new in zip(model_cfg, found, strict=True)
+            if new is not None or old is None
+        )
     return model_cfg
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str)
 
 
 def one_line(error: BaseException) -> str:

@@ -180,6 +180,11 @@ def run_erf(
     results = measurement.compute(provenance)
     if not results:
         raise MeasurementError('; '.join(notes))
+    notes += [
+        f'{layer}: left out as not finite: {", ".join(names[:5])}'
+        for layer, names in measurement.excluded().items()
+    ]
+    notes += _zero_notes(results)
     return ERFRun(results, source.skipped, notes, provenance)
 
 
@@ -187,8 +192,10 @@ def _measure(
     measurement: Measurement, data_batch: dict, source: ImageSource
 ) -> None:
     """Measure a batch; where it fails, image by image, skipping those."""
-    batch = prepare(measurement.model, data_batch, layers=measurement.layers)
     try:
+        batch = prepare(
+            measurement.model, data_batch, layers=measurement.layers
+        )
         measure_prepared(measurement, batch)
     except ERFError:
         raise
@@ -197,15 +204,29 @@ def _measure(
             'out of memory; use a smaller --batch-size or --input-size'
         ) from error
     except Exception as error:
-        if len(batch.inputs) > 1:
-            for i in range(len(batch.inputs)):
+        count = len(data_batch['inputs'])
+        if count > 1:
+            for i in range(count):
                 one = {key: [value[i]] for key, value in data_batch.items()}
                 _measure(measurement, one, source)
             return
-        h, w = batch.inputs.shape[2:]
-        source.skipped[batch.names[0]] = (
+        h, w = data_batch['inputs'][0].shape[-2:]
+        meta = data_batch['data_samples'][0].metainfo
+        source.skipped[str(meta.get('img_path', 'an image'))] = (
             f'the model does not run on its {h} x {w} input: {one_line(error)}'
         )
+
+
+def _zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
+    """Say which maps hold zeros, and how to avoid that."""
+    return [
+        f'{layer}: no channel of the unit was positive in '
+        f'{result.zero_score_images} of {result.num_images} image(s), which '
+        "count as zero maps; target=dict(type='CentreUnit', relu=False) "
+        'scores them too'
+        for layer, result in results.items()
+        if result.zero_score_images
+    ]
 
 
 def _notes(checkpoint: Any, loaded: Mapping) -> list[str]:

@@ -140,8 +140,7 @@ def _info(path: str) -> dict:
 
 def _from_dataset(cfg: Config, pipeline: list) -> ImageSource:
     loader = _loader(cfg)
-    dataset_cfg = loader['dataset'].copy()
-    dataset_cfg['pipeline'] = pipeline
+    dataset_cfg = _with_pipeline(loader['dataset'], pipeline)
     try:
         dataset = DATASETS.build(dataset_cfg)
         count = len(dataset)
@@ -152,10 +151,9 @@ def _from_dataset(cfg: Config, pipeline: list) -> ImageSource:
             'images with --img-dir'
         ) from error
     if not count:
-        root = dataset_cfg.get('data_root') or ''
         raise ImageError(
-            f"the config's validation set is empty ({root}); put the data "
-            'there, or give any folder of images with --img-dir'
+            "the config's validation set is empty; put the data where the "
+            'config says, or give any folder of images with --img-dir'
         )
     paths = [_path_of(dataset, i) for i in range(count)]
     return ImageSource(paths, lambda i: dataset[i], type(dataset).__name__)
@@ -183,8 +181,7 @@ def _test_pipeline(cfg: Config) -> list:
     """The config's own test pipeline without its annotation steps."""
     pipeline = cfg.get('test_pipeline')
     try:
-        dataset = _loader(cfg)['dataset']
-        pipeline = dataset.get('pipeline') or pipeline
+        pipeline = _pipeline_of(_loader(cfg)['dataset']) or pipeline
     except ConfigError:
         if not pipeline:
             raise
@@ -194,6 +191,36 @@ def _test_pipeline(cfg: Config) -> list:
             'pipeline to the dataset of val_dataloader'
         )
     return [step for step in pipeline if 'Annotation' not in str(step['type'])]
+
+
+def _inner(dataset: Mapping) -> list:
+    """The datasets inside a wrapper: repeated, or several as one."""
+    inside = [dataset['dataset']] if 'dataset' in dataset else []
+    return inside + list(dataset.get('datasets', []))
+
+
+def _pipeline_of(dataset: Mapping) -> Any:
+    """A dataset's own pipeline, or that of the first one inside it."""
+    found = dataset.get('pipeline')
+    for inside in _inner(dataset):
+        found = found or _pipeline_of(inside)
+    return found
+
+
+def _with_pipeline(dataset: Any, pipeline: list) -> Any:
+    """A copy whose innermost datasets have this pipeline instead."""
+    changed = dataset.copy()
+    if not _inner(dataset):
+        changed['pipeline'] = pipeline
+        return changed
+    changed.pop('pipeline', None)
+    if 'dataset' in dataset:
+        changed['dataset'] = _with_pipeline(dataset['dataset'], pipeline)
+    if 'datasets' in dataset:
+        changed['datasets'] = [
+            _with_pipeline(one, pipeline) for one in dataset['datasets']
+        ]
+    return changed
 
 
 def _compose(pipeline: list) -> Compose:

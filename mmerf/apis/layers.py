@@ -11,6 +11,7 @@ from mmengine.config import Config
 
 from ..core.errors import ConfigError, LayerError
 from ..core.listing import ListedLayer, list_layers
+from ..core.settings import check_size
 from ..engine.segmentor import prepare_tensor
 from .config import load_config, one_line
 from .model import build_model
@@ -44,7 +45,7 @@ def layers_from_config(
     """
     cfg = load_config(config, cfg_options)
     model, _ = build_model(cfg, device=device)
-    size = tuple(input_size or _input_size(cfg))
+    size = check_size(input_size) or _input_size(cfg)
     image = torch.zeros(1, _channels(cfg), *size)
     batch = prepare_tensor(model, image, ['auxiliary_head'])
     try:

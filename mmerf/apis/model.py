@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import torch
 from mmengine.config import Config
@@ -44,8 +45,10 @@ def build_model(
         ConfigError: If the model cannot be built or moved.
         CheckpointError: If the checkpoint cannot be used.
     """
-    if not cfg.get('model'):
+    if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError('the config has no model; give a full config')
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
     set_random_seed(seed)
     MMLogger.get_instance('mmerf', log_level='ERROR')
     model_cfg = without_pretrained(cfg.model)

@@ -47,14 +47,16 @@ class Capture:
 
     Args:
         layers (sequence of Layer): From ``find_layers``.
+        front (int): Tokens that the model has in front of its grids; from
+            ``front_tokens``.
 
     The first forward at an input size runs whole, so that layers called
     several times and the history of every grid are known; later ones end
     once the last asked layer has returned.
     """
 
-    def __init__(self, layers: Sequence[Layer]) -> None:
-        self.layers = list(layers)
+    def __init__(self, layers: Sequence[Layer], front: int = 0) -> None:
+        self.layers, self.front = list(layers), front
         self._plans: dict[tuple, _Plan] = {}
 
     def scores(
@@ -82,7 +84,7 @@ class Capture:
         """
         shape = tuple(inputs.shape[1:])
         plan = self._plans.get(shape)
-        run = _Run(self.layers, inputs, target, metas, plan)
+        run = _Run(self.layers, inputs, target, metas, plan, self.front)
         tap = tapped(run.by_module, run.returned)
         with tap, run.history or nullcontext():
             with suppress(_Enough):
@@ -105,7 +107,9 @@ class _Run:
         target: Target,
         metas: Sequence[Mapping] | None,
         plan: _Plan | None,
+        front: int,
     ) -> None:
+        self.front = front
         self.layers, self.inputs, self.target = layers, inputs, target
         self.metas, self.plan = metas, plan
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
@@ -150,10 +154,25 @@ class _Run:
         grids: dict[str, Grid] = {}
         try:
             chosen = pick(output, layer.indices, layer.key)
+            self._read_leaves(layer, chosen, scores, grids)
         except LayerError:
             if layer.optional:
                 return
             raise
+        if not scores:
+            if layer.optional:
+                return
+            context = self._context(layer, layer.key)
+            raise undecided(layer.key, chosen, context)
+        self.scores[layer.key], self.grids[layer.key] = scores, grids
+
+    def _read_leaves(
+        self,
+        layer: Layer,
+        chosen: Any,
+        scores: dict[str, Tensor],
+        grids: dict[str, Grid],
+    ) -> None:
         for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
             nchw = to_nchw(leaf, self._context(layer, key))
@@ -164,12 +183,6 @@ class _Run:
             if layer.optional and not _can_be_measured(score):
                 continue
             scores[key], grids[key] = score, grid
-        if not scores:
-            if layer.optional:
-                return
-            context = self._context(layer, layer.key)
-            raise undecided(layer.key, chosen, context)
-        self.scores[layer.key], self.grids[layer.key] = scores, grids
 
     def _context(self, layer: Layer, key: str) -> OutputContext:
         grid, sizes = layer.grid, []
@@ -177,7 +190,15 @@ class _Run:
             sizes = list(self.history.grids)
         elif self.plan is not None and key in self.plan.grids:
             grid = self.plan.grids[key].size  # as the whole forward read it
-        return OutputContext(len(self.inputs), self.size, sizes, grid)
+        return OutputContext(
+            len(self.inputs),
+            self.size,
+            sizes,
+            grid,
+            layer.layout,
+            layer.first,
+            self.front,
+        )
 
     def _grid(self, key: str, nchw: Tensor) -> Grid:
         if self.history is not None:

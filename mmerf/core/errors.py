@@ -16,6 +16,10 @@ class LayerError(ConfigError):
     """A layer request that this model cannot answer."""
 
 
+class OutputIndexError(LayerError):
+    """An output index that the layer does not have."""
+
+
 class TargetError(ERFError):
     """A target that does not fit the output it was given."""
 

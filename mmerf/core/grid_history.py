@@ -139,6 +139,10 @@ def _pooling(history: GridHistory, given: dict, out: Any) -> None:
 
 def _adaptive_pooling(history: GridHistory, given: dict, out: Any) -> None:
     source, size = _spatial(given['self']), _spatial(_first(out))
+    if size in history.grids and any(
+        part >= full for part, full in zip(size, source, strict=True)
+    ):
+        return  # it enlarges, as resizing does
     ratio = [full / part for full, part in zip(source, size, strict=True)]
     _window(history, source, size, ratio, ratio, 0)
 
@@ -194,6 +198,7 @@ def _pad(history: GridHistory, given: dict, out: Any) -> None:
     before = given['self'].shape
     if len(before) != 4 or before == out.shape:
         return
+    pad = [*pad, 0, 0] if len(pad) == 2 else pad
     if len(pad) == 6 and not any(pad[:2]):  # (N, h, w, C)
         pad, source, size = pad[2:], before[1:3], out.shape[1:3]
     elif len(pad) == 4:

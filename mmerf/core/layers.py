@@ -6,6 +6,7 @@ import difflib
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -30,6 +31,9 @@ class Layer:
             None for the last.
         grid (tuple[int, int], optional): The output's (h, w), where its
             shape alone does not say.
+        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, where shapes leave
+            it open; a layer of linear maps and layer norms alone is NHWC.
+        first (int, optional): The first token that is a unit of the grid.
         optional (bool): Whether it was matched by a glob: what does not run
             or cannot be measured is passed over then, while others can.
     """
@@ -39,6 +43,8 @@ class Layer:
     indices: tuple[int, ...] = ()
     call: int | None = None
     grid: tuple[int, int] | None = None
+    layout: str | None = None
+    first: int | None = None
     optional: bool = False
 
     @property
@@ -151,10 +157,10 @@ def default_layers(modules: Iterable[str]) -> list[str]:
 def _find_one(
     modules: dict[str, nn.Module], request: str | dict
 ) -> list[Layer]:
-    grid = None
+    stated: dict[str, Any] = {}
     asked: object = request
     if isinstance(request, dict):
-        asked, grid = _unpack(request)
+        asked, stated = _unpack(request)
     if not isinstance(asked, str):
         raise LayerError(
             f'a layer is named by a string, not {shorten(asked)}; for '
@@ -177,9 +183,25 @@ def _find_one(
     if not names:
         raise LayerError(_no_match(pattern, list(modules)))
     return [
-        Layer(name, modules[name], indices, call, grid, optional)
+        Layer(
+            name,
+            modules[name],
+            indices,
+            call,
+            **{'layout': layout_of(modules[name]), **stated},
+            optional=optional,
+        )
         for name in names
     ]
+
+
+def layout_of(module: nn.Module) -> str | None:
+    """NHWC where every parameter belongs to maps of the last axis."""
+    owners = [m for m in module.modules() if list(m.parameters(False))]
+    last_axis = (nn.Linear, nn.LayerNorm)
+    if owners and all(isinstance(m, last_axis) for m in owners):
+        return 'NHWC'
+    return None
 
 
 def _called(modules: dict[str, nn.Module], name: str) -> list[str]:
@@ -191,26 +213,36 @@ def _called(modules: dict[str, nn.Module], name: str) -> list[str]:
     return [found for child in children for found in _called(modules, child)]
 
 
-def _unpack(request: dict) -> tuple[object, tuple[int, int] | None]:
-    unknown = set(request) - {'name', 'grid'}
-    grid = request.get('grid')
-    if unknown or 'name' not in request:
+def _unpack(request: dict) -> tuple[object, dict[str, Any]]:
+    """A layer that states what its output does not say of itself."""
+    stated = {k: v for k, v in request.items() if k != 'name'}
+    grid, layout, first = (
+        stated.get(key) for key in ('grid', 'layout', 'first')
+    )
+    if 'name' not in request or set(stated) - {'grid', 'layout', 'first'}:
         raise LayerError(
             f'cannot read the layer {shorten(request)}; write '
             "dict(name='backbone.norm', grid=(h, w))"
         )
-    if grid is None:
-        return request['name'], None
-    if (
-        not isinstance(grid, (tuple, list))
-        or len(grid) != 2
-        or not all(isinstance(side, int) and side > 0 for side in grid)
+    if layout not in (None, 'NCHW', 'NHWC'):
+        raise LayerError(f"layout is 'NCHW' or 'NHWC', not {shorten(layout)}")
+    if first is not None and not (isinstance(first, int) and first >= 0):
+        raise LayerError(
+            f'first={shorten(first)} is not the number of the first token of '
+            'the grid; write a whole number >= 0'
+        )
+    if grid is not None and not (
+        isinstance(grid, (tuple, list))
+        and len(grid) == 2
+        and all(isinstance(side, int) and side > 0 for side in grid)
     ):
         raise LayerError(
             f'grid={shorten(grid)} is not the (h, w) of a layer output; '
             'write two positive whole numbers'
         )
-    return request['name'], (int(grid[0]), int(grid[1]))
+    if grid is not None:
+        stated['grid'] = (int(grid[0]), int(grid[1]))
+    return request['name'], stated
 
 
 def _no_match(pattern: str, names: list[str]) -> str:

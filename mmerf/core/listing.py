@@ -9,9 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .errors import LayerError
 from .grid_history import GridHistory
-from .layers import default_layers, glob_to_regex, output_key
-from .outputs import OutputContext, describe, leaves, to_nchw
+from .layers import default_layers, glob_to_regex, layout_of, output_key
+from .outputs import (
+    OutputContext,
+    describe,
+    front_tokens,
+    leaves,
+    to_nchw,
+)
 from .preserve import preserved
 from .tap import tapped
 
@@ -60,6 +67,7 @@ def list_layers(
     names = {m: name for name, m in model.named_modules() if name}
     history = GridHistory((int(inputs.shape[-2]), int(inputs.shape[-1])))
     found: dict[str, list[ListedLayer]] = {}
+    front = front_tokens(model)
     try:
         default = set(default_layers(names.values()))
     except Exception:
@@ -68,7 +76,9 @@ def list_layers(
     def returned(module: nn.Module, output: Any) -> None:
         name = names[module]
         found[name] = [
-            _listed(name, module, indices, leaf, history, name in default)
+            _listed(
+                name, module, indices, leaf, history, front, name in default
+            )
             for indices, leaf in leaves(output)
         ]
 
@@ -88,10 +98,20 @@ def _listed(
     indices: tuple[int, ...],
     leaf: Any,
     history: GridHistory,
+    front: int,
     default: bool,
 ) -> ListedLayer:
-    context = OutputContext(1, history.input_size, list(history.grids))
-    nchw = to_nchw(leaf, context)
+    context = OutputContext(
+        1,
+        history.input_size,
+        list(history.grids),
+        layout=layout_of(module),
+        front=front,
+    )
+    try:
+        nchw = to_nchw(leaf, context)
+    except LayerError:
+        nchw = None
     shape = stride = None
     if nchw is not None:
         shape = (int(nchw.shape[1]), int(nchw.shape[2]), int(nchw.shape[3]))

@@ -16,11 +16,12 @@ from .capture import Capture
 from .errors import MeasurementError
 from .geometry import Grid
 from .layers import find_layers
+from .outputs import front_tokens
+from .precision import precision
 from .preserve import preserved
 from .provenance import in_words, versions
 from .result import ERFResult
 from .settings import (
-    AMP_DTYPES,
     check_amp,
     check_batch_size,
     check_inputs,
@@ -74,7 +75,7 @@ class Measurement:
         self.input_size = check_size(input_size)
         self.batch_size = check_batch_size(batch_size)
         self.amp = check_amp(amp)
-        self.capture = Capture(find_layers(model, layers))
+        self.capture = Capture(find_layers(model, layers), front_tokens(model))
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
@@ -111,7 +112,7 @@ class Measurement:
         check_inputs(inputs)
         if names is None:
             names = [f'image {self.seen + i}' for i in range(len(inputs))]
-        step = self.batch_size or len(inputs)
+        step = self.batch_size or max(len(inputs), 1)
         for start in range(0, len(inputs), step):
             part = slice(start, start + step)
             self._update_part(
@@ -138,11 +139,7 @@ class Measurement:
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
-            torch.autocast(
-                device.type,
-                dtype=AMP_DTYPES.get(self.amp or 'bfloat16'),
-                enabled=self.amp is not None,
-            ),
+            precision(device.type, self.amp),
             preserved(model),
         ):
             images = inputs.to(device)
@@ -178,6 +175,8 @@ class Measurement:
             'seen': self.seen,
             'accumulators': self.accumulators,
             'grids': self.grids,
+            'input_kind': self.input_kind,
+            'input_shape': self.input_shape,
         }
 
     def set_states(self, states: Sequence[Mapping]) -> None:
@@ -185,6 +184,9 @@ class Measurement:
         self.seen, self.accumulators, self.grids = 0, {}, {}
         for state in states:
             self.seen += state['seen']
+            if state['seen']:
+                self.input_kind = state['input_kind']
+                self.input_shape = state['input_shape']
             for key, accumulator in state['accumulators'].items():
                 mine = self.accumulators.setdefault(key, Accumulator())
                 mine.merge(accumulator)
@@ -207,6 +209,12 @@ class Measurement:
             key: self._result(key, accumulator, provenance or {})
             for key, accumulator in self.accumulators.items()
             if accumulator.count
+        }
+
+    def excluded(self) -> dict[str, list[str]]:
+        """Names of the images left out as not finite, by layer."""
+        return {
+            k: a.excluded for k, a in self.accumulators.items() if a.excluded
         }
 
     def failures(self) -> dict[str, str]:

@@ -6,16 +6,16 @@ one form of a single output and returns None where that form does not fit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
+from torch import Tensor, nn
 
-from .errors import LayerError
+from .errors import LayerError, OutputIndexError
 
 Size = tuple[int, int]
-_MOST_EXTRA_TOKENS = 16  # class, distillation and register tokens
 
 
 @dataclass(frozen=True)
@@ -28,12 +28,19 @@ class OutputContext:
         grids (Collection[tuple[int, int]]): Grid sizes that were made so far,
             in the order in which they were made.
         grid (tuple[int, int], optional): The grid that the user stated.
+        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, where it is known.
+        first (int, optional): The first token of the grid, where stated.
+        front (int): Class, distillation and register tokens that the model
+            has in front of its grids.
     """
 
     batch: int
     input_size: Size
     grids: Collection[Size] = ()
     grid: Size | None = None
+    layout: str | None = None
+    first: int | None = None
+    front: int = 0
 
 
 def leaves(
@@ -58,7 +65,7 @@ def pick(output: Any, indices: tuple[int, ...], key: str) -> Any:
     """The output that ``indices`` name.
 
     Raises:
-        LayerError: If there is no such output.
+        OutputIndexError: If there is no such output.
     """
     chosen = output
     for depth, index in enumerate(indices):
@@ -66,13 +73,13 @@ def pick(output: Any, indices: tuple[int, ...], key: str) -> Any:
             list(chosen.values()) if isinstance(chosen, Mapping) else chosen
         )
         if tokens_with_grid(items) or not isinstance(items, (tuple, list)):
-            raise LayerError(
+            raise OutputIndexError(
                 f'{key}: there is no output [{index}], the layer returns '
                 f'{describe(output)}; leave out the last '
                 f'{len(indices) - depth} index(es)'
             )
         if not -len(items) <= index < len(items):
-            raise LayerError(
+            raise OutputIndexError(
                 f'{key}: there is no output [{index}], the layer returns '
                 f'{len(items)} outputs; give an index from {-len(items)} to '
                 f'{len(items) - 1}'
@@ -94,6 +101,19 @@ def tokens_with_grid(output: Any) -> bool:
         isinstance(size, (tuple, list))
         and len(size) == 2
         and all(isinstance(side, int) for side in size)
+    )
+
+
+def front_tokens(model: nn.Module) -> int:
+    """Class, distillation and register tokens that a model learns.
+
+    Told by their parameters' names: they are put in front of the patches.
+    """
+    pattern = r'(^|\.)(cls|class|dist|distillation|reg|register)_tokens?$'
+    return sum(
+        int(p.shape[1]) if p.dim() == 3 else 1
+        for name, p in model.named_parameters()
+        if re.search(pattern, name)
     )
 
 
@@ -157,14 +177,16 @@ def _stated_grid(output: Any, context: OutputContext) -> Tensor | None:
         return None
     h, w = context.grid
     tensor = output if isinstance(output, Tensor) else output[0]
-    if tensor.dim() == 4 and tensor.shape[2:] == (h, w):
-        return tensor
-    if tensor.dim() == 4 and tensor.shape[1:3] == (h, w):
+    last = tensor.dim() == 4 and tensor.shape[1:3] == (h, w)
+    first = tensor.dim() == 4 and tensor.shape[2:] == (h, w)
+    if last and (not first or context.layout == 'NHWC'):
         return tensor.permute(0, 3, 1, 2)
+    if first:
+        return tensor
     if tensor.dim() == 3 and tensor.shape[1] >= h * w:
-        return _fold(tensor, (h, w))
+        return _fold(tensor, (h, w), context)
     if tensor.dim() == 3 and tensor.shape[2] >= h * w:
-        return _fold(tensor.transpose(1, 2), (h, w))
+        return _fold(tensor.transpose(1, 2), (h, w), context)
     raise LayerError(
         f'grid={context.grid} does not fit an output of shape '
         f'{tuple(tensor.shape)}; h * w must be its number of tokens'
@@ -177,6 +199,8 @@ def _channels_last(output: Any, context: OutputContext) -> Tensor | None:
         return None
     grids = set(context.grids)
     first, last = tuple(output.shape[1:3]), tuple(output.shape[2:])
+    if context.layout == 'NHWC' and (first in grids or last not in grids):
+        return output.permute(0, 3, 1, 2)
     if last in grids or first not in grids:
         return None
     return output.permute(0, 3, 1, 2)
@@ -195,22 +219,25 @@ def _tokens_and_grid(output: Any, context: OutputContext) -> Tensor | None:
         return None
     tokens, size = output
     h, w = (int(side) for side in size)
-    return _fold(tokens, (h, w)) if tokens.shape[1] >= h * w else None
+    fits = tokens.shape[1] >= h * w
+    return _fold(tokens, (h, w), context) if fits else None
 
 
 def _tokens(output: Any, context: OutputContext) -> Tensor | None:
     """(N, L, C), L = h * w of a known grid, after any extra tokens."""
     if not isinstance(output, Tensor) or output.dim() != 3:
         return None
-    length = output.shape[1]
     grids = [g for g in context.grids if g != context.input_size]
-    for extra in range(_MOST_EXTRA_TOKENS + 1):
+    # More tokens than one in front are only believed where the model has
+    # them as parameters: some decoders append theirs at the end.
+    for extra in dict.fromkeys((0, 1, context.front)):
+        length = output.shape[1] - extra
         for size in reversed(grids):
-            if size[0] * size[1] == length - extra:
-                return _fold(output, size)
-        strided = _strided_grid(length - extra, context.input_size)
-        if strided is not None and extra <= 1:
-            return _fold(output, strided)
+            if size[0] * size[1] == length:
+                return _fold(output, size, context)
+        strided = _strided_grid(length, context.input_size)
+        if strided is not None:
+            return _fold(output, strided, context)
     return None
 
 
@@ -224,11 +251,25 @@ def _strided_grid(length: int, input_size: Size) -> Size | None:
     return found[0] if len(found) == 1 and length > 1 else None
 
 
-def _fold(tokens: Tensor, size: Size) -> Tensor:
-    """(N, L, C) to (N, C, h, w); extra tokens stand in front."""
+def _fold(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
+    """(N, L, C) to (N, C, h, w), without extra tokens."""
     h, w = size
     n, length, channels = tokens.shape
-    grid = tokens[:, length - h * w :]
+    first = context.first
+    if first is None:
+        first = length - h * w
+        if first > max(1, context.front):
+            raise LayerError(
+                f'{first} of {length} tokens are no unit of the ({h}, {w}) '
+                'grid; say which is the first that is: '
+                'layers=[dict(name=..., grid=(h, w), first=0)]'
+            )
+    if first + h * w > length:
+        raise LayerError(
+            f'first={first} leaves {length - first} of {length} tokens for a '
+            f'grid of {h} x {w}'
+        )
+    grid = tokens[:, first : first + h * w]
     return grid.transpose(1, 2).reshape(n, channels, h, w)
 
 

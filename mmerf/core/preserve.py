@@ -79,16 +79,24 @@ def _restore_flags(flags: list[tuple[Any, str, Any]]) -> None:
 
 @contextmanager
 def _buffers(model: nn.Module) -> Iterator[None]:
-    """Put back every buffer that was written to or replaced."""
+    """Put back every buffer that was written to, replaced or added."""
     saved = [
         (module, name, buffer, buffer.detach().clone(), buffer._version)
         for module in model.modules()
         for name, buffer in module._buffers.items()
         if buffer is not None and not buffer.is_inference()
     ]
+    names = [
+        (m, set(m._buffers), set(m._non_persistent_buffers_set))
+        for m in model.modules()
+    ]
     try:
         yield
     finally:
+        for module, known, hidden in names:
+            for name in set(module._buffers) - known:
+                del module._buffers[name]
+            module._non_persistent_buffers_set = hidden
         with torch.no_grad():
             for module, name, buffer, value, version in saved:
                 if buffer._version != version:

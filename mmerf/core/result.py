@@ -92,7 +92,8 @@ class ERFResult:
             ERFResult: With the map as float64.
 
         Raises:
-            ResultError: If the array is not a finite, non-negative (H, W).
+            ResultError: If the array is not a finite, non-negative (H, W), or
+                the centre lies outside it.
 
         Example:
             >>> result = ERFResult.from_map(np.ones((5, 5)))
@@ -103,6 +104,14 @@ class ERFResult:
         check_map_array(array, 'the map')
         if center_yx is None:
             center_yx = (array.shape[0] // 2, array.shape[1] // 2)
+        if not all(
+            -0.5 <= c <= side - 0.5
+            for c, side in zip(center_yx, array.shape, strict=True)
+        ):
+            raise ResultError(
+                f'center_yx={tuple(center_yx)} lies outside the '
+                f'{array.shape[0]} x {array.shape[1]} map'
+            )
         return cls(
             map=array,
             layer=layer,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,11 @@ def write_npz(
     path: str | os.PathLike, arrays: Mapping[str, np.ndarray], meta: dict
 ) -> Path:
     """Write arrays, and meta information as JSON text, whole or not at all."""
-    text = np.array(json.dumps({'format': FORMAT, **meta}))
+    parts: dict[str, Any] = dict(arrays)
+    parts['meta'] = np.array(json.dumps({'format': FORMAT, **meta}))
     return write_whole(
         path,
-        lambda file: np.savez_compressed(file, **{**arrays, 'meta': text}),
+        lambda file: np.savez_compressed(file, **parts),
     )
 
 
@@ -50,7 +52,9 @@ def read_npz(
         TypeError,
         AttributeError,
         EOFError,
+        NotImplementedError,
         zipfile.BadZipFile,
+        zlib.error,
     ) as error:
         raise ResultError(
             f'{path} is not a whole ERF result ({one_line(error)}); '

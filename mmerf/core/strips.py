@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from .capture import Capture
 from .geometry import Grid
 from .layers import Layer
+from .outputs import front_tokens
 from .preserve import preserved
 from .targets import TargetContext
 
@@ -67,7 +68,7 @@ def run_strip(
         (IMAGES, *shape), generator=generator, dtype=torch.float64
     ).to(device)
     leaf = images.requires_grad_()
-    capture = Capture(layers)
+    capture = Capture(layers, front_tokens(model))
     target = _Units(generator, axis, ends)
     found: dict[str, Seen] = {}
     with preserved(model), torch.enable_grad():

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -79,10 +80,8 @@ class _Search:
         self.model = _without_zeros(copy.deepcopy(model).double())
         modules = dict(self.model.named_modules())
         self.layers = [
-            Layer(
-                la.name, modules[la.name], la.indices, la.call, la.grid, True
-            )
-            for la in layers
+            replace(layer, module=modules[layer.name], optional=True)
+            for layer in layers
         ]
         self.forward = make_forward(self.model)
         self.channels = channels

@@ -51,6 +51,10 @@ class Target(Protocol):
 class CentreUnit:
     """The positive part of every channel at the unit (h // 2, w // 2).
 
+    Args:
+        relu (bool): Whether negative channels count as zero, as in the
+            published definition. False scores every channel as it is.
+
     Source: Ding et al. 2022, arXiv:2203.06717, appendix B.
 
     Example:
@@ -60,7 +64,14 @@ class CentreUnit:
         tensor([3., 3.])
     """
 
-    definition = 'sum over channels of relu(output at (h // 2, w // 2))'
+    def __init__(self, relu: bool = True) -> None:
+        self.relu = relu
+
+    @property
+    def definition(self) -> str:
+        """What is scored, in words."""
+        what = 'relu(output)' if self.relu else 'output'
+        return f'sum over channels of {what} at (h // 2, w // 2)'
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Score an output (N, C, h, w); return shape (N,)."""
@@ -68,7 +79,7 @@ class CentreUnit:
         unit = output[:, :, y, x]
         if unit.dtype in (torch.float16, torch.bfloat16):
             unit = unit.float()
-        return torch.relu(unit).sum(dim=1)
+        return (torch.relu(unit) if self.relu else unit).sum(dim=1)
 
     def unit(self, size: tuple[int, int]) -> tuple[int, int]:
         """The unit (y, x) of a grid of this size (h, w)."""

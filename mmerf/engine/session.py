@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +29,7 @@ class Session:
         model (nn.Module): As the loop runs it, wrappers and all.
         measurement (Measurement): Of the model inside.
         selection (Selection): Which images of each batch to take.
+        strict (bool): Raise a failure at once, where there is one rank.
 
     Attributes:
         measurement (Measurement): What has been gathered.
@@ -41,8 +43,10 @@ class Session:
         model: nn.Module,
         measurement: Measurement,
         selection: Selection,
+        strict: bool = False,
     ) -> None:
         self.model = model
+        self.strict = strict
         self.measurement = measurement
         self.selection = selection
         self.failure = selection.error
@@ -66,7 +70,7 @@ class Session:
                 items = [dataloader.dataset[i] for i in part]
                 batch = dataloader.collate_fn(items)
             except Exception as error:
-                self.failure = error
+                self._failed(error)
                 return
             self._measure(batch, None)
 
@@ -79,9 +83,24 @@ class Session:
                 self.measurement,
                 prepare(self.model, data_batch, only, self.measurement.layers),
             )
-        except Exception as error:  # told at the end, to all ranks at once
-            self.failure = error
+        except Exception as error:
+            self._failed(error)
         self.seconds += time.perf_counter() - began
+
+    def _failed(self, error: Exception) -> None:
+        """Keep a failure until all ranks meet, but not what it holds.
+
+        The frames of its traceback would keep a whole graph alive, and its
+        memory, through the rest of the validation.
+        """
+        if self.strict and get_world_size() == 1:
+            raise error
+        chain: BaseException | None = error
+        while chain is not None:
+            traceback.clear_frames(chain.__traceback__)
+            chain.__traceback__ = None
+            chain = chain.__cause__ or chain.__context__
+        self.failure = error
 
     def gather(self) -> list[Exception]:
         """Merge every rank's measurement into each rank's own.

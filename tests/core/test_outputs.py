@@ -1,10 +1,19 @@
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from mmerf import measure_erf
 from mmerf.core.errors import LayerError
-from mmerf.core.outputs import OutputContext, leaves, pick, to_nchw
+from mmerf.core.outputs import (
+    OutputContext,
+    front_tokens,
+    leaves,
+    pick,
+    to_nchw,
+)
 
 CONTEXT = OutputContext(2, (32, 64), [(32, 64), (8, 16), (4, 8)])
 
@@ -24,12 +33,60 @@ def test_channels_last_is_told_by_the_grids_that_were_made():
     assert torch.equal(found, output)
 
 
-@pytest.mark.parametrize('extra', [0, 1, 2, 4])
+@pytest.mark.parametrize('extra', [0, 1, 2, 5])
 def test_tokens_with_class_and_register_tokens(extra):
+    context = replace(CONTEXT, front=extra)
     output = numbered(3, 4, 8)
     tokens = output.flatten(2).transpose(1, 2)
     padded = torch.cat([torch.full((2, extra, 3), -1.0), tokens], 1)
-    assert torch.equal(to_nchw(padded, CONTEXT), output)
+    assert torch.equal(to_nchw(padded, context), output)
+
+
+def test_several_extra_tokens_are_not_guessed_but_can_be_stated():
+    """A decoder may append as many tokens as it has classes."""
+    output = numbered(3, 4, 8)
+    tokens = output.flatten(2).transpose(1, 2)
+    appended = torch.cat([tokens, torch.full((2, 7, 3), -1.0)], 1)
+    assert to_nchw(appended, CONTEXT) is None
+    with pytest.raises(LayerError, match='first=0'):
+        to_nchw(appended, replace(CONTEXT, grid=(4, 8)))
+    stated = replace(CONTEXT, grid=(4, 8), first=0)
+    assert torch.equal(to_nchw(appended, stated), output)
+    with pytest.raises(LayerError, match='leaves'):
+        to_nchw(appended, replace(stated, first=8))
+
+
+def test_class_and_register_tokens_are_the_models_own_parameters():
+    net = nn.Module()
+    net.vit = nn.Module()
+    net.vit.cls_token = nn.Parameter(torch.zeros(1, 1, 8))
+    net.vit.register_tokens = nn.Parameter(torch.zeros(1, 4, 8))
+    net.vit.cls_emb = nn.Parameter(torch.zeros(1, 19, 8))
+    assert front_tokens(net) == 5
+
+
+def test_square_channels_last_is_told_by_what_made_it():
+    """(1, 8, 8, 8): every axis could be the plane."""
+    torch.manual_seed(0)
+
+    class Last(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1)
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 4, 4), Last(), nn.LayerNorm(8), nn.Linear(8, 8)
+    )
+    images = torch.randn(1, 3, 32, 32)
+    results = measure_erf(net, images, ['0', '2', '3'])
+    for result in results.values():
+        rows, columns = np.nonzero(result.map)
+        assert (rows.min(), rows.max()) == (16, 19)
+        assert (columns.min(), columns.max()) == (16, 19)
+    stated = measure_erf(
+        net, images, [dict(name='1', grid=(8, 8), layout='NHWC')]
+    )
+    rows, columns = np.nonzero(stated['1'].map)
+    assert (columns.min(), columns.max()) == (16, 19)
 
 
 def test_tokens_that_bring_their_grid():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LayerError
+from ..precision import gradient_scale
 
 if TYPE_CHECKING:
     from ..capture import Capture
@@ -78,9 +79,7 @@ class InputGradient:
 def _gradient(key: str, score: Tensor, leaf: Tensor, retain: bool) -> Tensor:
     gradient = None
     if score.requires_grad:
-        (gradient,) = torch.autograd.grad(
-            score.sum(), leaf, retain_graph=retain, allow_unused=True
-        )
+        gradient = _scaled(key, score, leaf, retain)
     if gradient is None:
         raise LayerError(
             f'{key}: its output does not depend on the image through '
@@ -88,3 +87,25 @@ def _gradient(key: str, score: Tensor, leaf: Tensor, retain: bool) -> Tensor:
             'argmax lies between); choose another layer'
         )
     return gradient
+
+
+def _scaled(
+    key: str, score: Tensor, leaf: Tensor, retain: bool
+) -> Tensor | None:
+    """The gradient; in float16 of a scaled score, as far as it is finite."""
+    scale = gradient_scale(leaf.device.type)
+    while True:
+        try:
+            (gradient,) = torch.autograd.grad(
+                score.sum() * scale,
+                leaf,
+                retain_graph=retain or scale > 1,
+                allow_unused=True,
+            )
+        except RuntimeError as error:  # out of memory is one of these
+            raise type(error)(f'{key}: {error}') from None
+        if scale == 1 or gradient is None:
+            return gradient
+        if gradient.isfinite().all():
+            return gradient / scale
+        scale = max(scale / 16, 1.0)

@@ -11,7 +11,11 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...core.errors import ConfigError, LayerError
+from ...core.errors import (
+    ConfigError,
+    MeasurementError,
+    OutputIndexError,
+)
 from ...core.measurement import Measurement
 from ...core.preserve import random_state
 from ...core.statistics import SHARES
@@ -198,7 +202,8 @@ class ERFHook(Hook):
         with random_state():
             selection = Selection(dataloader, self.num_images, self.order)
         measurement = self._new_measurement(runner)
-        self._session = Session(runner.model, measurement, selection)
+        strict = self.on_error == 'raise'
+        self._session = Session(runner.model, measurement, selection, strict)
 
     def _finish(self, runner: Runner, step: int, mode: str | None) -> None:
         """Merge the ranks, log what there is, tell what went wrong."""
@@ -206,31 +211,46 @@ class ERFHook(Hook):
         assert session is not None
         failures = session.gather()
         for failure in failures:
-            if isinstance(failure, LayerError) or self.on_error == 'raise':
+            if isinstance(failure, OutputIndexError):
                 raise failure
         if failures:
-            warn('the ERF was not measured', failures[0])
+            self._tell('the ERF was not measured', failures[0])
             return
-        for layer, reason in session.measurement.failures().items():
-            warn(f'no ERF of {layer}', reason)
+        try:
+            self._publish(runner, session, step, mode)
+        except Exception as error:
+            self._tell(f'the ERF of step {step} was not logged', error)
+
+    def _publish(
+        self, runner: Runner, session: Session, step: int, mode: str | None
+    ) -> None:
+        measurement = session.measurement
+        for layer, names in measurement.excluded().items():
+            self._tell(
+                f'{layer}: {len(names)} map(s) left out',
+                MeasurementError(f'not finite for {", ".join(names[:5])}'),
+            )
         if is_main_process():
-            self._add_theory(session.measurement)
-        results = session.measurement.compute()
+            self._add_theory(measurement)
+        results = measurement.compute()
         errors = publish(runner, results, step, self.normalization)
         for backend, error in errors.items():
-            if self.on_error == 'raise':
-                raise error
-            warn(f'{backend} did not take the ERF of step {step}', error)
+            self._tell(f'{backend} did not take the ERF of step {step}', error)
         tags = put_scalars(runner, results, mode)
         if mode != 'val':  # LoggerHook passes on what is in the hub for val
             publish_scalars(runner, tags, step)
         print_log(
-            f'ERF of {len(results)} layer(s) from '
-            f'{session.measurement.seen} image(s) at step {step} took '
-            f'{session.seconds:.1f} s'
+            f'ERF of {len(results)} layer(s) from {measurement.seen} image(s) '
+            f'at step {step} took {session.seconds:.1f} s'
             + ('' if mode else f': {_listed(tags)}'),
             logger='current',
         )
+
+    def _tell(self, what: str, error: Exception) -> None:
+        """Warn of a failure, or stop for it, as ``on_error`` says."""
+        if self.on_error == 'raise':
+            raise error
+        warn(what, error)
 
     def _add_theory(self, measurement: Measurement) -> None:
         """Find theoretical fields once: training does not change them."""

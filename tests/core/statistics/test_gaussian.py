@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mmerf import ERFResult
+from mmerf.core.statistics.gaussian import fit, moments
+
+
+def bell(shape, center, sigma, rho=0.0):
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    u, v = (y - center[0]) / sigma[0], (x - center[1]) / sigma[1]
+    return np.exp(-(u * u - 2 * rho * u * v + v * v) / (2 * (1 - rho**2)))
+
+
+@pytest.mark.parametrize('shape', [(101, 101), (100, 120), (90, 201)])
+@pytest.mark.parametrize('scale', [1, 1e-9, 1e9])
+def test_known_sigmas_on_any_canvas(shape, scale):
+    center, sigma = (47.3, 52.6), (6.0, 9.0)
+    map_hw = bell(shape, center, sigma) * scale
+    by_moments, fitted = moments(map_hw), fit(map_hw)
+    assert by_moments.center == pytest.approx(center, abs=1e-3)
+    assert by_moments.sigma == pytest.approx(sigma, rel=1e-3)
+    assert fitted.center == pytest.approx(center, abs=1e-6)
+    assert fitted.sigma == pytest.approx(sigma, rel=1e-6)
+    assert fitted.r2 == pytest.approx(1)
+    statistics = ERFResult.from_map(map_hw).statistics()['gaussian']
+    assert statistics['anisotropy'] == pytest.approx(6 / 9, rel=1e-3)
+    assert statistics['orientation'] == pytest.approx(0, abs=1e-3)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.floats(-89, 89), st.floats(1.5, 3))
+def test_orientation_is_the_long_axis(angle, ratio):
+    """A bell turned by a known angle, from its own formula."""
+    turn = np.radians(angle)
+    y, x = np.mgrid[-60:61, -60:61]
+    along = x * np.cos(turn) + y * np.sin(turn)
+    across = -x * np.sin(turn) + y * np.cos(turn)
+    map_hw = np.exp(-((along / (6 * ratio)) ** 2 + (across / 6) ** 2) / 2)
+    found = moments(map_hw).orientation
+    difference = (found - angle + 90) % 180 - 90
+    assert abs(difference) < 0.5
+
+
+def test_cut_off_bells_are_fitted_where_moments_shrink():
+    map_hw = bell((61, 61), (0, 30), (20, 8))
+    assert moments(map_hw).sigma[0] < 15
+    assert fit(map_hw).sigma == pytest.approx((20, 8), rel=1e-6)
+
+
+def test_correlated_axes():
+    fitted = fit(bell((121, 121), (60, 60), (10, 14), rho=0.6))
+    assert fitted.correlation == pytest.approx(0.6, abs=1e-6)
+    assert fitted.sigma == pytest.approx((10, 14), rel=1e-6)
+
+
+def test_a_narrow_peak_on_a_wide_tail_is_found():
+    map_hw = bell((200, 200), (100, 100), (4, 4)) + 0.01 * bell(
+        (200, 200), (100, 100), (60, 60)
+    )
+    fitted = fit(map_hw)
+    assert fitted.sigma == pytest.approx((4, 4), rel=0.1)
+    assert moments(map_hw).sigma[0] > 20
+    assert 0.9 < fitted.r2 < 1
+
+
+def test_least_squares_beats_its_neighbours():
+    rng = np.random.default_rng(0)
+    map_hw = bell((41, 61), (18, 33), (5, 8)) + 0.1 * rng.random((41, 61))
+    fitted = fit(map_hw)
+
+    def cost(sigma, center):
+        shape = bell(map_hw.shape, center, sigma, fitted.correlation)
+        amplitude = (shape * map_hw).sum() / (shape**2).sum()
+        return ((map_hw - amplitude * shape) ** 2).sum()
+
+    best = cost(fitted.sigma, fitted.center)
+    spread = ((map_hw - map_hw.mean()) ** 2).sum()
+    assert fitted.r2 == pytest.approx(1 - best / spread, abs=1e-6)
+    for change in (0.98, 1.02):
+        sy, sx = fitted.sigma
+        assert cost((sy * change, sx), fitted.center) > best
+        assert cost((sy, sx * change), fitted.center) > best
+
+
+def test_composed_kernels_have_the_sigma_of_the_formula():
+    """Variance of n uniform k-tap layers: n (k^2 - 1) / 12."""
+    for taps, sigma in ((3, 2.582), (5, 4.472), (7, 6.325)):
+        line = np.ones(1)
+        for _ in range(10):
+            line = np.convolve(line, np.ones(taps))
+        found = moments(np.outer(line, line)).sigma
+        assert found == pytest.approx((sigma, sigma), abs=5e-4)
+
+
+def test_shapes_without_a_gaussian_are_none_not_a_crash():
+    one = np.zeros((9, 9))
+    one[4, 4] = 1
+    found = ERFResult.from_map(one).statistics()['gaussian']
+    assert found['fit'] is None and found['anisotropy'] is None
+    assert found['orientation'] is None
+    uniform = ERFResult.from_map(np.ones((9, 9))).statistics()['gaussian']
+    assert uniform['fit'] is None and uniform['anisotropy'] == 1
+    line = ERFResult.from_map(np.ones((1, 9))).statistics()['gaussian']
+    assert line['fit'] is None and line['orientation'] == 0
