@@ -231,3 +231,51 @@ def test_layers_of_a_config_need_no_data(cfg):
     assert rows[0].shape == (8, 16, 24) and rows[0].stride == (4, 4)
     with pytest.raises(LayerError, match='no layer'):
         layers_from_config(cfg, 'nothing*')
+
+
+@pytest.mark.parametrize('kind', ['concat', 'repeat'])
+def test_wrapped_datasets(cfg, kind):
+    dataset = cfg.val_dataloader.dataset
+    if kind == 'concat':
+        wrapped = dict(type='ConcatDataset', datasets=[dataset, dataset])
+    else:
+        wrapped = dict(type='RepeatDataset', times=2, dataset=dataset)
+    plain = erf_from_config(cfg, layers='backbone[0]', num_images=5)
+    cfg.val_dataloader = dict(cfg.val_dataloader, dataset=wrapped)
+    found = erf_from_config(cfg, layers='backbone[0]', num_images=10)
+    ours, theirs = found['backbone[0]'], plain['backbone[0]']
+    assert ours.num_images == 10
+    peak = theirs.map.max()
+    assert np.abs(ours.map - theirs.map).max() <= 1e-6 * peak
+
+
+def test_pictures_whose_channels_do_not_fit_are_skipped(cfg, photos):
+    Image.new('RGBA', (48, 32)).save(photos / 'alpha.png')
+    for step in cfg.val_dataloader.dataset.pipeline:
+        if step.type == 'LoadImageFromFile':
+            step.color_type = 'unchanged'
+    run = run_erf(cfg, layers='backbone[0]', img_dir=photos, theory=False)
+    ((path, why),) = run.skipped.items()
+    assert path.endswith('alpha.png') and 'does not run' in why
+    assert run.results['backbone[0]'].num_images == 3
+
+
+def test_every_form_of_pretrained_weights_is_left_out():
+    model = without_pretrained(
+        ConfigDict(
+            dict(
+                backbone=dict(
+                    type='TIMMBackbone',
+                    model_name='resnet18',
+                    init_cfg=[
+                        dict(type='Kaiming'),
+                        dict(type='Pretrained', checkpoint='http://x/y.pth'),
+                    ],
+                ),
+                neck=dict(pretrained=True),
+            )
+        )
+    )
+    assert model.backbone.pretrained is False
+    assert [c.type for c in model.backbone.init_cfg] == ['Kaiming']
+    assert model.neck.pretrained is False

@@ -106,9 +106,11 @@ def test_equals_plain_autograd(family):
         return
     torch.manual_seed(0)
     for module in model.modules():  # so that no logit is negative throughout
-        if 'conv_seg' in module._modules:
-            torch.nn.init.normal_(module.conv_seg.weight, std=0.2)
-            torch.nn.init.uniform_(module.conv_seg.bias, 0, 1)
+        for name in ('conv_seg', 'fc_seg'):
+            if module._modules.get(name) is not None:
+                last = module._modules[name]
+                torch.nn.init.normal_(last.weight, std=0.2)
+                torch.nn.init.uniform_(last.bias, 0, 1)
     images = images_like(1, SIZE, SIZE)
     requests = [key, 'backbone', 'decode_head']
     measurement = Measurement(model, requests)

@@ -250,3 +250,30 @@ def test_unit_pixel_is_the_support_centre_of_a_padded_resnet(size):
     rows, columns = np.nonzero(support.map)
     centre = (rows.min() + rows.max()) / 2, (columns.min() + columns.max()) / 2
     assert centre == unit
+
+
+def test_pooling_that_enlarges_does_not_replace_a_grid():
+    """As in pyramid pooling on a small last stage."""
+
+    def run(x):
+        y = F.avg_pool2d(x, 4)
+        return F.adaptive_avg_pool2d(F.max_pool2d(y, 3, 2, 1), y.shape[2:])
+
+    agree(history_of(run, 24, 24), F.avg_pool2d(coordinates(24, 24), 4))
+
+
+def test_padding_one_axis_and_by_reflection():
+    for pad in [(3, 1), (3, 1, 0, 0)]:
+        history = history_of(lambda x, p=pad: F.pad(x, p), 16, 20)
+        assert history.grid((16, 24)).pixel((2, 3)) == (2, 0)
+        assert history.grid((16, 24)).known
+    history = history_of(lambda x: F.pad(x, (1, 1, 2, 2), 'reflect'), 16, 20)
+    assert history.grid((20, 22)).pixel((2, 1)) == (0, 0)
+
+
+def test_dilated_transposed_convolution():
+    up = nn.ConvTranspose2d(3, 2, 3, 2, 2, dilation=2)
+    history = history_of(up, 16, 20)
+    size = tuple(up(torch.zeros(1, 3, 16, 20)).shape[2:])
+    # the kernel's middle tap, 2 px in, meets input pixel i at 2 i
+    assert history.grid(size).pixel((8, 4)) == (4, 2)

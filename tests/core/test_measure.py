@@ -402,3 +402,78 @@ def test_half_precision_scores_are_float32(fcn):
     assert low.definition['precision'] == 'bfloat16'
     assert 0 < np.abs(low.map - full.map).max() < 0.5 * full.map.max()
     assert low.map.sum() == pytest.approx(full.map.sum(), rel=0.1)
+
+
+def test_float16_gradients_do_not_vanish():
+    """Small positive weights: unscaled, every float16 gradient is zero."""
+    net = nn.Sequential(*[nn.Conv2d(3, 3, 3, padding=1) for _ in range(3)])
+    for parameter in net.parameters():
+        nn.init.constant_(parameter, 2e-4)
+    images = torch.rand(2, 3, 16, 16)
+    full = measure_erf(net, images, ['2'])['2']
+    half = measure_erf(net, images, ['2'], amp='float16')['2']
+    assert 0 < full.map.max() < 1e-6
+    assert np.abs(half.map - full.map).max() < 0.05 * full.map.max()
+
+
+def test_float32_inside_an_autocast(fcn):
+    images = images_like(1, 32, 32)
+    key = 'backbone[2]'
+    plain = measure_erf(fcn, images, key, forward=fcn.backbone)[key]
+    with torch.autocast('cpu', dtype=torch.bfloat16):
+        found = measure_erf(fcn, images, key, forward=fcn.backbone)[key]
+    np.testing.assert_array_equal(found.map, plain.map)
+    assert torch.backends.cudnn.allow_tf32
+
+
+class Growing(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 1)
+        self.register_buffer('kept', torch.zeros(2))
+
+    def forward(self, x):
+        import random
+
+        random.random()
+        np.random.rand()
+        self.kept = torch.ones(2)
+        self.register_buffer('mask', torch.ones(1), persistent=False)
+        return self.conv(x) + torch.rand(1) * 0
+
+
+def test_buffers_and_every_random_state_are_as_before():
+    import random
+
+    model = Growing()
+    kept = model.kept
+    states = random.getstate(), np.random.get_state()[1].tolist()
+    image = torch.rand(1, 3, 4, 4)
+    torch_state = torch.get_rng_state()
+    measure_erf(model, image, 'conv')
+    assert model.kept is kept and 'mask' not in model._buffers
+    assert not model._non_persistent_buffers_set
+    assert random.getstate() == states[0]
+    assert np.random.get_state()[1].tolist() == states[1]
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+def test_input_size_is_bilinear(fcn):
+    image = images_like(1, 64, 80)
+    resized = nn.functional.interpolate(image, (32, 48), mode='bilinear')
+    key = 'backbone[0]'
+    found, expected = (
+        measure_erf(fcn, x, key, forward=fcn.backbone, input_size=s)[key]
+        for x, s in ((image, (32, 48)), (resized, None))
+    )
+    np.testing.assert_array_equal(found.map, expected.map)
+
+
+def test_scores_without_the_relu():
+    net = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
+    nn.init.ones_(net[0].weight)
+    images = -torch.ones(2, 1, 5, 5)
+    target = dict(type='CentreUnit', relu=False)
+    result = measure_erf(net, images, ['0'], target=target)['0']
+    assert result.map[2, 2] == 1 and result.zero_score_images == 0
+    assert 'relu' not in result.definition['score']

@@ -24,7 +24,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 
 from mmerf import ERFResult
 from mmerf.core.attributions import ATTRIBUTIONS
-from mmerf.core.errors import ConfigError, LayerError
+from mmerf.core.errors import ConfigError, LayerError, MeasurementError
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=4)
 LAYERS = ERF['layers']
@@ -466,3 +466,35 @@ def test_a_real_tensorboard_server_serves_images_and_scalars(make_runner):
     finally:
         server.terminate()
         server.wait(timeout=20)
+
+
+def sometimes_nan(output, context):
+    """A target whose second image of a batch is not finite."""
+    score = output[:, :, 0, 0].sum(1)
+    return score * torch.tensor([1.0, float('nan')])[: len(score)]
+
+
+def test_non_finite_maps_are_named_in_the_log(make_runner, monkeypatch):
+    from mmerf.core.targets import TARGETS
+
+    monkeypatch.setitem(TARGETS, 'Sometimes', lambda: sometimes_nan)
+    hook = {**ERF, 'target': dict(type='Sometimes')}
+    runner = make_runner([hook])
+    runner.val()
+    log = log_text(runner)
+    assert 'backbone[3]: 2 map(s) left out' in log and '1.png' in log
+    lines = json_lines(vis_data(runner) / 'erf' / 'erf.jsonl')
+    assert {line['num_images'] for line in lines} == {2}
+    with pytest.raises(MeasurementError, match='not finite'):
+        make_runner([{**hook, 'on_error': 'raise'}]).val()
+
+
+def test_theoretical_fields_are_found_once_and_stored(make_runner):
+    runner = make_runner([{**ERF, 'layers': ['backbone[0]', 'decode_head']}])
+    runner.train()
+    lines = json_lines(vis_data(runner) / 'erf' / 'erf.jsonl')
+    first, head = lines[0], lines[1]
+    assert first['theory']['y'] == first['theory']['x']
+    assert first['theory']['y']['kind'] == 'box'
+    assert first['statistics']['erf_size']['theory_ratio'] > 0
+    assert head['theory'] == lines[3]['theory']

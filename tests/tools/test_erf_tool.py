@@ -108,6 +108,19 @@ def test_skipped_images_are_named(config, photos, tmp_path, capsys, erf):
         (['CONFIG', '--shares', '1.5'], '(0, 1]'),
         (['CONFIG', '--cmap', 'nothing'], 'no colour map'),
         (['CONFIG', '--list-layers', 'zzz'], 'no layer'),
+        (['CONFIG', '--list-layers', '--input-size', '-5', '5'], '(H, W)'),
+        (['CONFIG', '--seed', '-1'], 'seed'),
+        (['CONFIG', '--out-dir', 'small.py'], 'small.py is a file'),
+        (['CONFIG', '--cfg-options', 'model=3'], 'no model'),
+        (
+            [
+                'CONFIG',
+                '--cfg-options',
+                'val_dataloader.dataset.pipeline.9.x=1',
+            ],
+            'config options',
+        ),
+        (['CONFIG', '--num-images', 'auto', '--tolerance', '2'], 'tolerance'),
     ],
 )
 def test_what_the_user_can_mend_is_one_line_and_status_one(
@@ -145,3 +158,35 @@ def test_an_image_of_one_colour_is_measured(config, tmp_path, erf):
     Image.new('RGB', (48, 32), 'red').save(folder / 'red.png')
     args = [str(config), '--img-dir', str(folder), '--out-dir', str(tmp_path)]
     assert erf([*args, '--layers', 'backbone[0]']) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(
+    config, tmp_path, capsys, erf, monkeypatch
+):
+    import tempfile
+
+    def refuse(*args, **kwargs):
+        raise PermissionError(13, 'Permission denied')
+
+    args = [str(config), '--layers', 'backbone[0]', '--num-images', '1']
+    monkeypatch.setattr(tempfile, 'mkstemp', refuse)
+    assert erf([*args, '--out-dir', str(tmp_path / 'o')]) == 1
+    err = capsys.readouterr().err
+    assert 'cannot be written to' in err and err.count('\n') == 1
+
+
+def test_zero_scores_are_said_with_what_avoids_them(
+    config, tmp_path, capsys, erf
+):
+    """With some seeds the random head has no positive logit somewhere."""
+    found = set()
+    for seed in range(4):
+        args = [str(config), '--layers', 'decode_head', '--no-theory']
+        out = tmp_path / str(seed)
+        assert erf([*args, '--seed', str(seed), '--out-dir', str(out)]) == 0
+        record = json.loads((out / 'erf.json').read_text())
+        zero = record['layers']['decode_head']['zero_score_images'] > 0
+        said = 'relu=False' in ' '.join(capsys.readouterr().out.split())
+        assert zero == said
+        found.add(zero)
+    assert True in found
