@@ -88,54 +88,51 @@ class _Search:
         self.short = SHORT[0]
 
     def axis(self, axis: int, length: int) -> Found:
-        """Extent, stride and whether it holds for any unit, by layer key."""
+        """Extent, stride and whether it holds for any unit, by layer key.
+
+        The longest strip decides: a field with gaps, as a large dilation
+        has, may end inside a short one and go on beyond it.
+        """
         last: dict[str, Seen] = {}
         filled: dict[str, int] = {}
-        done: Found = {}
         drifting: set[str] = set()
         for size in (*LENGTHS, LONGEST):
-            found = self.run(axis, size, last, done.keys() | drifting)
+            found = self.run(axis, size, drifting, ends=size == LONGEST)
             for key, seen in found.items():
                 last[key] = seen
                 filled[key] = filled.get(key, 0) + 1 if seen.filled else 0
-                if seen.bounded and seen.same:
-                    extent = Extent('box', seen.before, seen.after)
-                    done[key] = (extent, seen.stride, True)
-                elif seen.bounded:
+                if seen.bounded and not seen.same:
                     drifting.add(key)
-            if last.keys() == done.keys() | drifting:
-                break
-        for key in drifting:  # windows: the box of the very unit, as measured
-            seen = self.run(axis, length, last, last.keys() - {key})[key]
-            extent = Extent('box', seen.before, seen.after)
-            done[key] = (extent, seen.stride, False)
-        for key in last.keys() - done.keys():
+        done: Found = {}
+        for key, seen in last.items():
             kind = 'global' if filled[key] > 1 else 'at least'
-            seen = last[key]
+            kind = 'box' if seen.bounded else kind
             extent = Extent(kind, seen.before, seen.after)
             done[key] = (extent, seen.stride, True)
+        if drifting:  # windows: the box of the very unit, as measured
+            found = self.run(axis, length, last.keys() - drifting)
+            for key in drifting & found.keys():
+                seen = found[key]
+                extent = Extent('box', seen.before, seen.after)
+                done[key] = (extent, seen.stride, False)
         return done
 
     def run(
-        self, axis: int, size: int, last: Iterable[str], skip: Iterable[str]
+        self, axis: int, size: int, skip: Iterable[str], ends: bool = False
     ) -> dict[str, Seen]:
-        """One strip, for the layers that are not to be skipped."""
-        skipped = set(skip)
-        open_keys = set(last) - skipped
-        names = {key.split('[')[0].split('@')[0] for key in open_keys}
-        layers = [la for la in self.layers if not last or la.name in names]
+        """One strip, as narrow as the model allows."""
         for short in SHORT[SHORT.index(self.short) :]:
             self.short = short
             shape = (size, short) if axis == 0 else (short, size)
             try:
                 return run_strip(
                     self.model,
-                    layers,
+                    self.layers,
                     self.forward,
                     (self.channels, *shape),
                     axis,
-                    skip=skipped,
-                    ends=size == LONGEST,
+                    skip=set(skip),
+                    ends=ends,
                 )
             except (RuntimeError, ValueError, AssertionError, IndexError):
                 if short == SHORT[-1]:

@@ -173,11 +173,22 @@ def test_swin_blocks_by_window_arithmetic(size):
     assert (columns.min(), columns.max()) == tuple(expected[2:])
 
 
-def test_a_field_beyond_every_strip_is_at_least_so_much():
-    """Dilated so that only the ends and the middle of its reach are seen."""
-    net = nn.Sequential(nn.Conv2d(3, 4, 3, 1, 2000, dilation=2000))
+def test_gaps_of_a_large_dilation_are_seen_through():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 1, 200, dilation=200))
     (found,) = supports(net, ['0']).values()
-    assert found.y.kind != 'global'
+    assert found.size == (401, 401)
+
+
+def test_a_field_beyond_the_longest_strip_is_at_least_so_much():
+    """Taps 600 px apart: seen once from the ends, filled nowhere."""
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1),
+        nn.Conv2d(4, 4, (1, 3), 1, (0, 600), dilation=(1, 600)),
+        nn.Conv2d(4, 4, (1, 3), 1, (0, 455), dilation=(1, 455)),
+    )
+    (found,) = supports(net, ['2']).values()
+    assert str(found) == f'3 x >= {found.x.size}' and found.x.size > 1056
+    assert found.size is None
 
 
 def test_the_closed_form_refuses_nonsense():
