@@ -17,8 +17,10 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from mmerf.core.attributions import ATTRIBUTIONS
 from mmerf.core.errors import ConfigError, ERFError
 from mmerf.core.statistics import SHARES
+from mmerf.core.targets import parse_target
 from mmerf.plots.normalization import NORMALIZATIONS
 from mmerf.plots.style import CMAP, check_cmap
 
@@ -49,6 +51,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--img-dir', help='any folder of images, no labels needed')
     add('--batch-size', type=int, default=1)
     add('--input-size', nargs=2, type=int, metavar=('H', 'W'))
+    add(
+        '--target',
+        help='unit=Y,X or pixel=Y,X; default: the middle unit',
+    )
+    add('--attribution', choices=sorted(ATTRIBUTIONS), help='how')
+    add('--amp', choices=('bfloat16', 'float16'), help='default: float32')
     add('--normalization', choices=list(NORMALIZATIONS), default='power')
     add('--cmap', default=CMAP, help='any matplotlib colour map')
     add('--format', choices=('png', 'pdf', 'svg'), default='png')
@@ -135,6 +143,9 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             batch_size=args.batch_size,
             device=args.device,
             shares=args.shares,
+            target=parse_target(args.target),
+            attribution=args.attribution,
+            amp=args.amp,
             seed=args.seed,
             trust_checkpoint=args.trust_checkpoint,
             cfg_options=args.cfg_options,

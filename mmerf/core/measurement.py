@@ -167,7 +167,7 @@ class Measurement:
         unit = getattr(self.target, 'unit', None)
         if unit is None:
             return float(maps.shape[1] // 2), float(maps.shape[2] // 2)
-        return grid.pixel(unit(grid.size))
+        return grid.pixel(unit(grid))
 
     def state(self) -> dict:
         """What was gathered, as another process's ``set_states`` takes it."""
@@ -237,7 +237,7 @@ class Measurement:
             map=gathered.map,
             layer=key,
             unit_pixel=gathered.pixel,
-            unit=unit(grid.size) if unit and grid else None,
+            unit=unit(grid) if unit and grid else None,
             grid=grid.size if grid else None,
             stride=grid.stride if grid else None,
             pixel_known=all(g.known for g in grids),
