@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -138,14 +140,8 @@ class ERFResult:
         total = sum(h * w * n for h, w, n in self.sizes)
         return total / sum(n for _, _, n in self.sizes)
 
-    def statistics(self) -> dict:
-        """Every statistic of the map, as plain JSON.
-
-        Returns:
-            dict: Such as ``{'centred_square': {'0.5': {'side': 121,
-            'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
-            None for every family where the map is zero everywhere.
-        """
+    @cached_property
+    def _statistics(self) -> dict:
         context = StatisticContext(
             self.shares,
             None if len(self.sizes) <= 1 else self.image_area,
@@ -155,6 +151,16 @@ class ERFResult:
             **all_statistics(self.map, self.center, context),
             'uncertainty': self.uncertainty or None,
         }
+
+    def statistics(self) -> dict:
+        """Every statistic of the map, as plain JSON.
+
+        Returns:
+            dict: Such as ``{'centred_square': {'0.5': {'side': 121,
+            'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
+            None for every family where the map is zero everywhere.
+        """
+        return copy.deepcopy(self._statistics)
 
     def record(self) -> dict:
         """Everything but the arrays, with the statistics, as plain JSON."""

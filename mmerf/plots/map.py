@@ -44,7 +44,7 @@ def plot_map(
     panel = 3.4 * min(max(height / width, 0.4), 1.8)
     with style():
         fig = Figure(figsize=(4.6, panel + 1.15), dpi=120)
-        fig.set_layout_engine('constrained', h_pad=0.08, w_pad=0.06)
+        fig.set_layout_engine('constrained', rect=(0, 0, 1, 0.985))
         ax = fig.add_subplot()
         image = draw_map(ax, result, normalization, cmap)
         text = result.layer if title is None else title

@@ -104,3 +104,14 @@ def test_shapes_without_a_gaussian_are_none_not_a_crash():
     assert uniform['fit'] is None and uniform['anisotropy'] == 1
     line = ERFResult.from_map(np.ones((1, 9))).statistics()['gaussian']
     assert line['fit'] is None and line['orientation'] == 0
+
+
+@pytest.mark.parametrize('sigma', [(6, 7), (60, 90)])
+def test_large_maps_are_fitted_as_exactly(sigma):
+    """Of 1024 x 1600: narrow ones as they are, wide ones in blocks."""
+    map_hw = bell((1024, 1600), (500.4, 801.7), sigma, rho=0.3)
+    fitted = fit(map_hw)
+    assert fitted.center == pytest.approx((500.4, 801.7), abs=0.01)
+    assert fitted.sigma == pytest.approx(sigma, rel=1e-3)
+    assert fitted.correlation == pytest.approx(0.3, abs=2e-3)
+    assert fitted.r2 == pytest.approx(1, abs=1e-4)
