@@ -13,7 +13,7 @@ from ._profile import Center, check_map
 from .context import StatisticContext
 
 _MOST_EVALUATIONS = 100
-_MOST_PIXELS = 200_000  # of one fit; a larger map is fitted in blocks
+_MOST_PIXELS = 40_000  # of one fit; a larger map is fitted in blocks
 
 
 @dataclass(frozen=True)
