@@ -44,7 +44,11 @@ def try_family(config, img_dir):
         try:
             with contextlib.redirect_stdout(io.StringIO()):
                 run = run_erf(
-                    config, img_dir=img_dir, num_images=1, input_size=size
+                    config,
+                    img_dir=img_dir,
+                    num_images=1,
+                    input_size=size,
+                    theory=False,
                 )
         except ERFError as failure:
             error = failure

@@ -150,6 +150,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             trust_checkpoint=args.trust_checkpoint,
             cfg_options=args.cfg_options,
             progress=tell,
+            say=lambda text: console.print(text, markup=False),
         )
     try:
         files = write_report(

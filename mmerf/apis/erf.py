@@ -108,6 +108,7 @@ def run_erf(
     trust_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
     progress: Callable[[int, int], None] | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
     """The same, with the images left out and the provenance.
 
@@ -123,6 +124,7 @@ def run_erf(
         trust_checkpoint (bool): Allow a checkpoint that runs code.
         cfg_options (mapping, optional): Settings to override, by dotted key.
         progress (callable, optional): Told (images done, images in all).
+        say (callable): Told what takes long next, a line each.
 
     Returns:
         ERFRun: Results, skipped images, notes and provenance.
@@ -175,6 +177,7 @@ def run_erf(
     if enough:
         notes.append(enough.said(measurement))
     if theory:
+        say('finding the theoretical fields (--no-theory leaves them out)')
         reason = add_theory(measurement)
         notes += [] if reason is None else [reason]
     results = measurement.compute(provenance)
