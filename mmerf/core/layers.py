@@ -34,8 +34,9 @@ class Layer:
         layout (str, optional): ``'NCHW'`` or ``'NHWC'``, where shapes leave
             it open; a layer of linear maps and layer norms alone is NHWC.
         first (int, optional): The first token that is a unit of the grid.
-        optional (bool): Whether it was matched by a glob: what does not run
-            or cannot be measured is passed over then, while others can.
+        optional (bool): Whether it was matched by a glob or is in a list that
+            was named: what does not run or is no map (the points that a
+            cascade refines) is passed over then, while others can be measured.
     """
 
     name: str
@@ -176,7 +177,8 @@ def _find_one(
     indices = tuple(int(i) for i in re.findall(r'-?\d+', match['indices']))
     call = None if match['call'] is None else int(match['call'])
     if pattern in modules:
-        names, optional = _called(modules, pattern), False
+        names = _called(modules, pattern)
+        optional = names != [pattern]
     else:
         regex, optional = glob_to_regex(pattern), True
         names = [name for name in modules if regex.fullmatch(name)]

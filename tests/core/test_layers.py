@@ -62,6 +62,7 @@ def test_default_is_backbone_and_decode_head():
         'decode_head.0',
         'decode_head.1',
     ]
+    assert all(la.optional for la in find_layers(cascade, None)[1:])
     with pytest.raises(LayerError, match='for example 0, 1'):
         find_layers(nn.Sequential(nn.ReLU(), nn.ReLU()), None)
 
