@@ -105,9 +105,10 @@ class Measurement:
             names (sequence of str, optional): What to call each image.
 
         Raises:
-            MeasurementError, LayerError, TargetError: If this batch cannot
-                be measured; nothing of it is added then, and the model is
-                as it was.
+            MeasurementError, LayerError, TargetError: If a pass cannot be
+                measured; nothing of that pass is added then, and the model
+                is as it was. Passes before it, where ``batch_size`` splits
+                the batch, stay.
         """
         check_inputs(inputs)
         if names is None:

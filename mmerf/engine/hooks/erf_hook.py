@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -255,9 +256,13 @@ class ERFHook(Hook):
     def _add_theory(self, measurement: Measurement) -> None:
         """Find theoretical fields once: training does not change them."""
         if self._theory is None and measurement.input_shape:
+            began = time.perf_counter()
             reason = add_theory(measurement)
-            if reason is not None:
-                print_log(f'ERFHook: {reason}', logger='current')
+            took = f'took {time.perf_counter() - began:.1f} s, once a run'
+            print_log(
+                f'ERFHook: {reason or "the theoretical fields"} {took}',
+                logger='current',
+            )
             self._theory = measurement.theory
         measurement.theory = self._theory or {}
 
