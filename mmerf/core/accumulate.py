@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from .statistics import mass_by_square
 
 Pixel = tuple[float, float]
+Frame = tuple[int, int, int, int]  # pixels above the unit, from it on; across
 
 
 def nearest_pixel(pixel: Pixel) -> tuple[int, int]:
@@ -53,8 +55,9 @@ class Accumulator:
     """Streaming mean of maps, aligned about the unit's input pixel.
 
     Maps are placed on one canvas so that their units' nearest pixels
-    coincide. The canvas grows with the images; outside an image's own frame
-    its map counts as zero, so that the mean stays true to mass.
+    coincide. The canvas grows with what is given; outside an image's own
+    frame, and outside the window that was measured, its map counts as zero,
+    so that the mean stays true to mass.
 
     Attributes:
         count (int): Images in the mean.
@@ -73,36 +76,48 @@ class Accumulator:
     profiles: list[np.ndarray] = field(default_factory=list)
     _mean: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _squares: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
-    _covered: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _anchor: tuple[int, int] = (0, 0)
     _fraction: tuple[float, float] = (0.0, 0.0)
+    _frames: dict[Frame, int] = field(default_factory=dict)
 
     def update(
-        self, map_hw: np.ndarray, pixel: Pixel, score: float, name: str
+        self,
+        map_hw: np.ndarray,
+        pixel: Pixel,
+        score: float,
+        name: str,
+        corner: tuple[int, int] = (0, 0),
+        size: tuple[int, int] | None = None,
     ) -> None:
         """Add one image.
 
         Args:
-            map_hw (np.ndarray): Its map, shape (H, W).
+            map_hw (np.ndarray): Its map, or the window outside of which it
+                is zero, shape (h, w).
             pixel (tuple[float, float]): Its unit's input pixel (y, x).
             score (float): Its score; zero makes it a counted zero map.
             name (str): What to call the image if it has to be left out.
+            corner (tuple[int, int]): The window's first row and column.
+            size (tuple[int, int], optional): (H, W) of the image; None where
+                the map is of all of it.
         """
         if not (np.isfinite(map_hw).all() and math.isfinite(score)):
             self.excluded.append(name)
             return
+        height, width = size or (map_hw.shape[0], map_hw.shape[1])
         near = nearest_pixel(pixel)
-        inside = clipped(near, map_hw.shape)
+        inside = clipped(near, (height, width))
+        frame = (near[0], height - near[0], near[1], width - near[1])
         single = Accumulator(
             count=1,
             zero_score_images=int(score == 0),
-            sizes={(map_hw.shape[0], map_hw.shape[1]): 1},
-            profiles=[mass_by_square(map_hw, inside)],
+            sizes={(height, width): 1},
+            profiles=[mass_by_square(map_hw, _within(inside, corner))],
             _mean=map_hw.astype(np.float64),
             _squares=np.zeros(map_hw.shape),
-            _covered=np.ones(map_hw.shape, dtype=np.int64),
-            _anchor=near,
+            _anchor=_within(near, corner),
             _fraction=(pixel[0] - near[0], pixel[1] - near[1]),
+            _frames={frame: 1},
         )
         self.merge(single)
 
@@ -119,18 +134,16 @@ class Accumulator:
         if self.count == 0:
             self._mean = other._mean.copy()
             self._squares = other._squares.copy()
-            self._covered = other._covered.copy()
             self._anchor, self._fraction = other._anchor, other._fraction
         else:
-            theirs = self._onto_common_canvas(other)
+            mean, squares = self._onto_common_canvas(other)
             total = self.count + other.count
-            delta = theirs[0] - self._mean
+            delta = mean - self._mean
             self._mean += delta * (other.count / total)
             delta *= delta
             delta *= self.count * other.count / total
-            self._squares += theirs[1]
+            self._squares += squares
             self._squares += delta
-            self._covered += theirs[2]
             weight = other.count / total
             self._fraction = (
                 self._fraction[0] * (1 - weight) + other._fraction[0] * weight,
@@ -140,48 +153,58 @@ class Accumulator:
         self.zero_score_images += other.zero_score_images
         for size, number in other.sizes.items():
             self.sizes[size] = self.sizes.get(size, 0) + number
+        for frame, number in other._frames.items():
+            self._frames[frame] = self._frames.get(frame, 0) + number
 
     def _onto_common_canvas(self, other: Accumulator) -> list[np.ndarray]:
         """Grow the own canvas; return the other's arrays laid on it."""
-        ours: list[tuple[int, int]] = []
-        theirs: list[tuple[int, int]] = []
-        for axis in (0, 1):
-            before = max(self._anchor[axis], other._anchor[axis])
-            after = max(
-                self._mean.shape[axis] - self._anchor[axis],
-                other._mean.shape[axis] - other._anchor[axis],
-            )
-            for pads, part in ((ours, self), (theirs, other)):
-                left = before - part._anchor[axis]
-                pads.append(
-                    (left, before + after - left - part._mean.shape[axis])
-                )
-        if any(side for pad in ours for side in pad):
-            self._mean = np.pad(self._mean, ours)
-            self._squares = np.pad(self._squares, ours)
-            self._covered = np.pad(self._covered, ours)
-            self._anchor = (
-                self._anchor[0] + ours[0][0],
-                self._anchor[1] + ours[1][0],
-            )
-        arrays = [other._mean, other._squares, other._covered]
-        if any(side for pad in theirs for side in pad):
-            arrays = [np.pad(array, theirs) for array in arrays]
+        before, after = (
+            [max(pair) for pair in zip(mine, theirs, strict=True)]
+            for mine, theirs in zip(self._reach(), other._reach(), strict=True)
+        )
+        self._mean, self._squares = self._laid_on(before, after)
+        self._anchor = (before[0], before[1])
+        return other._laid_on(before, after)
+
+    def _reach(self) -> tuple[list[int], list[int]]:
+        """Rows and columns before the anchor, and from it on."""
+        shape = self._mean.shape
+        return list(self._anchor), [shape[i] - self._anchor[i] for i in (0, 1)]
+
+    def _laid_on(
+        self, before: Sequence[int], after: Sequence[int]
+    ) -> list[np.ndarray]:
+        """Mean and squares on a canvas of that reach about the anchor."""
+        mine = self._reach()
+        pads = [
+            (before[i] - mine[0][i], after[i] - mine[1][i]) for i in (0, 1)
+        ]
+        arrays = [self._mean, self._squares]
+        if any(side for pad in pads for side in pad):
+            arrays = [np.pad(array, pads) for array in arrays]
         return arrays
 
     def compute(self) -> Accumulated:
-        """Mean map, standard error, coverage and the unit's pixel in them."""
+        """Mean map, standard error, coverage and the unit's pixel in them.
+
+        All of the size that holds every image's whole frame.
+        """
+        frames = list(self._frames)
+        top, below, left, right = (max(f[i] for f in frames) for i in range(4))
+        mean, squares = self._laid_on((top, left), (below, right))
         if self.count > 1:
-            variance = self._squares / (self.count - 1)
-            stderr = np.sqrt(variance / self.count)
+            stderr = np.sqrt(squares / (self.count - 1) / self.count)
         else:
-            stderr = np.full(self._mean.shape, np.nan)
-        return Accumulated(
-            self._mean.copy(),
-            stderr,
-            self._covered.copy(),
-            (
-                self._anchor[0] + self._fraction[0],
-                self._anchor[1] + self._fraction[1],
-            ),
-        )
+            stderr = np.full(mean.shape, np.nan)
+        coverage = np.zeros(mean.shape, dtype=np.int64)
+        for frame, number in self._frames.items():
+            rows = slice(top - frame[0], top + frame[1])
+            coverage[rows, left - frame[2] : left + frame[3]] += number
+        pixel = (top + self._fraction[0], left + self._fraction[1])
+        return Accumulated(mean.copy(), stderr, coverage, pixel)
+
+
+def _within(
+    pixel: tuple[int, int], corner: tuple[int, int]
+) -> tuple[int, int]:
+    return pixel[0] - corner[0], pixel[1] - corner[1]

@@ -6,9 +6,9 @@ operation overwrites its output.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .errors import LayerError, TargetError
 from .geometry import Grid
-from .grid_history import GridHistory
+from .grid_history import GridHistory, Steps
 from .layers import Layer, output_key, shorten
 from .outputs import (
     OutputContext,
@@ -36,10 +36,11 @@ class _Enough(BaseException):
 
 @dataclass
 class _Plan:
-    """What one whole forward at one input size has taught."""
+    """What one forward at one input size has taught."""
 
     calls: dict[str, int] = field(default_factory=dict)  # by module name
     grids: dict[str, Grid] = field(default_factory=dict)  # by output key
+    steps: dict[str, Steps] = field(default_factory=dict)  # by output key
 
 
 class Capture:
@@ -49,15 +50,25 @@ class Capture:
         layers (sequence of Layer): From ``find_layers``.
         front (int): Tokens that the model has in front of its grids; from
             ``front_tokens``.
+        calls (mapping, optional): How often each module is called in one
+            forward, where that is known already.
 
-    The first forward at an input size runs whole, so that layers called
-    several times and the history of every grid are known; later ones end
-    once the last asked layer has returned.
+    Without ``calls``, the first forward at an input size runs whole, so that
+    layers called several times and the history of every grid are known;
+    later ones end once the last asked layer has returned.
     """
 
-    def __init__(self, layers: Sequence[Layer], front: int = 0) -> None:
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        front: int = 0,
+        calls: Mapping[str, int] | None = None,
+    ) -> None:
         self.layers, self.front = list(layers), front
+        self.calls = calls
         self._plans: dict[tuple, _Plan] = {}
+        self._outputs: dict[str, Layer] = {}
+        self._calls = calls
 
     def scores(
         self,
@@ -84,17 +95,35 @@ class Capture:
         """
         shape = tuple(inputs.shape[1:])
         plan = self._plans.get(shape)
-        run = _Run(self.layers, inputs, target, metas, plan, self.front)
+        calls = self.calls if plan is None else plan.calls
+        run = _Run(self.layers, inputs, target, metas, plan, self.front, calls)
         tap = tapped(run.by_module, run.returned)
         with tap, run.history or nullcontext():
             with suppress(_Enough):
                 forward(inputs)
         self._plans[shape] = run.finished()
+        self._outputs = self._outputs or run.outputs
+        self._calls = self._plans[shape].calls
         return run.ordered()
 
     def contexts(self, input_shape: tuple) -> dict[str, Grid]:
         """Each output's grid at an input shape (C, H, W) that was run."""
         return dict(self._plans[tuple(input_shape)].grids)
+
+    def steps(self, input_shape: tuple) -> dict[str, Steps]:
+        """For each output, the multiples at which crops keep its grid.
+
+        None where a grid on the way does not lie on whole pixels.
+        """
+        return dict(self._plans[tuple(input_shape)].steps)
+
+    def only(self, keys: Iterable[str]) -> Capture:
+        """Some outputs alone, once a forward has shown which there are."""
+        chosen = set(keys)
+        layers = [v for key, v in self._outputs.items() if key in chosen]
+        only = Capture(layers, self.front, self._calls)
+        only._outputs, only._calls = dict(self._outputs), self._calls
+        return only
 
 
 class _Run:
@@ -108,8 +137,9 @@ class _Run:
         metas: Sequence[Mapping] | None,
         plan: _Plan | None,
         front: int,
+        expected: Mapping[str, int] | None,
     ) -> None:
-        self.front = front
+        self.front, self.expected = front, expected
         self.layers, self.inputs, self.target = layers, inputs, target
         self.metas, self.plan = metas, plan
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
@@ -120,6 +150,8 @@ class _Run:
             self.by_module.setdefault(layer.module, []).append(layer)
         self.scores: dict[str, dict[str, Tensor]] = {}
         self.grids: dict[str, dict[str, Grid]] = {}
+        self.outputs: dict[str, Layer] = {}
+        self.steps: dict[str, Steps] = {}
 
     def returned(self, module: nn.Module, output: Any) -> None:
         """Called as a tapped module returns: read it, or end the forward."""
@@ -136,16 +168,13 @@ class _Run:
     def _wanted(self, layer: Layer, call: int) -> bool:
         if layer.call is not None:
             return call == layer.call
-        return self.plan is None or call == self.plan.calls[layer.name] - 1
+        return self.expected is None or call == self.expected[layer.name] - 1
 
     def _complete(self) -> bool:
-        return self.plan is not None and all(
+        expected = self.expected
+        return expected is not None and all(
             self.calls[layer.name]
-            >= (
-                self.plan.calls[layer.name]
-                if layer.call is None
-                else layer.call + 1
-            )
+            >= (expected[layer.name] if layer.call is None else layer.call + 1)
             for layer in self.layers
         )
 
@@ -179,6 +208,11 @@ class _Run:
             if nchw is None or (self.plan and key not in self.plan.grids):
                 continue
             grid = self._grid(key, nchw)
+            if self.history is not None:
+                self.outputs[key] = replace(
+                    layer, indices=(*layer.indices, *indices)
+                )
+                self.steps[key] = self.history.steps()
             score = self._score(key, nchw, grid)
             if layer.optional and not _can_be_measured(score):
                 continue
@@ -245,7 +279,8 @@ class _Run:
         grids = {
             k: g for found in self.grids.values() for k, g in found.items()
         }
-        return _Plan(self.calls, grids)
+        calls = self.calls if self.expected is None else dict(self.expected)
+        return _Plan(calls, grids, self.steps)
 
     def ordered(self) -> dict[str, Tensor]:
         """Scores in the order in which the layers were asked for."""

@@ -7,6 +7,7 @@ where there is none.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,8 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from .geometry import Axis, Grid, Size, assumed_grid
+
+Steps = tuple[int, int] | None
 
 
 class GridHistory(TorchDispatchMode):
@@ -41,6 +44,22 @@ class GridHistory(TorchDispatchMode):
         """The coordinate map of a grid size, as it is known right now."""
         found = self.grids.get(size)
         return found or assumed_grid(size, self.input_size)
+
+    def steps(self) -> Steps:
+        """Multiples at which a crop keeps every grid made so far.
+
+        Returns:
+            tuple, optional: In pixels, down and across; None where a grid
+            does not lie on whole pixels.
+        """
+        steps = []
+        for axis in ('y', 'x'):
+            jumps = [getattr(grid, axis).jump for grid in self.grids.values()]
+            whole = [jump for jump in jumps if 1 / (jump or 1) % 1]
+            if any(jump % 1 for jump in whole):
+                return None
+            steps.append(math.lcm(*(int(jump) for jump in whole)))
+        return steps[0], steps[1]
 
     def __torch_dispatch__(
         self,

@@ -17,6 +17,7 @@ from .errors import MeasurementError
 from .geometry import Grid
 from .layers import find_layers
 from .outputs import front_tokens
+from .passes import Passes
 from .precision import precision
 from .preserve import preserved
 from .provenance import in_words, versions
@@ -76,6 +77,9 @@ class Measurement:
         self.batch_size = check_batch_size(batch_size)
         self.amp = check_amp(amp)
         self.capture = Capture(find_layers(model, layers), front_tokens(model))
+        self.passes = Passes(
+            model, self.capture, self.attribution, self.target
+        )
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
@@ -134,7 +138,7 @@ class Measurement:
         first = next(model.parameters(), None)
         device = inputs.device if first is None else first.device
 
-        def run(images: Tensor) -> Any:
+        def run(images: Tensor, metas: Any) -> Any:
             return model(images) if forward is None else forward(images, metas)
 
         with (
@@ -148,26 +152,32 @@ class Measurement:
                 images = functional.interpolate(
                     images, self.input_size, mode='bilinear'
                 )
-            found = self.attribution(
-                run, images, self.target, self.capture, metas
-            )
+            found = self.passes.run(run, images, metas)
         self.input_shape = tuple(images.shape[1:])
-        grids = self.capture.contexts(self.input_shape)
-        for key, (maps, scores) in found.items():
-            pixel = self._pixel(grids[key], maps)
-            self.grids.setdefault(key, set()).add(grids[key])
+        size = (int(images.shape[2]), int(images.shape[3]))
+        for key, (maps, grid, window) in found.items():
+            pixel = self._pixel(grid)
+            self.grids.setdefault(key, set()).add(grid)
             accumulator = self.accumulators.setdefault(key, Accumulator())
-            maps_nhw = maps.detach().cpu().double().numpy()
+            maps_nhw = maps.maps.detach().cpu().double().numpy()
             for map_hw, score, name in zip(
-                maps_nhw, scores.tolist(), names, strict=True
+                maps_nhw, maps.scores.tolist(), names, strict=True
             ):
-                accumulator.update(map_hw, pixel, score, name)
+                accumulator.update(
+                    map_hw,
+                    pixel,
+                    score,
+                    name,
+                    window.corner,
+                    size,
+                )
         self.seen += len(inputs)
 
-    def _pixel(self, grid: Grid, maps: Tensor) -> tuple[float, float]:
+    def _pixel(self, grid: Grid) -> tuple[float, float]:
         unit = getattr(self.target, 'unit', None)
         if unit is None:
-            return float(maps.shape[1] // 2), float(maps.shape[2] // 2)
+            _, height, width = self.input_shape
+            return float(height // 2), float(width // 2)
         return grid.pixel(unit(grid))
 
     def state(self) -> dict:

@@ -79,6 +79,10 @@ class _OneUnit:
         """The unit (y, x) of a grid that is scored."""
         raise TargetError(f'{type(self).__name__} does not say which unit')
 
+    def at(self, y: int, x: int) -> Unit:
+        """The same, of a given unit: for a crop, which counts anew."""
+        return Unit(y, x, self.relu, self.channels)
+
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Score an output (N, C, h, w); return shape (N,)."""
         y, x = self.unit(context.grid)

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
-from ..errors import LayerError
-from ..precision import gradient_scale
+from ..gradient import Gradients
 
 if TYPE_CHECKING:
     from ..capture import Capture
@@ -22,10 +21,13 @@ class LayerMaps(NamedTuple):
     Attributes:
         maps (Tensor): Contribution of every input pixel, (N, H, W), >= 0.
         scores (Tensor): The target's scores, (N,).
+        touched (Tensor, optional): Whether a pixel moves the score at all,
+            (N, H, W) bool.
     """
 
     maps: Tensor
     scores: Tensor
+    touched: Tensor | None = None
 
 
 class InputGradient:
@@ -38,6 +40,10 @@ class InputGradient:
     """
 
     definition = 'sum over input channels of relu(d score / d input)'
+    windowed = True  # a crop that holds the field gives the same maps
+
+    def __init__(self) -> None:
+        self._gradients = Gradients()
 
     def __call__(
         self,
@@ -70,42 +76,8 @@ class InputGradient:
         while scores:
             key, score = next(iter(scores.items()))
             del scores[key]
-            gradient = _gradient(key, score, leaf, retain=bool(scores))
+            gradient = self._gradients.of(key, score, leaf, bool(scores))
+            touched = (gradient != 0).any(dim=1)
             maps = torch.relu(gradient).sum(dim=1)
-            result[key] = LayerMaps(maps, score.detach())
+            result[key] = LayerMaps(maps, score.detach(), touched)
         return result
-
-
-def _gradient(key: str, score: Tensor, leaf: Tensor, retain: bool) -> Tensor:
-    gradient = None
-    if score.requires_grad:
-        gradient = _scaled(key, score, leaf, retain)
-    if gradient is None:
-        raise LayerError(
-            f'{key}: its output does not depend on the image through '
-            'differentiable operations (a constant, a no_grad block or an '
-            'argmax lies between); choose another layer'
-        )
-    return gradient
-
-
-def _scaled(
-    key: str, score: Tensor, leaf: Tensor, retain: bool
-) -> Tensor | None:
-    """The gradient; in float16 of a scaled score, as far as it is finite."""
-    scale = gradient_scale(leaf.device.type)
-    while True:
-        try:
-            (gradient,) = torch.autograd.grad(
-                score.sum() * scale,
-                leaf,
-                retain_graph=retain or scale > 1,
-                allow_unused=True,
-            )
-        except RuntimeError as error:  # out of memory is one of these
-            raise type(error)(f'{key}: {error}') from None
-        if scale == 1 or gradient is None:
-            return gradient
-        if gradient.isfinite().all():
-            return gradient / scale
-        scale = max(scale / 16, 1.0)

@@ -1,0 +1,156 @@
+"""Batch norms folded into the convolutions before them, while measuring.
+
+Which batch norm takes which convolution's output is seen in a forward pass,
+not guessed from names. The model's own parameters are untouched: inside
+:meth:`Folding.applied` the convolutions hold folded copies.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights
+
+_UNSET = object()
+
+
+class _Pair(NamedTuple):
+    conv: nn.Conv2d
+    norm: nn.Module
+    weight: Tensor
+    bias: Tensor
+
+
+class Folding:
+    """Convolutions of a model with the batch norms that follow them.
+
+    Args:
+        model (nn.Module): In eval mode.
+        run (callable): Runs the model once.
+        keep (collection of nn.Module): Modules whose own output is wanted:
+            they are left as they are.
+
+    Attributes:
+        count (int): How many batch norms can be folded.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        run: Callable[[], Any],
+        keep: Collection[nn.Module] = (),
+    ) -> None:
+        seen = _Seen(model, set(keep))
+        with seen.watching():
+            run()
+        self._pairs = [
+            _Pair(
+                conv,
+                norm,
+                *fuse_conv_bn_weights(
+                    conv.weight,
+                    conv.bias,
+                    norm.running_mean,
+                    norm.running_var,
+                    norm.eps,
+                    norm.weight,
+                    norm.bias,
+                ),
+            )
+            for conv, norm in seen.pairs()
+        ]
+        for pair in self._pairs:
+            pair.weight.requires_grad_(False)
+            pair.bias.requires_grad_(False)
+        self.count = len(self._pairs)
+
+    @contextmanager
+    def applied(self) -> Iterator[None]:
+        """Run folded inside; afterwards the model is as it was."""
+        before: list[tuple[nn.Module, Any, Any, nn.Module, Any]] = []
+        try:
+            for conv, norm, weight, bias in self._pairs:
+                own: dict[str, Any] = conv._parameters
+                forward = norm.__dict__.get('forward', _UNSET)
+                before.append(
+                    (conv, own['weight'], own['bias'], norm, forward)
+                )
+                own['weight'], own['bias'] = weight, bias
+                norm.__dict__['forward'] = _as_it_is
+            yield
+        finally:
+            for owner, own_weight, own_bias, bypassed, forward in before:
+                owner._parameters['weight'] = own_weight
+                owner._parameters['bias'] = own_bias
+                if forward is _UNSET:
+                    bypassed.__dict__.pop('forward', None)
+                else:
+                    bypassed.__dict__['forward'] = forward
+
+    def dropped(self) -> None:
+        """Fold nothing any more."""
+        self._pairs, self.count = [], 0
+
+
+def _as_it_is(inputs: Tensor) -> Tensor:
+    return inputs
+
+
+class _Seen:
+    """Watches which batch norm is handed a convolution's own output."""
+
+    def __init__(self, model: nn.Module, keep: set[nn.Module]) -> None:
+        self.convs = [
+            m
+            for m in model.modules()
+            if isinstance(m, nn.Conv2d)
+            and m not in keep
+            and m._parameters.get('weight') is not None
+        ]
+        self.norms = [
+            m
+            for m in model.modules()
+            if isinstance(m, nn.modules.batchnorm._BatchNorm)
+            and m not in keep
+            and m.running_mean is not None
+        ]
+        self.calls: dict[nn.Module, int] = {}
+        self.taken: dict[nn.Module, nn.Conv2d] = {}
+        self._latest: list[tuple[nn.Conv2d, Any]] = []
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Hooks on every convolution and batch norm, gone afterwards."""
+        handles = []
+        try:
+            for conv in self.convs:
+                handles.append(conv.register_forward_hook(self._made))
+            for norm in self.norms:
+                handles.append(norm.register_forward_pre_hook(self._given))
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _made(self, conv: Any, inputs: Any, output: Any) -> None:
+        self.calls[conv] = self.calls.get(conv, 0) + 1
+        self._latest.append((conv, weakref.ref(output)))
+
+    def _given(self, norm: Any, inputs: Any) -> None:
+        self.calls[norm] = self.calls.get(norm, 0) + 1
+        for conv, output in reversed(self._latest):
+            if output() is inputs[0]:
+                self.taken[norm] = conv
+                break
+
+    def pairs(self) -> list[tuple[nn.Conv2d, Any]]:
+        """Those that run once, each with the other."""
+        return [
+            (conv, norm)
+            for norm, conv in self.taken.items()
+            if self.calls[norm] == 1 == self.calls[conv]
+        ]
