@@ -38,7 +38,8 @@ class Accumulated:
         map (np.ndarray): Mean over images, (H, W), float64.
         stderr (np.ndarray): Standard error of the mean, (H, W); NaN for
             fewer than two images.
-        coverage (np.ndarray): Images whose frame reaches a pixel, (H, W).
+        coverage (np.ndarray): Images whose frame reaches a pixel, (H, W); of
+            an image with several units, the share of its units.
         pixel (tuple[float, float]): The unit's pixel in this map.
     """
 
@@ -58,9 +59,13 @@ class Accumulator:
 
     Attributes:
         count (int): Images in the mean.
-        zero_score_images (int): Of those, images whose score was zero.
-        excluded (list[str]): Names of images left out for a map or score
-            that was not finite.
+        zero_score_images (int): Of those, images whose score was zero, at
+            every unit where there are several.
+        zero_score_units (int): Maps whose score was zero.
+        units (int): Maps in the mean: images, or units of images.
+        absent (int): Images that had nothing to score.
+        excluded (list[str]): Names of images, or units of images, left out
+            for a map or score that was not finite.
         sizes (dict): (H, W) of the images to how many had it.
         profiles (list[np.ndarray]): For each image, its cumulative mass by
             square about the unit's nearest pixel.
@@ -68,6 +73,9 @@ class Accumulator:
 
     count: int = 0
     zero_score_images: int = 0
+    zero_score_units: int = 0
+    units: int = 0
+    absent: int = 0
     excluded: list[str] = field(default_factory=list)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     profiles: list[np.ndarray] = field(default_factory=list)
@@ -96,13 +104,46 @@ class Accumulator:
         single = Accumulator(
             count=1,
             zero_score_images=int(score == 0),
+            zero_score_units=int(score == 0),
+            units=1,
             sizes={(map_hw.shape[0], map_hw.shape[1]): 1},
             profiles=[mass_by_square(map_hw, inside)],
             _mean=map_hw.astype(np.float64),
             _squares=np.zeros(map_hw.shape),
-            _covered=np.ones(map_hw.shape, dtype=np.int64),
+            _covered=np.ones(map_hw.shape),
             _anchor=near,
             _fraction=(pixel[0] - near[0], pixel[1] - near[1]),
+        )
+        self.merge(single)
+
+    def add_image(self, units: Accumulator, size: tuple[int, int]) -> None:
+        """Add one image: the mean over the maps of its units.
+
+        Units of one image are no independent samples: standard errors and
+        counts are over images.
+
+        Args:
+            units (Accumulator): The image's maps, one or several.
+            size (tuple[int, int]): Its (H, W).
+        """
+        if units.count < 2:
+            self.merge(units)
+            return
+        mean = units.compute()
+        inside = clipped(units._anchor, mean.map.shape)
+        single = Accumulator(
+            count=1,
+            zero_score_images=int(units.zero_score_units == units.units),
+            zero_score_units=units.zero_score_units,
+            units=units.units,
+            excluded=units.excluded,
+            sizes={size: 1},
+            profiles=[mass_by_square(mean.map, inside)],
+            _mean=mean.map,
+            _squares=np.zeros(mean.map.shape),
+            _covered=mean.coverage / units.count,
+            _anchor=units._anchor,
+            _fraction=units._fraction,
         )
         self.merge(single)
 
@@ -114,12 +155,13 @@ class Accumulator:
         """
         self.excluded += other.excluded
         self.profiles += other.profiles
+        self.absent += other.absent
         if other.count == 0:
             return
         if self.count == 0:
             self._mean = other._mean.copy()
             self._squares = other._squares.copy()
-            self._covered = other._covered.copy()
+            self._covered = other._covered.astype(np.float64)
             self._anchor, self._fraction = other._anchor, other._fraction
         else:
             theirs = self._onto_common_canvas(other)
@@ -138,6 +180,8 @@ class Accumulator:
             )
         self.count += other.count
         self.zero_score_images += other.zero_score_images
+        self.zero_score_units += other.zero_score_units
+        self.units += other.units
         for size, number in other.sizes.items():
             self.sizes[size] = self.sizes.get(size, 0) + number
 
