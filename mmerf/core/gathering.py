@@ -70,10 +70,10 @@ class Gathering:
                 accumulators[result].add_image(units, self._size)
 
 
-def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, int]:
-    """Results that no image had anything for, and how many were asked."""
+def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
+    """Results that no image had anything for, and a line that says so."""
     return {
-        key: a.absent
+        key: f'{key}: in none of the {a.absent} image(s), so there is no map'
         for key, a in accumulators.items()
         if a.absent and not a.count and not a.excluded
     }

@@ -9,7 +9,6 @@ import torch
 from torch import Tensor, nn
 
 from .accumulate import Accumulator
-from .attributions import ATTRIBUTIONS
 from .capture import Capture
 from .errors import MeasurementError
 from .frames import resized
@@ -20,6 +19,7 @@ from .outputs import front_tokens
 from .precision import precision
 from .preserve import preserved
 from .provenance import aligned_at, in_words
+from .question import build_question, needs_labels
 from .result import ERFResult
 from .results import result_of
 from .settings import (
@@ -31,7 +31,7 @@ from .settings import (
 )
 from .statistics import SHARES
 from .support import Support
-from .targets import bind, build, build_target
+from .targets import bind
 
 
 class Measurement:
@@ -73,11 +73,7 @@ class Measurement:
         classes: Sequence[str] | None = None,
     ) -> None:
         self.model = model
-        self.attribution = build(attribution, ATTRIBUTIONS, 'InputGradient')
-        if target is None:
-            target = getattr(self.attribution, 'default_target', None)
-        relu = getattr(self.attribution, 'relu', None)
-        self.target = build_target(target, relu=relu)
+        self.target, self.attribution = build_question(target, attribution)
         self.classes = None if classes is None else list(classes)
         if hasattr(self.target, 'check_classes'):
             self.target.check_classes(self.classes)
@@ -106,7 +102,7 @@ class Measurement:
     @property
     def needs_labels(self) -> bool:
         """Whether ``update`` has to be given the ground truth."""
-        return 'labels' in getattr(self.target, 'needs', ())
+        return needs_labels(self.target)
 
     def update(
         self,
@@ -248,8 +244,8 @@ class Measurement:
             if not a.count and a.excluded
         }
 
-    def absent(self) -> dict[str, int]:
-        """Results that no image had anything for, and how many were asked."""
+    def absent(self) -> dict[str, str]:
+        """Results that there are none of: no image had what was asked."""
         return nothing_there(self.accumulators)
 
     def definition(self) -> dict[str, str]:
