@@ -71,4 +71,4 @@ class NoiseVariance(Perturbation):
 
     def value(self, scores: Tensor, clean: float) -> float:
         """The scores' standard deviation over the noise's."""
-        return float(scores.std()) / self.std
+        return float((scores - clean).std()) / self.std
