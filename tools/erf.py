@@ -39,6 +39,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description='Effective receptive fields of a segmentation model.'
     )
     add = parser.add_argument
+    pairs = {'nargs': '+', 'action': DictAction, 'metavar': 'KEY=VALUE'}
     add('config', help='config file, or mmseg::FAMILY/NAME.py')
     add('checkpoint', nargs='?', help="default: the config's initial weights")
     add('--layers', nargs='+', metavar='NAME', help='names, globs, name[i]')
@@ -53,9 +54,12 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--input-size', nargs=2, type=int, metavar=('H', 'W'))
     add(
         '--target',
-        help='unit=Y,X or pixel=Y,X; default: the middle unit',
+        help='unit=Y,X, pixel=Y,X, grid=RxC, sample=N, class=NAME,..., or a '
+        "target's name; default: the middle unit",
     )
     add('--attribution', choices=sorted(ATTRIBUTIONS), help='how')
+    for part in ('target', 'attribution'):
+        add(f'--{part}-options', **pairs, help='its arguments')
     add('--amp', choices=('bfloat16', 'float16'), help='default: float32')
     add('--normalization', choices=list(NORMALIZATIONS), default='power')
     add('--cmap', default=CMAP, help='any matplotlib colour map')
@@ -69,13 +73,18 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         action='store_true',
         help='load a checkpoint whose pickle can run code',
     )
-    add('--cfg-options', nargs='+', action=DictAction, metavar='KEY=VALUE')
+    add('--cfg-options', **pairs)
     return parser.parse_args(argv)
 
 
 def number_or_auto(text: str) -> int | str:
     """What --num-images takes."""
     return text if text == 'auto' else int(text)
+
+
+def with_options(name: str | None, options: dict | None) -> object:
+    """An attribution's name with its options, as a config has them."""
+    return {'type': name or 'InputGradient', **options} if options else name
 
 
 @contextmanager
@@ -143,8 +152,10 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             batch_size=args.batch_size,
             device=args.device,
             shares=args.shares,
-            target=parse_target(args.target),
-            attribution=args.attribution,
+            target=parse_target(args.target, args.target_options),
+            attribution=with_options(
+                args.attribution, args.attribution_options
+            ),
             amp=args.amp,
             seed=args.seed,
             trust_checkpoint=args.trust_checkpoint,

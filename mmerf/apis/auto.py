@@ -36,14 +36,16 @@ class Enough:
     def reached(self, measurement: Measurement) -> float | None:
         """Largest relative standard error so far; None while there is none."""
         worst = 0.0
-        for accumulator in measurement.accumulators.values():
+        # A class that no image had so far keeps nobody waiting.
+        found = [a for a in measurement.accumulators.values() if a.count]
+        for accumulator in found:
             sides = summary(accumulator.profiles, SHARES).get('side', {})
             for share in SHARES:
                 relative = sides.get(str(share), {}).get('relative')
                 if relative is None:
                     return None
                 worst = max(worst, relative)
-        return worst if measurement.accumulators else None
+        return worst if found else None
 
     def met(self, measurement: Measurement) -> bool:
         """Whether every layer's sides are sure enough to stop."""

@@ -39,8 +39,8 @@ def load_checkpoint(
         trust (bool): Allow a checkpoint whose pickle runs code.
 
     Returns:
-        dict: ``path``, ``sha256``, and lists of ``missing`` and
-        ``unexpected`` keys.
+        dict: ``path``, ``sha256``, lists of ``missing`` and ``unexpected``
+        keys, and ``classes``, the names in its ``dataset_meta``, or None.
 
     Raises:
         CheckpointError: If the file is missing, damaged, would run code, or
@@ -73,6 +73,7 @@ def load_checkpoint(
             k for k in found.missing_keys if not k.endswith('batches_tracked')
         ],
         'unexpected': list(found.unexpected_keys),
+        'classes': _classes(checkpoint),
     }
 
 
@@ -155,6 +156,16 @@ def _history_method(owner: Any, name: str) -> Any:
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {name!r}')
+
+
+def _classes(checkpoint: Any) -> list[str] | None:
+    """Names of the classes that mmengine noted, or mmseg of old."""
+    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    if not isinstance(meta, Mapping):
+        return None
+    found = meta.get('dataset_meta') or {}
+    names = found.get('classes') or meta.get('CLASSES')
+    return [str(name) for name in names] if names else None
 
 
 def _state_dict(checkpoint: Any, path: Any) -> dict[str, torch.Tensor]:

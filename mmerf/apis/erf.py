@@ -14,8 +14,14 @@ import mmseg
 import torch
 from mmengine.config import Config
 
-from ..core.errors import ERFError, ImageError, MeasurementError
+from ..core.errors import (
+    ConfigError,
+    ERFError,
+    ImageError,
+    MeasurementError,
+)
 from ..core.measurement import Measurement
+from ..core.question import build_question, needs_labels
 from ..core.result import ERFResult
 from ..core.statistics import SHARES
 from ..engine.segmentor import prepare
@@ -36,12 +42,15 @@ class ERFRun:
         results (dict[str, ERFResult]): By layer.
         skipped (dict[str, str]): Images that were left out, and why.
         notes (list[str]): What the user should know, a sentence each.
+        absent (dict[str, str]): Results that there are none of, such as
+            classes that no image has, and a line each.
         provenance (dict): Config, checkpoint, device, versions.
     """
 
     results: dict[str, ERFResult]
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    absent: dict[str, str] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
 
 
@@ -136,7 +145,8 @@ def run_erf(
     number = max_images if enough else check_num_images(num_images)
     check_order(order)
     cfg = load_config(config, cfg_options)
-    source = open_images(cfg, img_dir)
+    target, attribution = build_question(target, attribution)
+    source = open_images(cfg, img_dir, labels=needs_labels(target))
     model, loaded = build_model(
         cfg,
         checkpoint,
@@ -153,7 +163,13 @@ def run_erf(
         input_size=input_size,
         batch_size=batch_size,
         amp=amp,
+        classes=source.classes or loaded.get('classes'),
     )
+    if enough and measurement.kind != 'erf':
+        raise ConfigError(
+            "num_images='auto' waits for sure sides, which a picture of "
+            'attention has not; give a number'
+        )
     choose = spread_indices if enough else chosen_indices
     indices = choose(len(source.paths), number, order)
     for batch in source.batches(indices, batch_size or 1):
@@ -174,9 +190,11 @@ def run_erf(
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
     notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
+    absent = measurement.absent()
+    notes += absent.values()
     if enough:
         notes.append(enough.said(measurement))
-    if theory:
+    if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         reason = add_theory(measurement)
         notes += [] if reason is None else [reason]
@@ -188,7 +206,7 @@ def run_erf(
         for layer, names in measurement.excluded().items()
     ]
     notes += _zero_notes(results)
-    return ERFRun(results, source.skipped, notes, provenance)
+    return ERFRun(results, source.skipped, notes, absent, provenance)
 
 
 def _measure(

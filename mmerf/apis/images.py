@@ -14,6 +14,7 @@ from mmseg.registry import DATASETS
 from PIL import Image, UnidentifiedImageError
 
 from ..core.errors import ConfigError, ImageError
+from ..engine.labels import class_names
 from .config import one_line
 
 SUFFIXES = tuple(
@@ -31,12 +32,14 @@ class ImageSource:
         load (callable): ``load(index)`` gives one item of the pipeline.
         where (str): Where the images come from, for messages.
         skipped (dict[str, str]): Images left out so far, and why.
+        classes (list[str], optional): Names of the dataset's classes.
     """
 
     paths: list[str]
     load: Callable[[int], Any]
     where: str
     skipped: dict[str, str] = field(default_factory=dict)
+    classes: list[str] | None = None
 
     def batches(
         self, indices: Sequence[int], batch_size: int
@@ -98,21 +101,25 @@ def check_image(path: str) -> None:
         raise ImageError(f'it is too large: {one_line(error)}') from error
 
 
-def open_images(cfg: Config, img_dir: str | os.PathLike | None) -> ImageSource:
+def open_images(
+    cfg: Config, img_dir: str | os.PathLike | None, labels: bool = False
+) -> ImageSource:
     """The images that a config validates on, or those of a folder.
 
-    Annotation steps are taken out of the pipeline: no labels are needed.
+    Annotation steps are taken out of the pipeline, unless labels are needed.
 
     Args:
         cfg (Config): With ``val_dataloader`` or ``test_dataloader``.
         img_dir: Any folder of images, searched with its subfolders; None for
             the config's own dataset.
+        labels (bool): Keep the config's own annotation steps; a folder has
+            none.
 
     Raises:
         ConfigError: If the config has no dataset or test pipeline.
         ImageError: If there is no image.
     """
-    pipeline = _test_pipeline(cfg)
+    pipeline = _test_pipeline(cfg, labels and img_dir is None)
     if img_dir is None:
         return _from_dataset(cfg, pipeline)
     folder = Path(img_dir)
@@ -131,7 +138,27 @@ def open_images(cfg: Config, img_dir: str | os.PathLike | None) -> ImageSource:
             f'{" ".join(SUFFIXES)}'
         )
     steps = _compose(pipeline)
-    return ImageSource(paths, lambda i: steps(_info(paths[i])), str(img_dir))
+    return ImageSource(
+        paths,
+        lambda i: steps(_info(paths[i])),
+        str(img_dir),
+        classes=_configured_classes(cfg),
+    )
+
+
+def _configured_classes(cfg: Config) -> list[str] | None:
+    """Names of the classes as the config's dataset has them, without data."""
+    try:
+        dataset = _loader(cfg)['dataset']
+    except ConfigError:
+        return None
+    while _inner(dataset):
+        dataset = _inner(dataset)[0]
+    given = (dataset.get('metainfo') or {}).get('classes')
+    if not given:
+        kind = DATASETS.get(str(dataset.get('type')))
+        given = (getattr(kind, 'METAINFO', None) or {}).get('classes')
+    return [str(name) for name in given] if given else None
 
 
 def _info(path: str) -> dict:
@@ -156,7 +183,12 @@ def _from_dataset(cfg: Config, pipeline: list) -> ImageSource:
             'config says, or give any folder of images with --img-dir'
         )
     paths = [_path_of(dataset, i) for i in range(count)]
-    return ImageSource(paths, lambda i: dataset[i], type(dataset).__name__)
+    return ImageSource(
+        paths,
+        lambda i: dataset[i],
+        type(dataset).__name__,
+        classes=class_names(dataset),
+    )
 
 
 def _path_of(dataset: Any, index: int) -> str:
@@ -177,8 +209,8 @@ def _loader(cfg: Config) -> Any:
     )
 
 
-def _test_pipeline(cfg: Config) -> list:
-    """The config's own test pipeline without its annotation steps."""
+def _test_pipeline(cfg: Config, labels: bool = False) -> list:
+    """The config's own test pipeline, as a rule without annotation steps."""
     pipeline = cfg.get('test_pipeline')
     try:
         pipeline = _pipeline_of(_loader(cfg)['dataset']) or pipeline
@@ -190,7 +222,11 @@ def _test_pipeline(cfg: Config) -> list:
             'the config has no test pipeline; add test_pipeline, or a '
             'pipeline to the dataset of val_dataloader'
         )
-    return [step for step in pipeline if 'Annotation' not in str(step['type'])]
+    return [
+        step
+        for step in pipeline
+        if labels or 'Annotation' not in str(step['type'])
+    ]
 
 
 def _inner(dataset: Mapping) -> list:

@@ -37,6 +37,7 @@ def write_report(
         'provenance': run.provenance,
         'notes': run.notes,
         'skipped': run.skipped,
+        'absent': run.absent,
         'layers': {k: result.record() for k, result in run.results.items()},
     }
     files = []

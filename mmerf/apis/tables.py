@@ -36,18 +36,23 @@ def results_table(
         squares = statistics['centred_square']
         errors = (statistics['uncertainty'] or {}).get('side', {})
         y, x = result.unit_pixel
+        nothing = '-' if result.kind == 'erf' else result.kind
         cells = [
-            '-'
+            nothing
             if squares is None
             else f'{squares[str(s)]["side"]} px{_error(errors, s)}'
             for s in shares
         ]
         ratio = None if squares is None else squares[middle]['area_ratio']
         left_out = f' (-{len(result.excluded)})' if result.excluded else ''
+        if result.absent_images:
+            left_out += f' ({result.absent_images} without)'
         table.add_row(
             layer,
             '-' if result.grid is None else f'{result.grid}',
-            f'({y:g}, {x:g})' + ('' if result.pixel_known else ' ?'),
+            '-'
+            if result.kind != 'erf'
+            else f'({y:.4g}, {x:.4g})' + ('' if result.pixel_known else ' ?'),
             *cells,
             '-' if ratio is None else f'{ratio * 100:.3g} %',
             f'{result.num_images}{left_out}',

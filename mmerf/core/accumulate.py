@@ -40,7 +40,8 @@ class Accumulated:
         map (np.ndarray): Mean over images, (H, W), float64.
         stderr (np.ndarray): Standard error of the mean, (H, W); NaN for
             fewer than two images.
-        coverage (np.ndarray): Images whose frame reaches a pixel, (H, W).
+        coverage (np.ndarray): Images whose frame reaches a pixel, (H, W); of
+            an image with several units, the share of its units.
         pixel (tuple[float, float]): The unit's pixel in this map.
     """
 
@@ -61,9 +62,13 @@ class Accumulator:
 
     Attributes:
         count (int): Images in the mean.
-        zero_score_images (int): Of those, images whose score was zero.
-        excluded (list[str]): Names of images left out for a map or score
-            that was not finite.
+        zero_score_images (int): Of those, images whose score was zero, at
+            every unit where there are several.
+        zero_score_units (int): Maps whose score was zero.
+        units (int): Maps in the mean: images, or units of images.
+        absent (int): Images that had nothing to score.
+        excluded (list[str]): Names of images, or units of images, left out
+            for a map or score that was not finite.
         sizes (dict): (H, W) of the images to how many had it.
         profiles (list[np.ndarray]): For each image, its cumulative mass by
             square about the unit's nearest pixel.
@@ -71,6 +76,9 @@ class Accumulator:
 
     count: int = 0
     zero_score_images: int = 0
+    zero_score_units: int = 0
+    units: int = 0
+    absent: int = 0
     excluded: list[str] = field(default_factory=list)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     profiles: list[np.ndarray] = field(default_factory=list)
@@ -78,7 +86,7 @@ class Accumulator:
     _squares: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _anchor: tuple[int, int] = (0, 0)
     _fraction: tuple[float, float] = (0.0, 0.0)
-    _frames: dict[Frame, int] = field(default_factory=dict)
+    _frames: dict[Frame, float] = field(default_factory=dict)
 
     def update(
         self,
@@ -111,6 +119,8 @@ class Accumulator:
         single = Accumulator(
             count=1,
             zero_score_images=int(score == 0),
+            zero_score_units=int(score == 0),
+            units=1,
             sizes={(height, width): 1},
             profiles=[mass_by_square(map_hw, _within(inside, corner))],
             _mean=map_hw.astype(np.float64),
@@ -118,6 +128,41 @@ class Accumulator:
             _anchor=_within(near, corner),
             _fraction=(pixel[0] - near[0], pixel[1] - near[1]),
             _frames={frame: 1},
+        )
+        self.merge(single)
+
+    def add_image(self, units: Accumulator, size: tuple[int, int]) -> None:
+        """Add one image: the mean over the maps of its units.
+
+        Units of one image are no independent samples: standard errors and
+        counts are over images.
+
+        Args:
+            units (Accumulator): The image's maps, one or several.
+            size (tuple[int, int]): Its (H, W).
+        """
+        if units.count < 2:
+            self.merge(units)
+            return
+        top, below, left, right = units._extent()
+        inside = clipped((top, left), (top + below, left + right))
+        inside = (
+            inside[0] - top + units._anchor[0],
+            inside[1] - left + units._anchor[1],
+        )
+        single = Accumulator(
+            count=1,
+            zero_score_images=int(units.zero_score_units == units.units),
+            zero_score_units=units.zero_score_units,
+            units=units.units,
+            excluded=units.excluded,
+            sizes={size: 1},
+            profiles=[mass_by_square(units._mean, inside)],
+            _mean=units._mean,
+            _squares=np.zeros(units._mean.shape),
+            _anchor=units._anchor,
+            _fraction=units._fraction,
+            _frames={f: n / units.count for f, n in units._frames.items()},
         )
         self.merge(single)
 
@@ -129,6 +174,7 @@ class Accumulator:
         """
         self.excluded += other.excluded
         self.profiles += other.profiles
+        self.absent += other.absent
         if other.count == 0:
             return
         if self.count == 0:
@@ -151,10 +197,12 @@ class Accumulator:
             )
         self.count += other.count
         self.zero_score_images += other.zero_score_images
+        self.zero_score_units += other.zero_score_units
+        self.units += other.units
         for size, number in other.sizes.items():
             self.sizes[size] = self.sizes.get(size, 0) + number
-        for frame, number in other._frames.items():
-            self._frames[frame] = self._frames.get(frame, 0) + number
+        for frame, part in other._frames.items():
+            self._frames[frame] = self._frames.get(frame, 0) + part
 
     def _onto_common_canvas(self, other: Accumulator) -> list[np.ndarray]:
         """Grow the own canvas; return the other's arrays laid on it."""
@@ -184,19 +232,24 @@ class Accumulator:
             arrays = [np.pad(array, pads) for array in arrays]
         return arrays
 
+    def _extent(self) -> Frame:
+        """The frame that holds every image's."""
+        frames = list(self._frames)
+        top, below, left, right = (max(f[i] for f in frames) for i in range(4))
+        return top, below, left, right
+
     def compute(self) -> Accumulated:
         """Mean map, standard error, coverage and the unit's pixel in them.
 
         All of the size that holds every image's whole frame.
         """
-        frames = list(self._frames)
-        top, below, left, right = (max(f[i] for f in frames) for i in range(4))
+        top, below, left, right = self._extent()
         mean, squares = self._laid_on((top, left), (below, right))
         if self.count > 1:
             stderr = np.sqrt(squares / (self.count - 1) / self.count)
         else:
             stderr = np.full(mean.shape, np.nan)
-        coverage = np.zeros(mean.shape, dtype=np.int64)
+        coverage = np.zeros(mean.shape)
         for frame, number in self._frames.items():
             rows = slice(top - frame[0], top + frame[1])
             coverage[rows, left - frame[2] : left + frame[3]] += number

@@ -11,23 +11,21 @@ from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from .errors import LayerError, TargetError
+from .errors import LayerError
+from .frames import to_images
 from .geometry import Grid
 from .grid_history import GridHistory, Steps
 from .layers import Layer, output_key, shorten
 from .outputs import (
     OutputContext,
-    describe,
     leaves,
     pick,
-    to_nchw,
     undecided,
 )
 from .tap import tapped
-from .targets import Target, TargetContext
+from .targets.base import Part, Target, TargetContext, keyed_parts
 
 
 class _Enough(BaseException):
@@ -56,6 +54,10 @@ class Capture:
     Without ``calls``, the first forward at an input size runs whole, so that
     layers called several times and the history of every grid are known;
     later ones end once the last asked layer has returned.
+
+    Attributes:
+        parts (dict[str, Part]): What the last run's scores belong to, by the
+            scores' keys, and parts that no image has.
     """
 
     def __init__(
@@ -65,10 +67,10 @@ class Capture:
         calls: Mapping[str, int] | None = None,
     ) -> None:
         self.layers, self.front = list(layers), front
-        self.calls = calls
-        self._plans: dict[tuple, _Plan] = {}
+        self.calls, self._calls = calls, calls
         self._outputs: dict[str, Layer] = {}
-        self._calls = calls
+        self.parts: dict[str, Part] = {}
+        self._plans: dict[tuple, _Plan] = {}
 
     def scores(
         self,
@@ -76,18 +78,24 @@ class Capture:
         inputs: Tensor,
         target: Target,
         metas: Sequence[Mapping] | None = None,
+        whole: bool = False,
     ) -> dict[str, Tensor]:
         """Run the model once and score every asked layer.
 
         Args:
             forward (callable): Runs the model on ``inputs``.
             inputs (Tensor): Shape (N, C, H, W).
-            target (Target): What is scored.
+            target (Target): What is scored; one with ``watch(key, leaf,
+                read)`` is handed every output itself instead, and what reads
+                a tensor of its form as (N, C, h, w).
             metas (sequence of mappings, optional): One per image.
+            whole (bool): Run the model to its end.
 
         Returns:
-            dict[str, Tensor]: Layer key to scores, shape (N,), in the order
-            of the layers; with their graph where gradients are enabled.
+            dict[str, Tensor]: Scores of shape (N,), in the order of the
+            layers, with their graph where gradients are enabled; by the
+            layer's key, which further parts of a target extend. A part that
+            no image has is left out; ``parts`` has it.
 
         Raises:
             LayerError: If a layer was not reached or cannot be read.
@@ -96,15 +104,22 @@ class Capture:
         shape = tuple(inputs.shape[1:])
         plan = self._plans.get(shape)
         calls = self.calls if plan is None else plan.calls
-        run = _Run(self.layers, inputs, target, metas, plan, self.front, calls)
+        run = _Run(
+            self.layers, inputs, target, metas, plan, self.front, calls, whole
+        )
         tap = tapped(run.by_module, run.returned)
         with tap, run.history or nullcontext():
             with suppress(_Enough):
                 forward(inputs)
         self._plans[shape] = run.finished()
-        self._outputs = self._outputs or run.outputs
         self._calls = self._plans[shape].calls
-        return run.ordered()
+        self._outputs = self._outputs or run.outputs
+        found = run.ordered()
+        self.parts = {
+            key: replace(part, scores=part.scores.detach())
+            for key, part in found.items()
+        }
+        return {k: part.scores for k, part in found.items() if part.pixels}
 
     def contexts(self, input_shape: tuple) -> dict[str, Grid]:
         """Each output's grid at an input shape (C, H, W) that was run."""
@@ -122,7 +137,7 @@ class Capture:
         chosen = set(keys)
         layers = [v for key, v in self._outputs.items() if key in chosen]
         only = Capture(layers, self.front, self._calls)
-        only._outputs, only._calls = dict(self._outputs), self._calls
+        only._outputs = dict(self._outputs)
         return only
 
 
@@ -138,8 +153,9 @@ class _Run:
         plan: _Plan | None,
         front: int,
         expected: Mapping[str, int] | None,
+        whole: bool,
     ) -> None:
-        self.front, self.expected = front, expected
+        self.front, self.expected, self.whole = front, expected, whole
         self.layers, self.inputs, self.target = layers, inputs, target
         self.metas, self.plan = metas, plan
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
@@ -148,7 +164,7 @@ class _Run:
         self.by_module: dict[nn.Module, list[Layer]] = {}
         for layer in layers:
             self.by_module.setdefault(layer.module, []).append(layer)
-        self.scores: dict[str, dict[str, Tensor]] = {}
+        self.parts: dict[str, dict[str, Part]] = {}
         self.grids: dict[str, dict[str, Grid]] = {}
         self.outputs: dict[str, Layer] = {}
         self.steps: dict[str, Steps] = {}
@@ -171,52 +187,58 @@ class _Run:
         return self.expected is None or call == self.expected[layer.name] - 1
 
     def _complete(self) -> bool:
-        expected = self.expected
-        return expected is not None and all(
+        if self.whole or self.expected is None:
+            return False
+        return all(
             self.calls[layer.name]
-            >= (expected[layer.name] if layer.call is None else layer.call + 1)
+            >= (
+                self.expected[layer.name]
+                if layer.call is None
+                else layer.call + 1
+            )
             for layer in self.layers
         )
 
     def _read(self, layer: Layer, output: Any) -> None:
-        scores: dict[str, Tensor] = {}
+        parts: dict[str, Part] = {}
         grids: dict[str, Grid] = {}
         try:
             chosen = pick(output, layer.indices, layer.key)
-            self._read_leaves(layer, chosen, scores, grids)
+            self._read_leaves(layer, chosen, parts, grids)
         except LayerError:
             if layer.optional:
                 return
             raise
-        if not scores:
+        if not grids:
             if layer.optional:
                 return
             context = self._context(layer, layer.key)
             raise undecided(layer.key, chosen, context)
-        self.scores[layer.key], self.grids[layer.key] = scores, grids
+        self.parts[layer.key], self.grids[layer.key] = parts, grids
 
     def _read_leaves(
         self,
         layer: Layer,
         chosen: Any,
-        scores: dict[str, Tensor],
+        parts: dict[str, Part],
         grids: dict[str, Grid],
     ) -> None:
         for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
-            nchw = to_nchw(leaf, self._context(layer, key))
+            reading = self._context(layer, key)
+            nchw = to_images(leaf, reading, tuple(self.inputs.shape))
             if nchw is None or (self.plan and key not in self.plan.grids):
                 continue
-            grid = self._grid(key, nchw)
-            if self.history is not None:
-                self.outputs[key] = replace(
-                    layer, indices=(*layer.indices, *indices)
-                )
-                self.steps[key] = self.history.steps()
-            score = self._score(key, nchw, grid)
-            if layer.optional and not _can_be_measured(score):
+            found = self._parts(key, leaf, nchw, reading)
+            measurable = (part.measurable for part in found.values())
+            if layer.optional and not all(measurable):
                 continue
-            scores[key], grids[key] = score, grid
+            parts.update(found)
+            grids[key] = self._grid(key, nchw)
+            if self.history is not None:
+                within = (*layer.indices, *indices)
+                self.outputs[key] = replace(layer, indices=within)
+                self.steps[key] = self.history.steps()
 
     def _context(self, layer: Layer, key: str) -> OutputContext:
         grid, sizes = layer.grid, []
@@ -240,23 +262,25 @@ class _Run:
         assert self.plan is not None
         return self.plan.grids[key]
 
-    def _score(self, key: str, nchw: Tensor, grid: Grid) -> Tensor:
+    def _parts(
+        self, key: str, leaf: Any, nchw: Tensor, reading: OutputContext
+    ) -> dict[str, Part]:
+        if hasattr(self.target, 'watch'):
+            shape = tuple(self.inputs.shape)
+            self.target.watch(
+                key, leaf, lambda other: to_images(other, reading, shape)
+            )
+            return {}
+        grid = self._grid(key, nchw)
         context = TargetContext(key, self.size, grid, self.metas)
         # A clone, since what a target saves for its own backward (a clamp
         # saves its input) must outlive an in-place operation that follows.
-        score = self.target(nchw.clone(), context)
-        if not isinstance(score, Tensor) or score.shape != nchw.shape[:1]:
-            raise TargetError(
-                f'{key}: the target returned {describe(score)} for '
-                f'{len(nchw)} image(s); return one number an image, shape '
-                f'({len(nchw)},)'
-            )
-        return score
+        return keyed_parts(self.target, nchw.clone(), context)
 
     def finished(self) -> _Plan:
         """The plan for later runs; checks that every layer was reached."""
         for layer in self.layers:
-            if layer.key in self.scores or layer.optional:
+            if layer.key in self.parts or layer.optional:
                 continue
             count = self.calls[layer.name]
             if layer.call is not None and count:
@@ -270,7 +294,7 @@ class _Run:
             )
         if self.plan is not None:
             return self.plan
-        if not self.scores:
+        if not self.parts:
             raise LayerError(
                 'none of the layers that match is run in inference with an '
                 'output that can be measured; --list-layers prints those '
@@ -282,14 +306,10 @@ class _Run:
         calls = self.calls if self.expected is None else dict(self.expected)
         return _Plan(calls, grids, self.steps)
 
-    def ordered(self) -> dict[str, Tensor]:
-        """Scores in the order in which the layers were asked for."""
+    def ordered(self) -> dict[str, Part]:
+        """Parts in the order in which the layers were asked for."""
         return {
-            key: score
+            key: part
             for layer in self.layers
-            for key, score in self.scores.get(layer.key, {}).items()
+            for key, part in self.parts.get(layer.key, {}).items()
         }
-
-
-def _can_be_measured(score: Tensor) -> bool:
-    return score.requires_grad or not torch.is_grad_enabled()

@@ -47,8 +47,10 @@ class Gradients:
         if gradient is None:
             raise LayerError(
                 f'{key}: its output does not depend on the image through '
-                'differentiable operations (a constant, a no_grad block or an '
-                'argmax lies between); choose another layer'
+                'differentiable operations (a constant, a no_grad block, an '
+                'argmax or a quantised module lies between); choose another '
+                'layer, or an attribution without gradients: NoiseVariance '
+                'or Occlusion'
             )
         return gradient
 

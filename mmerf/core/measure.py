@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -30,21 +31,27 @@ def measure_erf(
     amp: str | None = None,
     theory: bool = False,
     provenance: Mapping | None = None,
+    classes: Sequence[str] | None = None,
 ) -> dict[str, ERFResult]:
     """Effective receptive fields of a model's layers.
 
     Args:
         model (nn.Module): Any torch module; it is left as it was.
-        images (Tensor or iterable of Tensor): Normalised inputs, shape
-            (N, C, H, W), or batches of them.
+        images (Tensor or iterable of Tensor): What is measured: normalised
+            inputs, shape (N, C, H, W), or batches of them; also clips
+            (N, frames, C, H, W), which give one map each, summed over frames.
         layers (sequence of str, optional): Module names, globs (``*`` stops
             at a dot, ``**`` crosses it) and output indices (``name[i]``).
             None: the outputs of ``backbone`` and ``decode_head``.
         target, attribution: What is scored, and how it is attributed; a
             name, ``dict(type=...)`` or object. None: the centre unit, the
-            positive input gradient.
-        forward (callable, optional): ``forward(inputs)`` runs the model;
-            None calls ``model(inputs)``.
+            positive input gradient. A list of targets, one for each image of
+            a batch, asks every image its own.
+        forward (callable, optional): ``forward(inputs)`` runs the model on
+            some of the measured images and may make any structure of them
+            (tuple, dict, list of frames); None calls ``model(inputs)``. A
+            layer may return one output for every frame of the clips, clip
+            after clip: a unit's channels are then those of all its frames.
         shares (sequence of float): Shares that the statistics report.
         input_size (tuple[int, int], optional): Resize inputs to this (H, W).
         batch_size (int, optional): Most images in one pass; None: 8 for one
@@ -53,13 +60,19 @@ def measure_erf(
         theory (bool): Also find each layer's theoretical receptive field, on
             a private copy of the model; not with ``forward``.
         provenance (mapping, optional): Stored with every result.
+        classes (sequence of str, optional): Names of the model's classes, for
+            targets that name some.
 
     Returns:
-        dict[str, ERFResult]: By layer key, in the order asked.
+        dict[str, ERFResult]: By layer key, in the order asked; with a class,
+        ``'layer:class'``. A class that no image has gives no result, and a
+        warning.
 
     Raises:
         LayerError: If a layer does not exist or cannot be read.
-        MeasurementError: If there is no image, or a map is never finite.
+        TargetError: If a target does not fit a layer or the batch.
+        MeasurementError: If there is no image, a map is never finite, or no
+            class that was asked is in any image.
 
     Example:
         >>> import torch
@@ -68,6 +81,15 @@ def measure_erf(
         >>> results = measure_erf(net, torch.rand(2, 3, 9, 9), ['0'])
         >>> results['0'].statistics()['centred_square']['0.99']['side']
         3
+
+        A model of single frames, measured on clips:
+
+        >>> clips = torch.rand(2, 4, 3, 9, 9)  # clip, frame, C, H, W
+        >>> def forward(clips):
+        ...     return net(clips.flatten(0, 1))
+        >>> results = measure_erf(net, clips, ['0'], forward=forward)
+        >>> results['0'].map.shape, results['0'].num_images
+        ((9, 9), 2)
     """
     if batch_size is None and isinstance(images, Tensor):
         batch_size = _TENSOR_BATCH
@@ -80,6 +102,7 @@ def measure_erf(
         input_size=input_size,
         batch_size=batch_size,
         amp=amp,
+        classes=classes,
     )
     if theory and forward is not None:
         raise ConfigError(
@@ -93,6 +116,11 @@ def measure_erf(
     if failures:
         key, reason = next(iter(failures.items()))
         raise MeasurementError(f'{key}: {reason}')
+    absent = measurement.absent()
+    if measurement.seen and len(absent) == len(measurement.accumulators):
+        raise MeasurementError('; '.join(absent.values()))
+    for reason in absent.values():
+        warnings.warn(reason, stacklevel=2)
     if theory and measurement.seen:
         channels, height, width = measurement.input_shape
         measurement.theory = structural_support(

@@ -7,21 +7,22 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from . import uncertainty
 from .accumulate import Accumulator
-from .attributions import ATTRIBUTIONS
 from .capture import Capture
 from .errors import MeasurementError
+from .frames import resized
+from .gathering import Gathering, nothing_there
 from .geometry import Grid
 from .layers import find_layers
 from .outputs import front_tokens
 from .passes import Passes
 from .precision import precision
 from .preserve import preserved
-from .provenance import in_words, versions
+from .provenance import aligned_at, in_words
+from .question import build_question, needs_labels
 from .result import ERFResult
+from .results import result_of
 from .settings import (
     check_amp,
     check_batch_size,
@@ -31,7 +32,7 @@ from .settings import (
 )
 from .statistics import SHARES
 from .support import Support
-from .targets import TARGETS, build
+from .targets import bind
 
 
 class Measurement:
@@ -40,8 +41,8 @@ class Measurement:
     Args:
         model (nn.Module): Without wrappers such as DDP.
         layers: Which layers; see :func:`mmerf.core.layers.find_layers`.
-        target: A target, its name or ``dict(type=...)``; None for the
-            centre unit.
+        target: A target, its name or ``dict(type=...)``, or a list of them,
+            one for each image of a batch; None for the centre unit.
         attribution: An attribution, its name or ``dict(type=...)``; None for
             the positive input gradient.
         shares (sequence of float): Shares that the statistics report.
@@ -51,6 +52,8 @@ class Measurement:
             as come at once.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``: autocast the
             forward. None measures in float32.
+        classes (sequence of str, optional): Names of the dataset's classes,
+            for targets that name some.
 
     Raises:
         ConfigError: If an argument cannot be followed.
@@ -68,18 +71,19 @@ class Measurement:
         input_size: Sequence[int] | None = None,
         batch_size: int | None = None,
         amp: str | None = None,
+        classes: Sequence[str] | None = None,
     ) -> None:
         self.model = model
-        self.target = build(target, TARGETS, 'CentreUnit')
-        self.attribution = build(attribution, ATTRIBUTIONS, 'InputGradient')
+        self.target, self.attribution = build_question(target, attribution)
+        self.classes = None if classes is None else list(classes)
+        if hasattr(self.target, 'check_classes'):
+            self.target.check_classes(self.classes)
         self.shares = check_shares(shares)
         self.input_size = check_size(input_size)
         self.batch_size = check_batch_size(batch_size)
         self.amp = check_amp(amp)
         self.capture = Capture(find_layers(model, layers), front_tokens(model))
-        self.passes = Passes(
-            model, self.capture, self.attribution, self.target
-        )
+        self.passes = Passes(model, self.capture, self.attribution)
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
@@ -92,21 +96,35 @@ class Measurement:
         """Names of the asked modules."""
         return [layer.name for layer in self.capture.layers]
 
+    @property
+    def kind(self) -> str:
+        """What the results are: ``'erf'`` or ``'attention'``."""
+        return getattr(self.attribution, 'kind', 'erf')
+
+    @property
+    def needs_labels(self) -> bool:
+        """Whether ``update`` has to be given the ground truth."""
+        return needs_labels(self.target)
+
     def update(
         self,
         inputs: Tensor,
         forward: Callable[..., Any] | None = None,
         metas: Sequence[Mapping] | None = None,
         names: Sequence[str] | None = None,
+        labels: Tensor | None = None,
     ) -> None:
         """Measure a batch and add it to the mean.
 
         Args:
-            inputs (Tensor): The model's input, shape (N, C, H, W), float.
+            inputs (Tensor): The model's input, shape (N, C, H, W), float; or
+                clips (N, frames, C, H, W).
             forward (callable, optional): ``forward(inputs, metas)`` runs the
                 model; None calls ``model(inputs)``.
             metas (sequence of mappings, optional): One per image.
             names (sequence of str, optional): What to call each image.
+            labels (Tensor, optional): Ground truth over the whole input,
+                class indices of shape (N, H', W').
 
         Raises:
             MeasurementError, LayerError, TargetError: If a pass cannot be
@@ -117,6 +135,8 @@ class Measurement:
         check_inputs(inputs)
         if names is None:
             names = [f'image {self.seen + i}' for i in range(len(inputs))]
+        if hasattr(self.target, 'check_length'):
+            self.target.check_length(len(inputs))
         step = self.batch_size or max(len(inputs), 1)
         for start in range(0, len(inputs), step):
             part = slice(start, start + step)
@@ -125,6 +145,8 @@ class Measurement:
                 forward,
                 None if metas is None else metas[part],
                 names[part],
+                None if labels is None else labels[part],
+                start,
             )
 
     def _update_part(
@@ -133,52 +155,39 @@ class Measurement:
         forward: Callable[..., Any] | None,
         metas: Sequence[Mapping] | None,
         names: Sequence[str],
+        labels: Tensor | None,
+        start: int,
     ) -> None:
-        model = self.model
+        model, target = self.model, self.target
+        if hasattr(target, 'select'):
+            target = target.select(range(start, start + len(inputs)))
         first = next(model.parameters(), None)
         device = inputs.device if first is None else first.device
 
-        def run(images: Tensor, metas: Any) -> Any:
-            return model(images) if forward is None else forward(images, metas)
+        def run(images: Tensor, of: Sequence[int] | None = None) -> Any:
+            if forward is None:
+                return model(images)
+            if of is None or metas is None:
+                return forward(images, metas)
+            return forward(images, [metas[i] for i in of])
 
+        attention = self.kind == 'attention'
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
             precision(device.type, self.amp),
             preserved(model),
         ):
-            images = inputs.to(device)
-            if self.input_size and images.shape[2:] != self.input_size:
-                images = functional.interpolate(
-                    images, self.input_size, mode='bilinear'
-                )
-            found = self.passes.run(run, images, metas)
+            images = resized(inputs.to(device), self.input_size)
+            size = (int(images.shape[-2]), int(images.shape[-1]))
+            gathering = Gathering(names, size, in_place=attention)
+            bound = bind(target, model, run, images, labels, self.classes)
+            done = self.passes.run(
+                run, images, target, bound, metas, gathering
+            )
         self.input_shape = tuple(images.shape[1:])
-        size = (int(images.shape[2]), int(images.shape[3]))
-        for key, (maps, grid, window) in found.items():
-            pixel = self._pixel(grid)
-            self.grids.setdefault(key, set()).add(grid)
-            accumulator = self.accumulators.setdefault(key, Accumulator())
-            maps_nhw = maps.maps.detach().cpu().double().numpy()
-            for map_hw, score, name in zip(
-                maps_nhw, maps.scores.tolist(), names, strict=True
-            ):
-                accumulator.update(
-                    map_hw,
-                    pixel,
-                    score,
-                    name,
-                    window.corner,
-                    size,
-                )
+        gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(inputs)
-
-    def _pixel(self, grid: Grid) -> tuple[float, float]:
-        unit = getattr(self.target, 'unit', None)
-        if unit is None:
-            _, height, width = self.input_shape
-            return float(height // 2), float(width // 2)
-        return grid.pixel(unit(grid))
 
     def state(self) -> dict:
         """What was gathered, as another process's ``set_states`` takes it."""
@@ -217,7 +226,7 @@ class Measurement:
         if not self.seen:
             raise MeasurementError('no image was measured; give at least one')
         return {
-            key: self._result(key, accumulator, provenance or {})
+            key: result_of(self, key, accumulator, provenance or {})
             for key, accumulator in self.accumulators.items()
             if accumulator.count
         }
@@ -233,44 +242,20 @@ class Measurement:
         return {
             key: f'all {len(a.excluded)} map(s) hold non-finite values'
             for key, a in self.accumulators.items()
-            if not a.count
+            if not a.count and a.excluded
         }
 
-    def _result(
-        self, key: str, accumulator: Accumulator, provenance: Mapping
-    ) -> ERFResult:
-        gathered = accumulator.compute()
-        grids = self.grids[key]
-        grid = next(iter(grids)) if len(grids) == 1 else None
-        unit = getattr(self.target, 'unit', None)
-        sizes = tuple((*s, n) for s, n in sorted(accumulator.sizes.items()))
-        return ERFResult(
-            map=gathered.map,
-            layer=key,
-            unit_pixel=gathered.pixel,
-            unit=unit(grid) if unit and grid else None,
-            grid=grid.size if grid else None,
-            stride=grid.stride if grid else None,
-            pixel_known=all(g.known for g in grids),
-            num_images=accumulator.count,
-            zero_score_images=accumulator.zero_score_images,
-            excluded=tuple(accumulator.excluded),
-            sizes=sizes,
-            stderr=gathered.stderr,
-            coverage=gathered.coverage if len(sizes) > 1 else None,
-            theory=self.theory.get(key),
-            uncertainty=uncertainty.summary(accumulator.profiles, self.shares),
-            definition=self.definition(),
-            shares=self.shares,
-            provenance={**versions(), **provenance},
-        )
+    def absent(self) -> dict[str, str]:
+        """Results that there are none of: no image had what was asked."""
+        return nothing_there(self.accumulators)
 
     def definition(self) -> dict[str, str]:
         """What this measurement scores and attributes, in words."""
+        where = aligned_at(self.target, self.kind)
         return {
             'score': in_words(self.target),
             'map': in_words(self.attribution),
             'input': self.input_kind,
-            'average': 'mean over images, aligned at the unit',
+            'average': f'mean over images, aligned at {where}',
             'precision': self.amp or 'float32',
         }

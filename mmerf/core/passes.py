@@ -6,7 +6,8 @@ What is decided here changes the cost of a map and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,11 +17,13 @@ from .capture import Capture
 from .errors import ERFError
 from .field_search import Recorder
 from .fold import Folding
+from .gathering import Gathering
 from .geometry import Grid
 from .planning import Plan, Planner
-from .windows import Window
+from .targets import Part
 
-Forward = Callable[[Tensor, Any], Any]  # (images, metas)
+Forward = Callable[..., Any]  # (images, positions in the batch)
+Done = tuple[dict[str, Part], dict[str, Grid]]
 SMALL = 128 * 128  # px: an image of that size is run whole, as it is
 SAMPLE = 128  # px, the side of the crop on which folding is checked
 _FAILURES = (
@@ -34,21 +37,6 @@ _FAILURES = (
 )
 
 
-class Placed(NamedTuple):
-    """One layer's maps of a batch, as they were run.
-
-    Attributes:
-        found (LayerMaps): Of the window, (N, h, w).
-        grid (Grid): The layer's grid over the whole image.
-        window (Window): Where the maps lie in the image; they are zero
-            outside.
-    """
-
-    found: LayerMaps
-    grid: Grid
-    window: Window
-
-
 class Passes:
     """Runs batches of a measurement.
 
@@ -57,124 +45,152 @@ class Passes:
         capture (Capture): The layers asked for.
         attribution: How contributions are found; run in windows only where
             it has ``windowed``.
-        target: What is scored; run in windows only where it has ``unit`` and
-            ``at``.
 
     Attributes:
         words (dict[str, str]): By layer key, how it was run.
     """
 
     def __init__(
-        self, model: nn.Module, capture: Capture, attribution: Any, target: Any
+        self, model: nn.Module, capture: Capture, attribution: Any
     ) -> None:
         self.model, self.capture = model, capture
-        self.attribution, self.target = attribution, target
+        self.attribution = attribution
         self.words: dict[str, str] = {}
         self._plans: dict[tuple, Plan] = {}
         self._planner: Planner | None = None
-        if (
-            getattr(attribution, 'windowed', False)
-            and hasattr(target, 'unit')
-            and hasattr(target, 'at')
-        ):
-            self._planner = Planner(model, capture, target)
         self._folding: Folding | None = None
         self._room = 0.0  # of a field, that windows leave on each side
 
     def run(
-        self, forward: Forward, images: Tensor, metas: Any
-    ) -> dict[str, Placed]:
+        self,
+        forward: Forward,
+        images: Tensor,
+        target: Any,
+        bound: Any,
+        metas: Any,
+        gathering: Gathering,
+    ) -> Done:
         """Maps of every layer.
 
         Args:
-            forward (callable): ``forward(images, metas)`` runs the model.
-            images (Tensor): Shape (N, C, H, W), on the model's device.
+            forward (callable): ``forward(images, positions)`` runs the model.
+            images (Tensor): Shape (N, ..., C, H, W), on the model's device.
+            target (Target): What is scored; run in windows only where it has
+                ``unit`` and ``at``.
+            bound (Target): The same, told what it needs to know.
             metas (sequence of mappings, optional): One per image.
+            gathering (Gathering): Takes the maps.
 
         Returns:
-            dict[str, Placed]: By layer key, in the order of the layers.
+            tuple: Every score's part and every layer's grid, over the whole
+            image.
         """
-        if images.device.type == 'cpu':  # a third faster there
+        if images.dim() == 4 and images.device.type == 'cpu':
+            # A third faster there.
             images = images.contiguous(memory_format=torch.channels_last)
-        size = (int(images.shape[2]), int(images.shape[3]))
-        if size[0] * size[1] <= SMALL:
-            return self._whole(self.capture, forward, images, metas)
-        shape = tuple(images.shape[1:])
+        if images.dim() != 4 or images[0, 0].numel() <= SMALL:
+            plan = Plan(whole=self.capture)
+            return self._run(
+                plan, forward, images, target, bound, metas, gathering
+            )
         if self._folding is None:
-            self._folding = self._fold(forward, images, metas)
+            self._folding = self._fold(forward, images)
         with self._folding.applied():
-            if shape not in self._plans:
-                self._plans[shape] = self._plan(forward, images, metas)
-            found: dict[str, Placed] = {}
-            while (plan := self._plans[shape]).window is not None:
-                inside = self._inside(plan, forward, images, metas)
-                if inside is not None:
-                    found = inside
-                    break
-                self._room += 0.25
-                self._plans[shape] = self._plan(forward, images, metas)
-            if plan.whole is not None:
-                found |= self._whole(plan.whole, forward, images, metas)
-        for key, placed in found.items():
-            self.words[key] = _words(placed.window, size)
-        if self._planner is None or plan.window is None or not plan.whole:
-            return found
-        order = list(self._planner.order)
-        return {key: found[key] for key in order if key in found}
+            plan = self._plan(forward, images, target)
+            return self._run(
+                plan, forward, images, target, bound, metas, gathering
+            )
 
-    def _whole(
-        self, capture: Capture, forward: Forward, images: Tensor, metas: Any
-    ) -> dict[str, Placed]:
-        found = self.attribution(
-            lambda x: forward(x, metas), images, self.target, capture, metas
-        )
-        grids = capture.contexts(tuple(images.shape[1:]))
-        height, width = int(images.shape[2]), int(images.shape[3])
-        everything = Window((0, height), (0, width))
-        return {
-            key: Placed(maps, grids[key], everything)
-            for key, maps in found.items()
-        }
+    def _run(
+        self,
+        plan: Plan,
+        forward: Forward,
+        images: Tensor,
+        target: Any,
+        bound: Any,
+        metas: Any,
+        gathering: Gathering,
+    ) -> Done:
+        parts: dict[str, Part] = {}
+        grids: dict[str, Grid] = {}
+        while plan.window is not None:
+            inside = self._inside(plan, forward, images, target, metas)
+            if inside is not None:
+                for key, (part, maps) in inside.items():
+                    gathering.add(part, maps, plan.window.corner)
+                    parts[key], grids[key] = part, plan.places[key].grid
+                break
+            self._room += 0.25
+            self._plans.clear()
+            plan = self._plan(forward, images, target)
+        if plan.whole is not None:
+            found = self.attribution(forward, images, bound, plan.whole, metas)
+            pairs = found.items() if isinstance(found, Mapping) else found
+            for key, maps in pairs:
+                gathering.add(plan.whole.parts[key], maps)
+            parts |= plan.whole.parts
+            grids |= plan.whole.contexts(tuple(images.shape[1:]))
+        words = 'whole image'
+        if plan.window is not None:
+            self.words |= dict.fromkeys(
+                plan.places, 'window {} x {}'.format(*plan.window.size)
+            )
+        if plan.whole is not None:
+            self.words |= dict.fromkeys(
+                {part.layer for part in plan.whole.parts.values()}, words
+            )
+        return self._ordered(parts), grids
+
+    def _ordered(self, parts: dict[str, Part]) -> dict[str, Part]:
+        order = [] if self._planner is None else self._planner.order
+        places = {key: place for place, key in enumerate(order)}
+        keys = sorted(parts, key=lambda k: places.get(parts[k].layer, 0))
+        return {key: parts[key] for key in keys}
 
     def _inside(
-        self, plan: Plan, forward: Forward, images: Tensor, metas: Any
-    ) -> dict[str, Placed] | None:
+        self,
+        plan: Plan,
+        forward: Forward,
+        images: Tensor,
+        target: Any,
+        metas: Any,
+    ) -> dict[str, tuple[Part, LayerMaps]] | None:
         """Maps of the layers in the window; None where it is too small."""
-        assert plan.window and plan.places and plan.inside
-        units = {
-            key: place.unit_in(plan.window)
-            for key, place in plan.places.items()
-        }
-        target = _AtUnits(self.target, units)
-        found = self.attribution(
-            lambda x: forward(x, metas),
-            plan.window.of(images),
-            target,
-            plan.inside,
-            metas,
+        assert plan.window is not None and plan.inside is not None
+        units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
+        found = dict(
+            self.attribution(
+                forward,
+                plan.window.of(images),
+                _AtUnits(target, units),
+                plan.inside,
+                metas,
+            )
         )
         size = (int(images.shape[2]), int(images.shape[3]))
-        for maps in found.values():
+        inside = {}
+        for key, maps in found.items():
             touched = maps.maps != 0 if maps.touched is None else maps.touched
             if plan.window.inner_edges(touched, size):
                 return None
-        return {
-            key: Placed(maps, plan.places[key].grid, plan.window)
-            for key, maps in found.items()
-        }
+            place = plan.places[key]
+            pixel = place.grid.pixel(place.unit)
+            pixels = dict.fromkeys(range(len(images)), pixel)
+            part = replace(plan.inside.parts[key], pixels=pixels)
+            inside[key] = (part, maps)
+        return inside
 
-    def _fold(self, forward: Forward, images: Tensor, metas: Any) -> Folding:
+    def _fold(self, forward: Forward, images: Tensor) -> Folding:
         """Batch norms that can be folded; none where a value changes."""
-        image, one = images[:1], None if metas is None else metas[:1]
         keep = {layer.module for layer in self.capture.layers}
         for side in (SAMPLE, None):
-            sample = image[:, :, :side, :side]
+            sample = images[:1, :, :side, :side]
             plain, folded = Recorder(), Recorder()
 
             def run(sample: Tensor = sample, to: Recorder = plain) -> None:
                 capture = Capture(self.capture.layers, self.capture.front)
                 with torch.no_grad():
-                    capture.scores(lambda x: forward(x, one), sample, to)
+                    capture.scores(lambda x: forward(x, [0]), sample, to)
 
             try:
                 folding = Folding(self.model, run, keep)
@@ -187,16 +203,27 @@ class Passes:
             return folding
         return Folding(self.model, lambda: None)
 
-    def _plan(self, forward: Forward, images: Tensor, metas: Any) -> Plan:
+    def _plan(self, forward: Forward, images: Tensor, target: Any) -> Plan:
+        whole = Plan(whole=self.capture)
+        if not (
+            getattr(self.attribution, 'windowed', False)
+            and hasattr(target, 'unit')
+            and hasattr(target, 'at')
+        ):
+            return whole
+        shape = tuple(images.shape[1:])
+        if shape in self._plans:
+            return self._plans[shape]
         if self._planner is None:
-            return Plan(whole=self.capture)
-        one = None if metas is None else metas[:1]
+            self._planner = Planner(self.model, self.capture, target)
         try:
-            return self._planner.plan(
-                lambda x: forward(x, one), _generic(images[:1]), self._room
+            plan = self._planner.plan(
+                lambda x: forward(x, [0]), _generic(images[:1]), self._room
             )
         except _FAILURES:
-            return Plan(whole=self.capture)
+            plan = whole
+        self._plans[shape] = plan
+        return plan
 
 
 def _generic(image: Tensor) -> Tensor:
@@ -216,9 +243,3 @@ class _AtUnits:
     def __call__(self, output: Tensor, context: Any) -> Tensor:
         y, x = self.units[context.layer]
         return self.target.at(y, x)(output, context)
-
-
-def _words(window: Window, size: tuple[int, int]) -> str:
-    if window.size == size:
-        return 'whole image'
-    return 'window {} x {}'.format(*window.size)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -34,7 +34,7 @@ class Plan:
     """
 
     window: Window | None = None
-    places: Mapping[str, Place] | None = None
+    places: Mapping[str, Place] = field(default_factory=dict)
     inside: Capture | None = None
     whole: Capture | None = None
 
@@ -88,8 +88,8 @@ class Planner:
             self._remember(fitting, fields, size)
         while True:
             chosen = {
-                key: replace(fitting[key], field=field)
-                for key, field in fields.items()
+                key: replace(fitting[key], field=seen)
+                for key, seen in fields.items()
                 if key not in self.refused
             }
             plan = self._choice(places, chosen, size, room, image.device.type)
@@ -171,8 +171,8 @@ class Planner:
         size: tuple[int, int],
     ) -> None:
         """Keep fields that no border of the image has cut."""
-        for key, field in fields.items():
-            (top, bottom), (left, right) = field.rows, field.columns
+        for key, seen in fields.items():
+            (top, bottom), (left, right) = seen.rows, seen.columns
             y, x = places[key].grid.pixel(places[key].unit)
             if min(top, left) > 0 and bottom < size[0] and right < size[1]:
                 self._fields[key] = (top - y, bottom - y, left - x, right - x)
@@ -215,7 +215,7 @@ class Planner:
         size: tuple[int, int],
     ) -> set[str]:
         """Layers whose unit is worth something else on a larger canvas."""
-        if plan.window is None or plan.places is None or plan.inside is None:
+        if plan.window is None:
             return set()
         if plan.places.keys() <= self.held:
             return set()

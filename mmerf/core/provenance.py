@@ -19,6 +19,15 @@ def in_words(part: Any) -> str:
     return getattr(part, 'definition', None) or name
 
 
+def aligned_at(target: Any, kind: str) -> str:
+    """Where maps of several images are laid over each other, in words."""
+    if kind == 'attention':
+        return 'their middle'
+    if hasattr(target, 'members'):
+        return 'each of their units'
+    return getattr(target, 'aligned_at', 'the unit')
+
+
 def versions() -> dict[str, str]:
     """Versions of mmerf and of what computes the numbers."""
     return {

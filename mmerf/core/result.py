@@ -15,10 +15,20 @@ import numpy as np
 
 from .accumulate import clipped, nearest_pixel
 from .errors import ResultError, StatisticError
-from .statistics import SHARES, StatisticContext, all_statistics
+from .statistics import (
+    SHARES,
+    STATISTICS,
+    StatisticContext,
+    all_statistics,
+)
 from .statistics._profile import check_share
 from .storage import ARRAYS, check_map_array, one_line, read_npz, write_npz
 from .support import Support
+
+KINDS = ('erf', 'attention')
+NO_STATISTICS = (
+    'a picture of attention: no receptive field, so no statistics of one'
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -41,11 +51,18 @@ class ERFResult:
         num_images (int): Images in the mean.
         zero_score_images (int): Of those, images whose score was zero.
         excluded (tuple[str, ...]): Images left out as not finite.
+        absent_images (int): Images that had nothing to score, such as a
+            class that is not there; not in the mean.
+        units (int): Maps in the mean: images, or all units of all images.
+        zero_score_units (int): Of those, maps whose score was zero.
+        kind (str): ``'erf'``, or ``'attention'`` for a picture of attention,
+            of which there are no ERF statistics.
         sizes (tuple[tuple[int, int, int], ...]): (H, W, how many images).
         stderr (np.ndarray, optional): Standard error of the map, (H, W);
             NaN for fewer than two images.
         coverage (np.ndarray, optional): Images whose frame reaches a pixel,
-            (H, W), where images differ in size.
+            (H, W), where not all do: they differ in size, or their units in
+            place. Of an image with several units, the share of its units.
         theory (Support, optional): Theoretical receptive field of the unit.
         uncertainty (dict): Standard errors of the sides over images, and the
             number of images that the mean is worth.
@@ -64,6 +81,10 @@ class ERFResult:
     num_images: int = 1
     zero_score_images: int = 0
     excluded: tuple[str, ...] = ()
+    absent_images: int = 0
+    units: int = 1
+    zero_score_units: int = 0
+    kind: str = 'erf'
     sizes: tuple[tuple[int, int, int], ...] = ()
     stderr: np.ndarray | None = field(default=None, repr=False)
     coverage: np.ndarray | None = field(default=None, repr=False)
@@ -142,9 +163,12 @@ class ERFResult:
 
     @cached_property
     def _statistics(self) -> dict:
+        if self.kind != 'erf':
+            families = dict.fromkeys((*STATISTICS, 'uncertainty'))
+            return {**families, 'note': NO_STATISTICS}
         context = StatisticContext(
             self.shares,
-            None if len(self.sizes) <= 1 else self.image_area,
+            None if self.map.size == self.image_area else self.image_area,
             None if self.theory is None else self.theory.size,
         )
         return {
@@ -158,7 +182,8 @@ class ERFResult:
         Returns:
             dict: Such as ``{'centred_square': {'0.5': {'side': 121,
             'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
-            None for every family where the map is zero everywhere.
+            None for every family where the map is zero everywhere, or is
+            no receptive field; a ``note`` says so then.
         """
         return copy.deepcopy(self._statistics)
 
@@ -224,6 +249,8 @@ def _check_meta(result: ERFResult) -> None:
     result.image_area + result.num_images + len(result.layer) + y + x
     for share in result.shares:
         check_share(share)
+    if result.kind not in KINDS:
+        raise ValueError(f'there is no kind {result.kind!r}')
 
 
 def _tuples(value: Any) -> Any:

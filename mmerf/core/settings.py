@@ -14,10 +14,13 @@ AMP_DTYPES = {'bfloat16': torch.bfloat16, 'float16': torch.float16}
 
 
 def check_inputs(inputs: Any) -> None:
-    """Raise ConfigError unless inputs are floating (N, C, H, W)."""
-    if not isinstance(inputs, Tensor) or inputs.dim() != 4:
+    """Raise ConfigError unless inputs are floating (N, ..., C, H, W)."""
+    if not isinstance(inputs, Tensor) or inputs.dim() < 4:
         shape = tuple(getattr(inputs, 'shape', ())) or type(inputs).__name__
-        raise ConfigError(f'images have shape (N, C, H, W), not {shape}')
+        raise ConfigError(
+            f'images have shape (N, C, H, W), not {shape}; clips have '
+            '(N, frames, C, H, W), and forward= makes any other structure'
+        )
     if not inputs.is_floating_point():
         raise ConfigError(
             f'images are {inputs.dtype}; normalise them to floating point as '

@@ -14,7 +14,7 @@ from .geometry import Grid
 from .layers import Layer
 from .outputs import front_tokens
 from .preserve import preserved
-from .targets import TargetContext
+from .targets.base import TargetContext
 
 IMAGES = 4  # random inputs in one strip, each asks one unit
 SHIFT = 5  # units between those two; no multiple of a usual window's side

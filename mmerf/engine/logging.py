@@ -42,10 +42,13 @@ def log_step(runner: Runner) -> int:
 def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
     """The headline scalars of each layer, by their tags.
 
-    A map that is zero everywhere has no sides: they are NaN.
+    A map that is zero everywhere has no sides: they are NaN. A picture of
+    attention has none to log.
     """
     tags: dict[str, float] = {}
     for layer, result in results.items():
+        if result.kind != 'erf':
+            continue
         half = most = ratio = math.nan
         if result.map.any():
             half = centred_square(result.map, 0.5, result.center)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from mmengine.model import BaseTTAModel, is_model_wrapper
@@ -13,6 +14,7 @@ from ..core.errors import ConfigError
 from .augmented import is_augmented, nearest_plain
 from .forwards import forward_of
 from .inputs import measured_input
+from .labels import ground_truth
 from .window import middle_window
 
 
@@ -28,6 +30,8 @@ class PreparedBatch:
         forward (callable): ``forward(inputs, metas)`` runs the network as
             validation does.
         kind (str): What ``inputs`` is, in words.
+        labels (callable): Gives the ground truth over ``inputs``, class
+            indices (N, H, W); None where an image has none.
     """
 
     inputs: Tensor
@@ -35,6 +39,7 @@ class PreparedBatch:
     names: list[str]
     forward: Callable[[Tensor, Sequence[Mapping]], Any]
     kind: str = 'whole image'
+    labels: Callable[[], Tensor | None] = lambda: None
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -103,14 +108,15 @@ def prepare(
     ]
     forward = forward_of(model, metas, samples, rebuild, layers)
     window = middle_window(model, size)
+    labels = partial(ground_truth, samples, size, window)
     if window is None:
-        return PreparedBatch(inputs, metas, names, forward)
+        return PreparedBatch(inputs, metas, names, forward, labels=labels)
     rows, columns = window
     inputs = inputs[..., rows, columns]
     kind = 'one window of the slide test mode, {} x {}'.format(
         *inputs.shape[-2:]
     )
-    return PreparedBatch(inputs, metas, names, forward, kind)
+    return PreparedBatch(inputs, metas, names, forward, kind, labels)
 
 
 def prepare_tensor(

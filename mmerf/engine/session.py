@@ -19,7 +19,10 @@ from .selection import Selection
 def measure_prepared(measurement: Measurement, batch: PreparedBatch) -> None:
     """Add a prepared batch to a measurement."""
     measurement.input_kind = batch.kind
-    measurement.update(batch.inputs, batch.forward, batch.metas, batch.names)
+    labels = batch.labels() if measurement.needs_labels else None
+    measurement.update(
+        batch.inputs, batch.forward, batch.metas, batch.names, labels
+    )
 
 
 class Session:

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..core.result import ERFResult
-from .map import draw_map
-from .normalization import LABELS
+from .map import draw_map, label_of
 from .style import CMAP, style
 
 _ACROSS = 5  # layers in a row of the figure
@@ -67,7 +66,7 @@ def plot_layers(
             if index % columns:
                 ax.set_ylabel('')
         bar = fig.colorbar(image, ax=list(maps), shrink=0.8, pad=0.01)
-        bar.set_label(LABELS[normalization])
+        bar.set_label(label_of(next(iter(results.values())), normalization))
         if title:
             fig.suptitle(title)
     return fig, axes
@@ -75,8 +74,11 @@ def plot_layers(
 
 def _legend(below: Axes, ax: Axes) -> None:
     """The squares' sides and the unit, in a panel of their own."""
+    handles = ax.get_legend_handles_labels()[0]
+    if not handles:  # a picture of attention
+        return
     below.legend(
-        handles=ax.get_legend_handles_labels()[0],
+        handles=handles,
         loc='upper center',
         facecolor='#3b3b45',
         labelcolor='white',

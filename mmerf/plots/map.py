@@ -50,8 +50,10 @@ def plot_map(
         text = result.layer if title is None else title
         ax.set_title('\n'.join(wrap(text, 48)))
         bar = fig.colorbar(image, ax=ax, shrink=0.9, pad=0.02)
-        bar.set_label(LABELS[normalization])
+        bar.set_label(label_of(result, normalization))
         handles = ax.get_legend_handles_labels()[0]
+        if not handles:  # a picture of attention
+            return fig, ax
         fig.legend(
             handles=handles,
             loc='outside lower center',
@@ -85,7 +87,7 @@ def draw_map(
     ax.set_ylabel('y (px)')
     ax.set_xlim(-0.5, picture.shape[1] - 0.5)
     ax.set_ylim(picture.shape[0] - 0.5, -0.5)
-    if not sides:
+    if not result.map.any():
         ax.text(
             0.5,
             0.65,
@@ -101,9 +103,17 @@ def draw_map(
     return image
 
 
+def label_of(result: ERFResult, normalization: str) -> str:
+    """What the colours are: the contribution, or the attention, as shown."""
+    label = LABELS[normalization]
+    if result.kind == 'erf':
+        return label
+    return label.replace('contribution', result.kind)
+
+
 def _sides(result: ERFResult) -> dict[float, int]:
-    """Side of each share's square; none for a map that is zero."""
-    if not result.map.any():
+    """Side of each share's square; none for a map that has none."""
+    if result.kind != 'erf' or not result.map.any():
         return {}
     return {
         share: centred_square(result.map, share, result.center)
@@ -123,6 +133,8 @@ def _draw(
         color, dash = SQUARES[number % len(SQUARES)]
         label = f'{share * 100:g} %: {side} px'
         _square(ax, result, side, color, dash, label)
+    if result.kind != 'erf':
+        return image
     y, x = result.unit_pixel
     ax.plot(
         [x],

@@ -70,7 +70,9 @@ def summary(
             ratio = side / height * side / width
             result[str(share)] = {'side': side, 'area_ratio': ratio}
     if not one_size:
-        result['note'] = 'images differ in size: the rule needs one size'
+        result['note'] = (
+            'images differ in size or in place: the rule needs one frame'
+        )
     elif missing:
         largest = 2 * min(height // 2 - 1, width // 2) + 1
         result['note'] = (

@@ -22,6 +22,7 @@ from ...core.preserve import random_state
 from ...core.statistics import SHARES
 from ...core.support import Support
 from ...plots.normalization import check_normalization
+from ..labels import classes_of_runner
 from ..logging import (
     forget_scalars,
     log_step,
@@ -59,7 +60,9 @@ class ERFHook(Hook):
         order (str): ``'even'`` for dataset indices floor(k N / n),
             ``'first'`` for the first n.
         target, attribution (dict, optional): What is scored, and how it is
-            attributed; None for the centre unit, the input gradient.
+            attributed, such as ``dict(type='ClassRegion', classes=['road'])``
+            and ``dict(type='NoiseVariance', patch_size=8)``; None for the
+            centre unit, the input gradient.
         shares (sequence of float): Shares of the mass for the statistics.
         input_size (tuple[int, int], optional): Measure everything at this
             (H, W) instead of each image's own size.
@@ -197,7 +200,10 @@ class ERFHook(Hook):
 
     def _new_measurement(self, runner: Runner) -> Measurement:
         model = unwrapped(runner.model)
-        return Measurement(model, self.layers, **self.settings)
+        classes = classes_of_runner(runner)
+        return Measurement(
+            model, self.layers, classes=classes, **self.settings
+        )
 
     def _start(self, runner: Runner, dataloader: Any) -> None:
         with random_state():
@@ -231,7 +237,9 @@ class ERFHook(Hook):
                 f'{layer}: {len(names)} map(s) left out',
                 MeasurementError(f'not finite for {", ".join(names[:5])}'),
             )
-        if is_main_process():
+        for reason in measurement.absent().values():
+            warn('not measured', reason)
+        if is_main_process() and measurement.kind == 'erf':
             self._add_theory(measurement)
         results = measurement.compute()
         errors = publish(runner, results, step, self.normalization)

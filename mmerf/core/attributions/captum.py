@@ -1,0 +1,121 @@
+"""Captum's methods, called as an attribution. Captum is optional."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError
+from .input_gradient import LayerMaps, check_gradient, reduced
+from .perturbation import selected
+
+if TYPE_CHECKING:
+    from ..capture import Capture
+
+
+class Captum:
+    """A method of ``captum.attr`` that takes a function of the input.
+
+    Such as ``'IntegratedGradients'``, ``'InputXGradient'``, ``'Saliency'``,
+    ``'FeatureAblation'``, ``'Occlusion'`` or ``'ShapleyValueSampling'``. It
+    runs for each score and each image by itself, the model from its start
+    every time; what mmerf has itself is faster there.
+
+    Args:
+        method (str): Name of the class in ``captum.attr``.
+        part, channels, relu: How its signed values become a map, and the
+            output a score; as for InputGradient.
+        **options: What the method's ``attribute`` takes besides the input.
+
+    Raises:
+        ConfigError: If Captum is not installed, has no such method, or the
+            method does not take these options.
+
+    Source: Kokhlikyan et al. 2020, arXiv:2009.07896.
+    """
+
+    def __init__(
+        self,
+        method: str = 'IntegratedGradients',
+        part: str = 'positive',
+        channels: str = 'sum',
+        relu: bool | None = None,
+        **options: Any,
+    ) -> None:
+        check_gradient(part, channels)
+        self.method, self.options = method, options
+        self.part, self.channels, self.relu = part, channels, relu
+        try:
+            from captum import attr
+        except ImportError as error:
+            raise ConfigError(
+                'Captum is not installed; pip install captum, or choose an '
+                'attribution of mmerf'
+            ) from error
+        self._method: Any = getattr(attr, method, None)
+        if not isinstance(self._method, type):
+            raise ConfigError(f'captum.attr has no method {method!r}')
+
+    @property
+    def definition(self) -> str:
+        """How the map is made, in words."""
+        given = ', '.join(f'{k}={v}' for k, v in self.options.items())
+        return (
+            f'captum.attr.{self.method}({given}), {self.part} part, '
+            f'{self.channels} over input channels'
+        )
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        inputs: Tensor,
+        target: Any,
+        layers: Capture,
+        metas: Any = None,
+    ) -> dict[str, LayerMaps]:
+        """Per-image maps of every score; see InputGradient."""
+        with torch.no_grad():
+            clean = layers.scores(forward, inputs.clone(), target, metas)
+        parts = layers.parts
+        maps = {
+            k: inputs.new_zeros(len(inputs), *inputs.shape[-2:]) for k in clean
+        }
+        for key in clean:
+            for position in parts[key].pixels:
+
+                def score(
+                    copies: Tensor, key: str = key, position: int = position
+                ) -> Tensor:
+                    positions = [position] * len(copies)
+                    return layers.scores(
+                        lambda images: forward(images, positions),
+                        copies.clone(),
+                        selected(target, positions),
+                        None
+                        if metas is None
+                        else [metas[position]] * len(copies),
+                    )[key]
+
+                image = inputs[position : position + 1].detach().clone()
+                found = self._attribute(score, image)
+                maps[key][position] = reduced(found, self.part, self.channels)[
+                    0
+                ]
+        layers.parts = parts  # of the images, not of their copies
+        return {k: LayerMaps(maps[k], clean[k]) for k in clean}
+
+    def _attribute(self, score: Callable, image: Tensor) -> Tensor:
+        with warnings.catch_warnings():
+            warnings.simplefilter('ignore')  # that it sets requires_grad
+            try:
+                method = self._method(score)
+                return method.attribute(image, **self.options).detach()
+            except (TypeError, AssertionError, NotImplementedError) as error:
+                text = ' '.join(str(error).split())
+                raise ConfigError(
+                    f'captum.attr.{self.method}: {text[:200]}'
+                ) from error

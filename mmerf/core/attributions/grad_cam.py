@@ -1,0 +1,177 @@
+"""Grad-CAM: where a layer attends for a class. No receptive field."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.autograd.graph import GradientEdge, get_gradient_edge
+from torch.nn import functional
+
+from ..errors import ConfigError, LayerError
+from ..geometry import assumed_grid
+from ..targets.base import TargetContext, keyed_parts
+from ..targets.scene import logits_of
+from .input_gradient import LayerMaps
+
+if TYPE_CHECKING:
+    from ..capture import Capture
+    from ..targets import Target
+
+INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area')
+
+
+class GradCAM:
+    """Activations weighted by the pooled gradients of a score at the logits.
+
+    For each asked layer with activations A and each score s at the
+    segmentor's logits: relu(sum over c of mean over y, x of (d s / d A_c)
+    times A_c), resized to the input. It shows what a layer attends to for a
+    class, in one image; it says nothing of the size of a field, and no ERF
+    statistics are made of it.
+
+    Args:
+        interpolation (str): ``'nearest'``, ``'bilinear'``, ``'bicubic'``
+            (negative overshoot is cut) or ``'area'``.
+        target (optional): What is scored at the logits, where the
+            measurement names no target; None for every class over the
+            region where it is predicted.
+
+    Raises:
+        ConfigError: If there is no such interpolation.
+
+    Source: Selvaraju et al. 2017, arXiv:1610.02391; the score over a region,
+    Vinogradova et al. 2020, arXiv:2002.11434.
+    """
+
+    kind = 'attention'
+
+    def __init__(
+        self, interpolation: str = 'bilinear', target: Any = None
+    ) -> None:
+        if interpolation not in INTERPOLATIONS:
+            raise ConfigError(
+                f'interpolation is {", ".join(INTERPOLATIONS)}, not '
+                f'{interpolation!r}'
+            )
+        self.interpolation = interpolation
+        self.default_target = target or {'type': 'ClassRegion'}
+
+    @property
+    def definition(self) -> str:
+        """How the map is made, in words."""
+        return (
+            'Grad-CAM: relu of the activations weighted by the pooled '
+            "gradients of the score at the segmentor's logits, resized by "
+            f'{self.interpolation}'
+        )
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        inputs: Tensor,
+        target: Target,
+        layers: Capture,
+        metas: Any = None,
+    ) -> Iterator[tuple[str, LayerMaps]]:
+        """Per-image maps of every layer and score; see InputGradient.
+
+        Raises:
+            LayerError: If the logits do not depend on a layer.
+            TargetError: If the model returns no logits.
+        """
+        returned: list[Any] = []
+        leaf = inputs.detach().clone().requires_grad_()
+        watched = _Watched()
+        layers.scores(
+            lambda images: returned.append(forward(images)),
+            leaf.clone(),
+            watched,
+            metas,
+            whole=True,
+        )
+        logits = logits_of(returned[0], len(inputs))
+        size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
+        place = (int(logits.shape[2]), int(logits.shape[3]))
+        context = TargetContext(
+            'the logits', size, assumed_grid(place, size), metas
+        )
+        parts = list(keyed_parts(target, logits, context).items())
+        layers.parts = {
+            _key(layer, key): replace(
+                part, layer=layer, scores=part.scores.detach()
+            )
+            for layer in watched.edges
+            for key, part in parts
+        }
+        present = [(key, part) for key, part in parts if part.pixels]
+        for number, (key, part) in enumerate(present, 1):
+            gradients = torch.autograd.grad(
+                part.scores.sum(),
+                list(watched.edges.values()),
+                retain_graph=number < len(present),
+                allow_unused=True,
+            )
+            for layer, gradient in zip(watched.edges, gradients, strict=True):
+                map_nhw = self._map(layer, gradient, watched, size)
+                yield (
+                    _key(layer, key),
+                    LayerMaps(map_nhw, part.scores.detach()),
+                )
+
+    def _map(
+        self,
+        layer: str,
+        gradient: Tensor | None,
+        watched: _Watched,
+        size: tuple[int, int],
+    ) -> Tensor:
+        if gradient is None:
+            raise LayerError(
+                f'{layer}: the logits do not depend on it; choose a layer '
+                'that comes before them'
+            )
+        values = watched.values[layer]
+        weights = watched.read[layer](gradient).mean(dim=(2, 3), keepdim=True)
+        cam = torch.relu((weights * values).sum(dim=1, keepdim=True))
+        resized = functional.interpolate(cam, size, mode=self.interpolation)
+        return resized[:, 0].clamp(min=0)
+
+
+def _key(layer: str, key: str) -> str:
+    return layer + key.removeprefix('the logits')
+
+
+class _Watched:
+    """Stands in for a target: keeps each layer's output and its place.
+
+    The gradient is taken at an edge of the graph noted as the layer returns,
+    which an in-place operation that follows does not move.
+    """
+
+    def __init__(self) -> None:
+        self.values: dict[str, Tensor] = {}
+        self.edges: dict[str, GradientEdge] = {}
+        self.read: dict[str, Callable[[Any], Tensor]] = {}
+
+    def watch(self, key: str, leaf: Any, read: Callable) -> None:
+        """Called with every output as its layer returns."""
+        tensor = leaf if isinstance(leaf, Tensor) else leaf[0]
+        if not tensor.requires_grad:
+            raise LayerError(
+                f'{key}: its output carries no gradient, which Grad-CAM '
+                'needs; choose another layer'
+            )
+        self.edges[key] = get_gradient_edge(tensor)
+        self.values[key] = read(leaf).detach().clone()
+        form = leaf[1:] if not isinstance(leaf, Tensor) else None
+        self.read[key] = lambda gradient: read(
+            gradient if form is None else (gradient, *form)
+        )
+
+    def __call__(self, output: Tensor, context: Any) -> Tensor:
+        """Never called: outputs go to ``watch``."""
+        raise NotImplementedError

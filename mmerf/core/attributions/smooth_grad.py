@@ -1,0 +1,91 @@
+"""SmoothGrad: the input gradient, averaged over noisy copies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .input_gradient import (
+    InputGradient,
+    LayerMaps,
+    check_gradient,
+    input_gradients,
+    reduced,
+)
+from .perturbation import check_number, check_positive
+
+if TYPE_CHECKING:
+    from ..capture import Capture
+    from ..targets import Target
+
+
+class SmoothGrad(InputGradient):
+    """The gradient averaged over noisy copies of each image, then reduced.
+
+    Args:
+        std (float): Standard deviation of the Gaussian noise, in units of
+            the network's (normalised) input; 0 gives InputGradient.
+        samples (int): Copies, one forward each.
+        seed (int): Of the noise; the global random state is not touched.
+        part, channels, relu: As for InputGradient.
+
+    Raises:
+        ConfigError: If an option cannot be followed.
+
+    Source: Smilkov et al. 2017, arXiv:1706.03825.
+    """
+
+    windowed = False  # the noise of a crop would be another
+
+    def __init__(
+        self,
+        std: float = 0.1,
+        samples: int = 16,
+        seed: int = 0,
+        part: str = 'positive',
+        channels: str = 'sum',
+        relu: bool | None = None,
+    ) -> None:
+        super().__init__(part, channels, relu)
+        check_gradient(part, channels)
+        self.std = check_positive(std, 'std', zero=True)
+        self.samples = check_number(samples, 'samples')
+        self._generator = torch.Generator().manual_seed(seed)
+
+    @property
+    def definition(self) -> str:
+        """How the map is made, in words."""
+        noise = f'Gaussian noise of std {self.std:g}'
+        mean = f'mean over {self.samples} copies with {noise}'
+        return super().definition.replace(
+            'd score / d input', f'{mean} of d score / d input'
+        )
+
+    def __call__(
+        self,
+        forward: Callable[..., Any],
+        inputs: Tensor,
+        target: Target,
+        layers: Capture,
+        metas: Any = None,
+    ) -> Iterator[tuple[str, LayerMaps]]:
+        """Per-image maps of every score; see InputGradient."""
+        sums: dict[str, Tensor] = {}
+        means: dict[str, Tensor] = {}
+        for _ in range(self.samples):
+            noise = torch.randn(
+                inputs.shape, generator=self._generator, dtype=torch.float32
+            )
+            noisy = inputs + noise.to(inputs) * self.std
+            found = input_gradients(
+                forward, noisy, target, layers, metas, self.gradients
+            )
+            for key, gradient, scores in found:
+                sums[key] = sums.get(key, 0) + gradient
+                means[key] = means.get(key, 0) + scores
+        for key, total in sums.items():
+            maps = reduced(total / self.samples, self.part, self.channels)
+            yield key, LayerMaps(maps, means[key] / self.samples)

@@ -1,0 +1,103 @@
+"""Maps of one pass, before they join the mean over images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from .accumulate import Accumulator
+from .attributions.input_gradient import LayerMaps
+from .geometry import Grid
+from .targets.base import Part
+
+
+class Gathering:
+    """Collects a pass's maps; nothing is added to a mean until all are there.
+
+    Args:
+        names (sequence of str): What to call each image.
+        size (tuple[int, int]): (H, W) of the images.
+        in_place (bool): Lay maps over each other at the images' middle,
+            wherever their units are.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        size: tuple[int, int],
+        in_place: bool = False,
+    ) -> None:
+        self.names, self.size, self.in_place = names, size, in_place
+        self._images: dict[str, dict[int, Accumulator]] = {}
+
+    def add(
+        self, part: Part, found: LayerMaps, corner: tuple[int, int] = (0, 0)
+    ) -> None:
+        """Take the maps of one score, of the images that it asks.
+
+        Args:
+            part (Part): The score, its pixels in the whole image.
+            found (LayerMaps): Of the image, or of a window of it.
+            corner (tuple[int, int]): The window's first row and column.
+        """
+        images = self._images.setdefault(part.result, {})
+        maps_nhw = found.maps.detach().cpu().double().numpy()
+        height, width = self.size
+        scores = found.scores.tolist()
+        for position, pixel in part.pixels.items():
+            if self.in_place:
+                pixel = (float(height // 2), float(width // 2))
+            units = images.setdefault(position, Accumulator())
+            name = self.names[position]
+            if units.count or units.excluded:
+                name += f', unit at ({pixel[0]:g}, {pixel[1]:g})'
+            units.update(
+                maps_nhw[position],
+                pixel,
+                scores[position],
+                name,
+                corner,
+                self.size,
+            )
+
+    def join(
+        self,
+        parts: Mapping[str, Part],
+        grids: Mapping[str, Grid],
+        accumulators: dict[str, Accumulator],
+        seen: dict[str, set[Grid]],
+    ) -> None:
+        """Add every image to the mean of each result.
+
+        Args:
+            parts (mapping): What the pass asked, by score.
+            grids (mapping): Each layer's grid.
+            accumulators (dict): By result; missing ones are made.
+            seen (dict): The grids that a result was measured on, likewise.
+        """
+        absent: dict[str, frozenset[int]] = {}
+        for part in parts.values():
+            result = part.result
+            seen.setdefault(result, set()).add(grids[part.layer])
+            accumulators.setdefault(result, Accumulator())
+            absent[result] = absent.get(result, part.absent) & part.absent
+        for result, positions in absent.items():
+            accumulators[result].absent += len(positions)
+        for result, images in self._images.items():
+            for _, units in sorted(images.items()):
+                accumulators[result].add_image(units, self.size)
+
+
+def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
+    """Results that no image had anything for, and a line that says so."""
+    return {
+        key: f'{key}: in none of the {a.absent} image(s), so there is no map'
+        for key, a in accumulators.items()
+        if a.absent and not a.count and not a.excluded
+    }
+
+
+def varies(coverage: np.ndarray) -> bool:
+    """Whether not every image's frame reaches every pixel."""
+    return bool((coverage != coverage.flat[0]).any())

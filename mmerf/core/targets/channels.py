@@ -1,0 +1,82 @@
+"""Which channels of a unit are scored, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import TargetError
+from .base import TargetContext
+
+
+class Channels:
+    """The sum over a unit's channels; a subclass says where, in ``where``.
+
+    Args:
+        relu (bool): Whether negative channels count as zero, as in the
+            published definition. False scores every channel as it is.
+        channels (sequence of int, optional): Only these; None for all.
+    """
+
+    where = ''
+
+    def __init__(
+        self, relu: bool = True, channels: Sequence[int] | None = None
+    ) -> None:
+        self.relu = relu
+        self.channels = None if channels is None else list(channels)
+
+    @property
+    def definition(self) -> str:
+        """What is scored, in words."""
+        what = 'relu(output)' if self.relu else 'output'
+        which = 'channels' if self.channels is None else (
+            f'channels {self.channels}'
+        )  # fmt: skip
+        return f'sum over {which} of {what} at {self.where}'
+
+    def summed(self, values: Tensor, context: TargetContext) -> Tensor:
+        """Sum of the channels that count, (N, C, ...) to (N, ...).
+
+        Raises:
+            TargetError: If the layer has not the channels asked for.
+        """
+        if self.channels is not None:
+            values = values[:, self._checked(values.shape[1], context.layer)]
+        values = at_least_float32(values)
+        return (torch.relu(values) if self.relu else values).sum(dim=1)
+
+    def _checked(self, count: int, layer: str) -> list[int]:
+        assert self.channels is not None
+        wrong = [c for c in self.channels if not -count <= c < count]
+        if wrong or not self.channels:
+            raise TargetError(
+                f'{layer}: there is no channel {wrong}, the layer has '
+                f'{count}; choose from 0 to {count - 1}'
+            )
+        return self.channels
+
+
+def inside(
+    unit: tuple[int, int], output: Tensor, context: TargetContext
+) -> tuple[int, int]:
+    """A unit that an output (N, C, h, w) has.
+
+    Raises:
+        TargetError: If it has not.
+    """
+    (y, x), (h, w) = unit, output.shape[2:]
+    if not (0 <= y < h and 0 <= x < w):
+        raise TargetError(
+            f'{context.layer}: there is no unit ({y}, {x}) in a grid of '
+            f'{h} x {w}; rows go to {h - 1}, columns to {w - 1}'
+        )
+    return y, x
+
+
+def at_least_float32(values: Tensor) -> Tensor:
+    """Half precision as float32, so that sums do not overflow."""
+    half = values.dtype in (torch.float16, torch.bfloat16)
+    return values.float() if half else values

@@ -1,0 +1,129 @@
+"""A class over the region where the model, or the ground truth, has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..errors import ConfigError, TargetError
+from .base import Part, Place, TargetContext
+from .channels import Channels, at_least_float32
+from .classes import Request, as_requests, class_logit, resolve
+
+REGIONS = {'prediction': 'predictions', 'ground_truth': 'labels'}
+
+
+class ClassRegion:
+    """Each class over its region, one result a class from one run.
+
+    On a layer with one channel for each class (the head) the class's own
+    channel is scored, on any other layer every channel, as for CentreUnit;
+    the mean over the units of the region, so that large regions do not
+    decide. Units are told by the prediction, or the ground truth, at their
+    input pixel. One forward serves all classes, one backward each.
+
+    The map's pixel is the region's centroid in each image, where images are
+    aligned. An image without the class adds nothing and is counted in
+    ``absent_images``; a class that no image has gives no map.
+
+    Args:
+        classes (str, int or sequence, optional): Names from the dataset's
+            metainfo, or indices; None for every class.
+        region (str): ``'prediction'``: where the model predicts the class,
+            for which the images run once more, without gradient;
+            ``'ground_truth'``: where the labels have it (what they ignore is
+            in no region).
+        relu (bool): Whether negative channels count as zero, where the layer
+            does not hold logits. A logit is scored as it is.
+
+    Raises:
+        ConfigError: If a class or kind of region does not exist.
+        TargetError: If there are no labels.
+    """
+
+    aligned_at = "the region's centroid"
+
+    def __init__(
+        self,
+        classes: Request | Sequence[Request] | None = None,
+        region: str = 'prediction',
+        relu: bool = True,
+    ) -> None:
+        if region not in REGIONS:
+            raise ConfigError(
+                f"region is 'prediction' or 'ground_truth', not {region!r}"
+            )
+        self.classes = as_requests(classes)
+        self.region = region
+        self.channels = Channels(relu)
+
+    @property
+    def relu(self) -> bool:
+        """Whether negative channels count as zero."""
+        return self.channels.relu
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What has to be known of the images beforehand."""
+        return frozenset({REGIONS[self.region], 'num_classes'})
+
+    @property
+    def definition(self) -> str:
+        """What is scored, in words."""
+        what = 'relu(output)' if self.relu else 'output'
+        where = 'predicted' if self.region == 'prediction' else 'in the labels'
+        return (
+            "the class's logit, or where a layer holds none the sum over "
+            f'channels of {what}: mean over the units at which the class is '
+            f'{where}'
+        )
+
+    def check_classes(self, names: Sequence[str] | None) -> None:
+        """Raise ConfigError now for names that the dataset has not."""
+        if names is not None:
+            resolve(self.classes, names)
+
+    def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
+        """One part a class; what no image has keeps no graph."""
+        regions = getattr(context, REGIONS[self.region])
+        if regions is None:
+            raise TargetError(
+                f'{context.layer}: the {REGIONS[self.region]} of these images '
+                'are not known, so that a class has no region'
+            )
+        summed: Tensor | None = None
+        found = []
+        names = context.classes
+        for label, index in resolve(self.classes, names, context.num_classes):
+            mask = regions == index
+            pixels = _centroids(mask, context)
+            absent = frozenset(range(len(output))) - pixels.keys()
+            scores = output.new_zeros(len(output))
+            if pixels:
+                values = class_logit(output, index, context)
+                if values is None:
+                    if summed is None:
+                        summed = self.channels.summed(output, context)
+                    values = summed
+                scores = _mean_over(at_least_float32(values), mask)
+            found.append(Part(context.layer, scores, pixels, absent, label))
+        return found
+
+
+def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean of (N, h, w) values where a mask is set; 0 where it never is."""
+    count = mask.sum(dim=(1, 2)).clamp(min=1)
+    return torch.where(mask, values, 0).sum(dim=(1, 2)) / count
+
+
+def _centroids(mask: Tensor, context: TargetContext) -> dict[int, Place]:
+    """Input pixel of each image's region, where it has one."""
+    pixels = {}
+    for position, region in enumerate(mask.cpu()):
+        units = region.nonzero().double()
+        if len(units):
+            y, x = units.mean(dim=0).tolist()
+            pixels[position] = context.grid.pixel((y, x))
+    return pixels

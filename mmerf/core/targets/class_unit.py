@@ -1,0 +1,74 @@
+"""A class at one unit of the layer that makes the logits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ..geometry import Grid
+from .base import Part, TargetContext
+from .channels import at_least_float32, inside
+from .classes import Request, as_requests, class_logit, no_logits, resolve
+from .unit import CentreUnit, Unit
+
+
+class ClassUnit:
+    """The logit of each class at a unit, one result a class.
+
+    Args:
+        classes (str, int or sequence, optional): Names from the dataset's
+            metainfo, or indices; None for every class.
+        y, x (int, optional): The unit's row and column; None for the middle
+            one.
+        relu (bool): Whether a negative logit counts as zero.
+
+    Raises:
+        ConfigError: If a class does not exist.
+        TargetError: If the layer has not one channel for each class.
+    """
+
+    needs = frozenset({'num_classes'})
+
+    def __init__(
+        self,
+        classes: Request | Sequence[Request] | None = None,
+        y: int | None = None,
+        x: int | None = None,
+        relu: bool = False,
+    ) -> None:
+        self.classes = as_requests(classes)
+        self.relu = relu
+        place = y is not None and x is not None
+        self._where = Unit(y, x) if place else CentreUnit()  # type: ignore
+
+    @property
+    def definition(self) -> str:
+        """What is scored, in words."""
+        what = 'relu(logit)' if self.relu else 'logit'
+        return f'{what} of the class at {self._where.where}'
+
+    def check_classes(self, names: Sequence[str] | None) -> None:
+        """Raise ConfigError now for names that the dataset has not."""
+        if names is not None:
+            resolve(self.classes, names)
+
+    def unit(self, grid: Grid) -> tuple[int, int]:
+        """The unit that is scored."""
+        return self._where.unit(grid)
+
+    def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
+        """One part a class."""
+        y, x = inside(self.unit(context.grid), output, context)
+        pixels = dict.fromkeys(range(len(output)), context.grid.pixel((y, x)))
+        found = []
+        names = context.classes
+        for label, index in resolve(self.classes, names, context.num_classes):
+            logits = class_logit(output, index, context)
+            if logits is None:
+                raise no_logits(output, context)
+            scores = at_least_float32(logits[:, y, x])
+            scores = torch.relu(scores) if self.relu else scores
+            found.append(Part(context.layer, scores, pixels, label=label))
+        return found

@@ -1,0 +1,77 @@
+"""Targets as the command line writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Container, Mapping
+from typing import Any
+
+from ..errors import ConfigError
+
+
+def _unit(text: str) -> dict:
+    y, x = (int(part) for part in text.split(','))
+    return {'type': 'Unit', 'y': y, 'x': x}
+
+
+def _pixel(text: str) -> dict:
+    y, x = (float(part) for part in text.split(','))
+    return {'type': 'Pixel', 'y': y, 'x': x}
+
+
+def _grid(text: str) -> dict:
+    rows, columns = (int(part) for part in text.split('x'))
+    return {'type': 'UnitGrid', 'rows': rows, 'columns': columns}
+
+
+def _sample(text: str) -> dict:
+    return {'type': 'UnitSample', 'count': int(text)}
+
+
+def _class(text: str) -> dict:
+    names = [name.strip() for name in text.split(',')]
+    if not all(names):
+        raise ValueError(text)
+    classes = [int(n) if n.isdecimal() else n for n in names]
+    return {'type': 'ClassRegion', 'classes': classes}
+
+
+_FORMS: dict[str, Callable[[str], dict]] = {
+    'unit': _unit,
+    'pixel': _pixel,
+    'grid': _grid,
+    'sample': _sample,
+    'class': _class,
+}
+
+
+def parse_target(
+    text: str | None, names: Container[str], options: Mapping | None = None
+) -> Any:
+    """What ``--target`` takes, as ``build_target`` takes it.
+
+    Args:
+        text (str, optional): A target's name, ``unit=Y,X``, ``pixel=Y,X``,
+            ``grid=ROWSxCOLUMNS``, ``sample=N`` or ``class=NAME,...``.
+        names (container of str): The targets that there are.
+        options (mapping, optional): Further arguments of the target.
+
+    Raises:
+        ConfigError: If it is none of these.
+
+    Example:
+        >>> parse_target('grid=5x3', ())
+        {'type': 'UnitGrid', 'rows': 5, 'columns': 3}
+    """
+    if text is None or text in names:
+        if not options:
+            return text
+        return {'type': text or 'CentreUnit', **options}
+    kind, _, value = text.partition('=')
+    try:
+        return {**_FORMS[kind](value), **(options or {})}
+    except (KeyError, ValueError):
+        raise ConfigError(
+            f'cannot read the target {text!r}; write unit=12,40 (row and '
+            'column of the output), pixel=100,300 (of the input), grid=5x5, '
+            'sample=20 or class=road,sky'
+        ) from None
