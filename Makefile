@@ -10,7 +10,7 @@ CONFIG := configs/demo/fcn_texture.py
 WORK := work_dirs/fcn_texture
 JOBS ?= 2
 
-.PHONY: erf test lint clean
+.PHONY: erf questions test lint clean
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -39,6 +39,15 @@ erf: $(STAMP) data/texture/.ready
 	@echo 'Photographs:     $(WORK)/erf_photos/erf.png'
 	@echo 'The field growing over training, in TensorBoard:'
 	@echo '    $(BIN)/tensorboard --logdir $(WORK)'
+
+# Several questions to one layer: a figure of the README.
+questions: $(WORK)/iter_160.pth
+	$(BIN)/python tools/questions.py $(CONFIG) $< \
+		--targets CentreUnit grid=5x5 class=brick \
+		--out docs/questions.png
+
+$(WORK)/iter_160.pth:
+	$(MAKE) erf
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)

@@ -46,7 +46,7 @@ def results_table(
         ratio = None if squares is None else squares[middle]['area_ratio']
         left_out = f' (-{len(result.excluded)})' if result.excluded else ''
         if result.absent_images:
-            left_out += f' ({result.absent_images} without)'
+            left_out += f' of {result.num_images + result.absent_images}'
         table.add_row(
             layer,
             '-' if result.grid is None else f'{result.grid}',

@@ -40,6 +40,8 @@ def plot_layers(
     shapes = [result.map.shape for result in results.values()]
     tall = min(max(max(h / w for h, w in shapes), 0.5), 1.6)
     panel, legend = 2.0 * tall + 0.75, 0.75  # inches
+    if all(result.kind != 'erf' for result in results.values()):
+        legend = 0.02  # attention has no squares to name
     with style():
         fig = Figure(
             figsize=(2.6 * columns + 0.9, (panel + legend) * rows + 0.3),

@@ -225,4 +225,8 @@ def _unit_label(result: ERFResult) -> str:
         np.format_float_positional(c, 1, trim='-') for c in result.unit_pixel
     )
     assumed = '' if result.pixel_known else ', assumed'
+    if 'centroid' in result.definition.get('average', ''):
+        return f"regions' centroids{assumed}"
+    if result.units > result.num_images:
+        return f'units, aligned{assumed}'
     return f'unit at ({y}, {x}){assumed}'

@@ -1,0 +1,27 @@
+"""A config on the small data, and the command without its process."""
+
+import importlib.util
+from pathlib import Path
+
+import pytest
+from conftest import config_of
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def config(data_root, tmp_path):
+    path = tmp_path / 'small.py'
+    config_of(data_root, tmp_path / 'work').dump(str(path))
+    return path
+
+
+@pytest.fixture
+def erf():
+    """tools/erf.py as a module: its main, without a process of its own."""
+    spec = importlib.util.spec_from_file_location(
+        '_erf', ROOT / 'tools/erf.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
