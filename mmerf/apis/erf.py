@@ -11,12 +11,12 @@ from typing import Any
 import mmcv
 import mmengine
 import mmseg
-import torch
 from mmengine.config import Config
 
 from ..core.errors import ERFError, ImageError, MeasurementError
 from ..core.measurement import Measurement
 from ..core.result import ERFResult
+from ..core.retry import is_out_of_memory
 from ..core.statistics import SHARES
 from ..engine.segmentor import prepare
 from ..engine.selection import check_num_images, check_order, chosen_indices
@@ -195,6 +195,7 @@ def _measure(
     measurement: Measurement, data_batch: dict, source: ImageSource
 ) -> None:
     """Measure a batch; where it fails, image by image, skipping those."""
+    before = measurement.seen
     try:
         batch = prepare(
             measurement.model, data_batch, layers=measurement.layers
@@ -202,14 +203,15 @@ def _measure(
         measure_prepared(measurement, batch)
     except ERFError:
         raise
-    except torch.cuda.OutOfMemoryError as error:
-        raise MeasurementError(
-            'out of memory; use a smaller --batch-size or --input-size'
-        ) from error
     except Exception as error:
+        if is_out_of_memory(error):
+            raise MeasurementError(
+                'out of memory with one image; use a smaller --input-size, '
+                'or fewer --layers'
+            ) from error
         count = len(data_batch['inputs'])
         if count > 1:
-            for i in range(count):
+            for i in range(measurement.seen - before, count):
                 one = {key: [value[i]] for key, value in data_batch.items()}
                 _measure(measurement, one, source)
             return

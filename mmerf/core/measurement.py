@@ -21,6 +21,7 @@ from .precision import precision
 from .preserve import preserved
 from .provenance import in_words, versions
 from .result import ERFResult
+from .retry import in_parts, not_retried
 from .settings import (
     check_amp,
     check_batch_size,
@@ -108,20 +109,18 @@ class Measurement:
             MeasurementError, LayerError, TargetError: If a pass cannot be
                 measured; nothing of that pass is added then, and the model
                 is as it was. Passes before it, where ``batch_size`` splits
-                the batch, stay.
+                the batch, stay. Where memory runs out, halves of the pass
+                are measured, down to one image, and so for the rest.
         """
         check_inputs(inputs)
         if names is None:
             names = [f'image {self.seen + i}' for i in range(len(inputs))]
-        step = self.batch_size or max(len(inputs), 1)
-        for start in range(0, len(inputs), step):
-            part = slice(start, start + step)
-            self._update_part(
-                inputs[part],
-                forward,
-                None if metas is None else metas[part],
-                names[part],
-            )
+
+        def measure(part: slice) -> None:
+            some = None if metas is None else metas[part]
+            self._update_part(inputs[part], forward, some, names[part])
+
+        self.batch_size = in_parts(measure, len(inputs), self.batch_size)
 
     def _update_part(
         self,
@@ -161,7 +160,8 @@ class Measurement:
             for map_hw, score, name in zip(
                 maps_nhw, scores.tolist(), names, strict=True
             ):
-                accumulator.update(map_hw, pixel, score, name)
+                with not_retried():  # half of the pass may be in the mean
+                    accumulator.update(map_hw, pixel, score, name)
         self.seen += len(inputs)
 
     def _pixel(self, grid: Grid, maps: Tensor) -> tuple[float, float]:

@@ -243,9 +243,16 @@ class ERFHook(Hook):
         print_log(
             f'ERF of {len(results)} layer(s) from {measurement.seen} image(s) '
             f'at step {step} took {session.seconds:.1f} s'
+            + self._smaller(measurement)
             + ('' if mode else f': {_listed(tags)}'),
             logger='current',
         )
+
+    def _smaller(self, measurement: Measurement) -> str:
+        if measurement.batch_size == self.settings['batch_size']:
+            return ''
+        size = measurement.batch_size
+        return f', {size} image(s) a pass since memory ran out'
 
     def _tell(self, what: str, error: Exception) -> None:
         """Warn of a failure, or stop for it, as ``on_error`` says."""
