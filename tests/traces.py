@@ -40,7 +40,9 @@ def of_model(model):
         found[f'module {name}'] = {
             key: value
             if isinstance(value, (bool, int, float, str))
-            else (len(value) if isinstance(value, dict) else type(value))
+            else (
+                len(value) if isinstance(value, dict) else type(value).__name__
+            )
             for key, value in vars(module).items()
         }
     return found

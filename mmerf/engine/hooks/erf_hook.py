@@ -215,7 +215,7 @@ class ERFHook(Hook):
             if isinstance(failure, OutputIndexError):
                 raise failure
         if failures:
-            self._tell('the ERF was not measured', failures[0])
+            self._tell(f'the ERF of step {step} was not measured', failures[0])
             return
         try:
             self._publish(runner, session, step, mode)
@@ -228,7 +228,7 @@ class ERFHook(Hook):
         measurement = session.measurement
         for layer, names in measurement.excluded().items():
             self._tell(
-                f'{layer}: {len(names)} map(s) left out',
+                f'{layer}: {len(names)} map(s) left out at step {step}',
                 MeasurementError(f'not finite for {", ".join(names[:5])}'),
             )
         if is_main_process():
