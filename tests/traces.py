@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from mmengine.hooks import EMAHook, Hook
+from mmengine.hooks import Hook
 from mmengine.registry import HOOKS
 
 
@@ -105,7 +105,7 @@ class Witness(Hook):
 
 def of_run(runner):
     """Everything that a finished training leaves, but times and folders."""
-    hooks = {type(hook): hook for hook in runner.hooks}
+    hooks = {type(hook).__name__: hook for hook in runner.hooks}
     lines = Path(runner.log_dir, 'vis_data', 'scalars.json').read_text()
     losses = [
         {
@@ -119,13 +119,13 @@ def of_run(runner):
         'model': of_model(runner.model),
         'optimizer': bits(runner.optim_wrapper.state_dict()),
         'losses': [line for line in losses if set(line) - {'step'}],
-        'batches': hooks[Witness].batches,
-        'waiting': hooks[Witness].waiting,
+        'batches': hooks['Witness'].batches,
+        'waiting': hooks['Witness'].waiting,
         'process': of_process(),
         'iter': runner.iter,
     }
-    if EMAHook in hooks:
-        found['ema'] = bits(dict(hooks[EMAHook].ema_model.state_dict()))
+    if 'EMAHook' in hooks:
+        found['ema'] = bits(dict(hooks['EMAHook'].ema_model.state_dict()))
     return found
 
 
