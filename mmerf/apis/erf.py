@@ -13,7 +13,7 @@ import mmengine
 import mmseg
 from mmengine.config import Config
 
-from ..core.errors import ERFError, ImageError, MeasurementError
+from ..core.errors import BatchError, ERFError, ImageError, MeasurementError
 from ..core.measurement import Measurement
 from ..core.result import ERFResult
 from ..core.retry import is_out_of_memory
@@ -201,9 +201,9 @@ def _measure(
             measurement.model, data_batch, layers=measurement.layers
         )
         measure_prepared(measurement, batch)
-    except ERFError:
-        raise
     except Exception as error:
+        if isinstance(error, ERFError) and not isinstance(error, BatchError):
+            raise
         if is_out_of_memory(error):
             raise MeasurementError(
                 'out of memory with one image; use a smaller --input-size, '
@@ -216,10 +216,15 @@ def _measure(
                 _measure(measurement, one, source)
             return
         h, w = data_batch['inputs'][0].shape[-2:]
-        meta = data_batch['data_samples'][0].metainfo
-        source.skipped[str(meta.get('img_path', 'an image'))] = (
+        source.skipped[_name_of(data_batch)] = (
             f'the model does not run on its {h} x {w} input: {one_line(error)}'
         )
+
+
+def _name_of(data_batch: Mapping) -> str:
+    sample = (data_batch.get('data_samples') or [None])[0]
+    meta = getattr(sample, 'metainfo', {})
+    return str(meta.get('img_path', 'an image'))
 
 
 def _zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
