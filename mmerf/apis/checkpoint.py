@@ -65,7 +65,12 @@ def load_checkpoint(
             f'{path} does not fit this config: {reason}; give the config '
             'that it was trained with'
         )
-    found = model.load_state_dict(weights, strict=False)
+    try:
+        found = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # sparse, quantised
+        raise CheckpointError(
+            f'{path} does not fit this config: {one_line(error)}'
+        ) from error
     return {
         'path': os.fspath(path),
         'sha256': hashlib.sha256(content).hexdigest(),

@@ -11,10 +11,10 @@ from typing import Any
 import mmcv
 import mmengine
 import mmseg
-import torch
 from mmengine.config import Config
 
 from ..core.errors import (
+    BatchError,
     ConfigError,
     ERFError,
     ImageError,
@@ -23,6 +23,7 @@ from ..core.errors import (
 from ..core.measurement import Measurement
 from ..core.question import build_question, needs_labels
 from ..core.result import ERFResult
+from ..core.retry import is_out_of_memory
 from ..core.statistics import SHARES
 from ..engine.segmentor import prepare
 from ..engine.selection import check_num_images, check_order, chosen_indices
@@ -213,29 +214,36 @@ def _measure(
     measurement: Measurement, data_batch: dict, source: ImageSource
 ) -> None:
     """Measure a batch; where it fails, image by image, skipping those."""
+    before = measurement.seen
     try:
         batch = prepare(
             measurement.model, data_batch, layers=measurement.layers
         )
         measure_prepared(measurement, batch)
-    except ERFError:
-        raise
-    except torch.cuda.OutOfMemoryError as error:
-        raise MeasurementError(
-            'out of memory; use a smaller --batch-size or --input-size'
-        ) from error
     except Exception as error:
+        if isinstance(error, ERFError) and not isinstance(error, BatchError):
+            raise
+        if is_out_of_memory(error):
+            raise MeasurementError(
+                'out of memory with one image; use a smaller --input-size, '
+                'or fewer --layers'
+            ) from error
         count = len(data_batch['inputs'])
         if count > 1:
-            for i in range(count):
+            for i in range(measurement.seen - before, count):
                 one = {key: [value[i]] for key, value in data_batch.items()}
                 _measure(measurement, one, source)
             return
         h, w = data_batch['inputs'][0].shape[-2:]
-        meta = data_batch['data_samples'][0].metainfo
-        source.skipped[str(meta.get('img_path', 'an image'))] = (
+        source.skipped[_name_of(data_batch)] = (
             f'the model does not run on its {h} x {w} input: {one_line(error)}'
         )
+
+
+def _name_of(data_batch: Mapping) -> str:
+    sample = (data_batch.get('data_samples') or [None])[0]
+    meta = getattr(sample, 'metainfo', {})
+    return str(meta.get('img_path', 'an image'))
 
 
 def _zero_notes(results: Mapping[str, ERFResult]) -> list[str]:

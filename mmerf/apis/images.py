@@ -119,7 +119,14 @@ def open_images(
         ConfigError: If the config has no dataset or test pipeline.
         ImageError: If there is no image.
     """
-    pipeline = _test_pipeline(cfg, labels and img_dir is None)
+    try:
+        pipeline = _test_pipeline(cfg, labels and img_dir is None)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ConfigError(
+            'the val_dataloader of the config cannot be read '
+            f'({one_line(error)}); write dict(dataset=dict(type=..., '
+            'pipeline=[dict(type=...), ...]))'
+        ) from error
     if img_dir is None:
         return _from_dataset(cfg, pipeline)
     folder = Path(img_dir)

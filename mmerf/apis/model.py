@@ -51,9 +51,9 @@ def build_model(
         raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
     set_random_seed(seed)
     MMLogger.get_instance('mmerf', log_level='ERROR')
-    model_cfg = without_pretrained(cfg.model)
-    model_cfg.setdefault('test_cfg', {'mode': 'whole'})
     try:
+        model_cfg = without_pretrained(cfg.model)
+        model_cfg.setdefault('test_cfg', {'mode': 'whole'})
         model = MODELS.build(model_cfg)
         if checkpoint is None and hasattr(model, 'init_weights'):
             model.init_weights()

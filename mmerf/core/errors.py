@@ -20,6 +20,10 @@ class OutputIndexError(LayerError):
     """An output index that the layer does not have."""
 
 
+class BatchError(ConfigError):
+    """A data batch that the model's data preprocessor does not take."""
+
+
 class TargetError(ERFError):
     """A target that does not fit the output it was given."""
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
+
+try:
+    import fcntl
+except ImportError:  # not on this system: the last of two writers wins
+    fcntl = None  # type: ignore[assignment]
 
 _LONGEST = 120  # characters of a file's stem; most systems allow 255 bytes
 
@@ -68,6 +74,27 @@ def write_whole(
 def write_text(path: str | os.PathLike, text: str) -> Path:
     """Write a text file whole, as UTF-8."""
     return write_whole(path, lambda file: file.write(text.encode()))
+
+
+@contextmanager
+def alone(folder: str | os.PathLike) -> Iterator[None]:
+    """Keep other processes that ask for the same folder waiting.
+
+    For files that are read, changed and written again: two runs in one
+    folder then lose nothing of each other. The system lets go of it when a
+    process dies, however that happens.
+
+    Args:
+        folder: It has to exist.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        if fcntl is not None:
+            with suppress(OSError):  # a file system without locks
+                fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _umask() -> int:

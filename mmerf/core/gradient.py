@@ -12,6 +12,7 @@ from .errors import LayerError
 from .local_backward import LocalBackward
 from .patch import plain
 from .precision import gradient_scale
+from .retry import is_out_of_memory
 
 
 class Gradients:
@@ -82,7 +83,7 @@ class Gradients:
                     allow_unused=True,
                 )
         except RuntimeError as error:  # out of memory is one of these
-            if sure or isinstance(error, torch.OutOfMemoryError):
+            if sure or is_out_of_memory(error):
                 raise type(error)(f'{key}: {error}') from None
             self._local[key] = False
             return self._backward(key, total, leaf, retain)

@@ -13,8 +13,11 @@ from torch import nn
 from .errors import LayerError
 
 _REQUEST = re.compile(
-    r'(?P<name>[^\[\]@]+)(@(?P<call>\d+))?(?P<indices>(\[-?\d+\])*)', re.S
+    r'(?P<name>[^\[\]@]+)(@(?P<call>[0-9]{1,9}))?'
+    r'(?P<indices>(\[-?[0-9]{1,9}\])*)',
+    re.S,
 )
+_WILD = 8  # wildcards of one glob: matching time grows with each
 _SHOWN = 80  # characters of a user's text that an error quotes
 
 
@@ -126,6 +129,11 @@ def find_layers(
         requests = default_layers(modules)
     elif isinstance(requests, (str, dict)):
         requests = [requests]
+    elif not isinstance(requests, Iterable):
+        raise LayerError(
+            f'layers are a list of names, not {shorten(requests)}; for '
+            "example ['backbone[3]', 'decode_head']"
+        )
     found: dict[str, Layer] = {}
     for request in requests:
         for layer in _find_one(modules, request):
@@ -180,7 +188,7 @@ def _find_one(
         names = _called(modules, pattern)
         optional = names != [pattern]
     else:
-        regex, optional = glob_to_regex(pattern), True
+        regex, optional = glob_to_regex(_tame(pattern)), True
         names = [name for name in modules if regex.fullmatch(name)]
     if not names:
         raise LayerError(_no_match(pattern, list(modules)))
@@ -195,6 +203,17 @@ def _find_one(
         )
         for name in names
     ]
+
+
+def _tame(pattern: str) -> str:
+    """A glob without repeats of its stars, if it has few enough."""
+    pattern = re.sub(r'\*{2,}', '**', pattern)
+    if len(re.findall(r'\*+', pattern)) > _WILD:
+        raise LayerError(
+            f'the glob {shorten(pattern)} has more than {_WILD} stars; ** '
+            'crosses dots, so that fewer say the same'
+        )
+    return pattern
 
 
 def layout_of(module: nn.Module) -> str | None:

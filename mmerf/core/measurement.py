@@ -23,6 +23,7 @@ from .provenance import aligned_at, in_words
 from .question import build_question, needs_labels
 from .result import ERFResult
 from .results import result_of
+from .retry import in_parts, not_retried
 from .settings import (
     check_amp,
     check_batch_size,
@@ -130,24 +131,26 @@ class Measurement:
             MeasurementError, LayerError, TargetError: If a pass cannot be
                 measured; nothing of that pass is added then, and the model
                 is as it was. Passes before it, where ``batch_size`` splits
-                the batch, stay.
+                the batch, stay. Where memory runs out, halves of the pass
+                are measured, down to one image, and so for the rest.
         """
         check_inputs(inputs)
         if names is None:
             names = [f'image {self.seen + i}' for i in range(len(inputs))]
         if hasattr(self.target, 'check_length'):
             self.target.check_length(len(inputs))
-        step = self.batch_size or max(len(inputs), 1)
-        for start in range(0, len(inputs), step):
-            part = slice(start, start + step)
+
+        def measure(part: slice) -> None:
             self._update_part(
                 inputs[part],
                 forward,
                 None if metas is None else metas[part],
                 names[part],
                 None if labels is None else labels[part],
-                start,
+                part.start,
             )
+
+        self.batch_size = in_parts(measure, len(inputs), self.batch_size)
 
     def _update_part(
         self,
@@ -186,7 +189,8 @@ class Measurement:
                 run, images, target, bound, metas, gathering
             )
         self.input_shape = tuple(images.shape[1:])
-        gathering.join(*done, self.accumulators, self.grids)
+        with not_retried():  # half of the pass may be in the mean
+            gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(inputs)
 
     def state(self) -> dict:

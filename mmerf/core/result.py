@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -243,14 +244,37 @@ class ERFResult:
         return json.loads(json.dumps(meta))
 
 
+_KINDS: dict[str, Any] = {
+    'layer': str,
+    'pixel_known': bool,
+    'num_images': int,
+    'zero_score_images': int,
+    'unit_pixel': tuple,
+    'unit': (tuple, type(None)),
+    'grid': (tuple, type(None)),
+    'stride': (tuple, type(None)),
+    'excluded': tuple,
+    'sizes': tuple,
+    'shares': tuple,
+    'uncertainty': dict,
+    'definition': dict,
+    'provenance': dict,
+}
+
+
 def _check_meta(result: ERFResult) -> None:
     """Raise what using damaged meta information would raise later."""
-    y, x = result.center
-    result.image_area + result.num_images + len(result.layer) + y + x
-    for share in result.shares:
+    for name, kind in _KINDS.items():
+        if not isinstance(getattr(result, name), kind):
+            raise TypeError(f'{name} is {getattr(result, name)!r:.40}')
+    (y, x), area = result.center, result.image_area
+    if not (math.isfinite(area) and area > 0):
+        raise ValueError(f'sizes are {result.sizes!r:.40}')
+    for share in (*result.shares, y * 0 + x * 0 + 1):
         check_share(share)
     if result.kind not in KINDS:
         raise ValueError(f'there is no kind {result.kind!r}')
+    result._meta()
 
 
 def _tuples(value: Any) -> Any:

@@ -32,7 +32,7 @@ def check_shares(shares: Sequence[float]) -> tuple[float, ...]:
     """Shares as floats in (0, 1]."""
     try:
         values = tuple(float(share) for share in shares)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise ConfigError(f'shares are numbers, not {shares!r}') from error
     if not values or not all(0 < share <= 1 for share in values):
         raise ConfigError(
@@ -45,7 +45,7 @@ def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
     """An (H, W) in whole pixels, or None."""
     if size is None:
         return None
-    values = tuple(size)
+    values = tuple(size) if isinstance(size, (list, tuple)) else ()
     if len(values) != 2 or not all(
         isinstance(side, int) and side > 0 for side in values
     ):
@@ -64,7 +64,7 @@ def check_batch_size(size: int | None) -> int | None:
 
 def check_amp(amp: str | None) -> str | None:
     """'bfloat16', 'float16' or None."""
-    if amp is not None and amp not in AMP_DTYPES:
+    if amp is not None and amp not in list(AMP_DTYPES):
         raise ConfigError(
             f'amp is {" or ".join(map(repr, AMP_DTYPES))} or None, not {amp!r}'
         )

@@ -10,10 +10,11 @@ from typing import Any
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
-from ..core.errors import ConfigError
+from ..core.errors import BatchError, ConfigError
+from ..core.retry import is_out_of_memory
 from .augmented import is_augmented, nearest_plain
 from .forwards import forward_of
-from .inputs import measured_input
+from .inputs import Rebuild, measured_input
 from .labels import ground_truth
 from .window import middle_window
 
@@ -75,7 +76,8 @@ def prepare(
         PreparedBatch: On the model's device; ``data_batch`` is unchanged.
 
     Raises:
-        ConfigError: If the model or the batch is not of that form.
+        ConfigError: If the model or the batch is not of that form; a
+            BatchError, if its data preprocessor does not take the batch.
     """
     model = unwrapped(model)
     preprocessor: Any = getattr(model, 'data_preprocessor', None)
@@ -89,19 +91,10 @@ def prepare(
             'a data batch is a dict with inputs and data_samples, not '
             f'{type(data_batch).__name__}; end the pipeline in PackSegInputs'
         )
-    batch = dict(data_batch)
-    if is_augmented(batch):
-        batch = nearest_plain(batch)
-    if only is not None:
-        batch = {key: _take(value, only) for key, value in batch.items()}
-    data = preprocessor(batch, False)
-    samples = data.get('data_samples')
-    inputs, rebuild = measured_input(data['inputs'])
+    inputs, rebuild, samples, metas = _preprocessed(
+        preprocessor, data_batch, only
+    )
     size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-    metas = [
-        {**_no_sample(size), **(sample.metainfo if sample else {})}
-        for sample in (samples or [None] * len(inputs))
-    ]
     names = [
         str(meta.get('img_path') or f'image {i}')
         for i, meta in enumerate(metas)
@@ -117,6 +110,40 @@ def prepare(
         *inputs.shape[-2:]
     )
     return PreparedBatch(inputs, metas, names, forward, kind, labels)
+
+
+def _preprocessed(
+    preprocessor: Any, data_batch: Mapping, only: Sequence[int] | None
+) -> tuple[Tensor, Rebuild, Any, list[dict]]:
+    """The measured input, the whole one's maker, samples, meta information.
+
+    Raises:
+        BatchError: If the data preprocessor does not take the batch.
+    """
+    try:
+        batch = dict(data_batch)
+        if is_augmented(batch):
+            batch = nearest_plain(batch)
+        if only is not None:
+            batch = {key: _take(value, only) for key, value in batch.items()}
+        data = preprocessor(batch, False)
+        samples = data.get('data_samples')
+        inputs, rebuild = measured_input(data['inputs'])
+        size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
+        metas = [
+            {**_no_sample(size), **(sample.metainfo if sample else {})}
+            for sample in (samples or [None] * len(inputs))
+        ]
+    except Exception as error:
+        if isinstance(error, ConfigError) or is_out_of_memory(error):
+            raise
+        said = ' '.join(str(error).split())[:160]
+        raise BatchError(
+            f'{type(preprocessor).__name__} does not take this batch '
+            f'({type(error).__name__}: {said}); a batch is dict(inputs=[(C, '
+            'H, W) tensors], data_samples=[...]), as PackSegInputs makes it'
+        ) from error
+    return inputs, rebuild, samples, metas
 
 
 def prepare_tensor(

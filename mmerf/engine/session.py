@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import traceback
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 
 from ..core.errors import ERFError, MeasurementError
 from ..core.measurement import Measurement
+from ..core.retry import released
 from .segmentor import PreparedBatch, prepare
 from .selection import Selection
 
@@ -98,11 +98,7 @@ class Session:
         """
         if self.strict and get_world_size() == 1:
             raise error
-        chain: BaseException | None = error
-        while chain is not None:
-            traceback.clear_frames(chain.__traceback__)
-            chain.__traceback__ = None
-            chain = chain.__cause__ or chain.__context__
+        released(error)
         self.failure = error
 
     def gather(self) -> list[Exception]:

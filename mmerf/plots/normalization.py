@@ -69,7 +69,7 @@ def normalize(map_hw: np.ndarray, name: str = 'power') -> np.ndarray:
 
 def check_normalization(name: str) -> str:
     """Raise ConfigError unless there is such a normalisation."""
-    if name not in NORMALIZATIONS:
+    if name not in list(NORMALIZATIONS):
         raise ConfigError(
             f'there is no normalization {name!r}; choose one of '
             f'{", ".join(NORMALIZATIONS)}'

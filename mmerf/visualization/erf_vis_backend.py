@@ -3,24 +3,49 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from mmengine.config import Config
+from mmengine.logging import print_log
 from mmengine.visualization import BaseVisBackend
 from mmengine.visualization.vis_backend import force_init_env
 from mmseg.registry import VISBACKENDS
 from PIL import Image
 
 from ..core.errors import ConfigError
-from ..core.files import file_stem, write_text, write_whole
+from ..core.files import alone, file_stem, write_text, write_whole
 from ..core.result import ERFResult
 from ..plots import plot_map, save_figure
 from ..plots.normalization import check_normalization
 from ..plots.style import CMAP, check_cmap
+
+
+def _warns(method: Callable) -> Callable:
+    """Make a full disk a warning: loops call these, and have to go on.
+
+    ``add_erf`` raises: its caller decides.
+    """
+
+    @wraps(method)
+    def wrapper(*args: Any, **kwargs: Any) -> None:
+        try:
+            method(*args, **kwargs)
+        except OSError as error:
+            print_log(
+                f'ERFVisBackend: {method.__name__} wrote nothing: {error}; '
+                'the run goes on',
+                logger='current',
+                level=logging.WARNING,
+            )
+
+    return wrapper
 
 
 @VISBACKENDS.register_module()
@@ -97,23 +122,18 @@ class ERFVisBackend(BaseVisBackend):
 
     def _add_line(self, record: dict) -> None:
         path = self.folder / 'erf.jsonl'
-        lines = []
-        if path.exists():
-            for line in path.read_text(encoding='utf-8').splitlines():
-                old = json.loads(line)
-                if (old['step'], old['layer']) != (
-                    record['step'],
-                    record['layer'],
-                ):
-                    lines.append(line)
-        lines.append(json.dumps(record))
-        write_text(path, '\n'.join(lines) + '\n')
+        with alone(self.folder):
+            lines = [line for line in _lines(path) if not _same(line, record)]
+            lines.append(json.dumps(record))
+            write_text(path, '\n'.join(lines) + '\n')
 
+    @_warns
     @force_init_env
     def add_config(self, config: Config, **kwargs: Any) -> None:
         """Keep the config as ``config.py``."""
         write_text(self.folder / 'config.py', config.pretty_text)
 
+    @_warns
     @force_init_env
     def add_image(
         self, name: str, image: np.ndarray, step: int = 0, **kwargs: Any
@@ -123,6 +143,7 @@ class ERFVisBackend(BaseVisBackend):
         path = self.folder / 'images' / f'{file_stem(name)}_{int(step)}.png'
         write_whole(path, lambda file: picture.save(file, format='PNG'))
 
+    @_warns
     @force_init_env
     def add_scalar(
         self, name: str, value: Any, step: int = 0, **kwargs: Any
@@ -130,6 +151,7 @@ class ERFVisBackend(BaseVisBackend):
         """Keep a scalar as a line of ``scalars.json``."""
         self.add_scalars({name: value}, step)
 
+    @_warns
     @force_init_env
     def add_scalars(
         self,
@@ -142,6 +164,29 @@ class ERFVisBackend(BaseVisBackend):
         values = {name: _plain(value) for name, value in scalar_dict.items()}
         line = json.dumps({**values, 'step': int(step)}) + '\n'
         _append(self.folder / 'scalars.json', line)
+
+
+def _lines(path: Path) -> list[str]:
+    """A file's whole lines of JSON; what a crash tore is left out."""
+    if not path.exists():
+        return []
+    text = path.read_text(encoding='utf-8', errors='replace')
+    return [line for line in text.splitlines() if _record(line) is not None]
+
+
+def _record(line: str) -> dict | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) else None
+
+
+def _same(line: str, record: dict) -> bool:
+    """Whether a line is of a record's layer and step."""
+    old = _record(line) or {}
+    keys = ('step', 'layer')
+    return all(old.get(key) == record[key] for key in keys)
 
 
 def _plain(value: Any) -> Any:

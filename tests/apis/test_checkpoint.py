@@ -4,6 +4,7 @@ import os
 import pytest
 import torch
 from conftest import FCN, build
+from mmengine.utils import digit_version
 from torch import nn
 
 from mmerf.apis.checkpoint import load_checkpoint
@@ -54,7 +55,12 @@ def test_mmengines_own_checkpoint_loads(make_runner):
     runner = make_runner([dict(type='ERFHook', num_images=1)])
     runner.train()
     model = build(FCN, seed=9)
-    found = load_checkpoint(model, os.path.join(runner.work_dir, 'iter_4.pth'))
+    path = os.path.join(runner.work_dir, 'iter_4.pth')
+    old = digit_version(torch.__version__)[:2] < (2, 6)
+    if old:  # no stand-ins by name yet: refused, with the way out
+        with pytest.raises(CheckpointError, match=r'torch 2\.6 or later'):
+            load_checkpoint(model, path)
+    found = load_checkpoint(model, path, trust=old)
     assert found['missing'] == found['unexpected'] == []
     trained = runner.model.state_dict()
     for key, value in model.state_dict().items():

@@ -26,12 +26,18 @@ def build(spec: Any, table: Mapping[str, Callable], default: str) -> Any:
     if isinstance(spec, str):
         spec = {'type': spec}
     if not isinstance(spec, Mapping):
+        several = hasattr(spec, 'parts') or hasattr(spec, 'members')
+        if not callable(spec) and not several:
+            raise ConfigError(
+                f'{spec!r:.80} is neither a name, dict(type=...) nor callable'
+            )
         return spec
     options = dict(spec)
     name = options.pop('type', None)
-    if name not in table:
+    if name not in list(table):
         raise ConfigError(
-            f'there is no {name!r}; choose one of {", ".join(sorted(table))}'
+            f'there is no {name!r:.80}; choose one of '
+            f'{", ".join(sorted(table))}'
         )
     try:
         return table[name](**options)

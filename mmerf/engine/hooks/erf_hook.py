@@ -221,7 +221,7 @@ class ERFHook(Hook):
             if isinstance(failure, OutputIndexError):
                 raise failure
         if failures:
-            self._tell('the ERF was not measured', failures[0])
+            self._tell(f'the ERF of step {step} was not measured', failures[0])
             return
         try:
             self._publish(runner, session, step, mode)
@@ -234,7 +234,7 @@ class ERFHook(Hook):
         measurement = session.measurement
         for layer, names in measurement.excluded().items():
             self._tell(
-                f'{layer}: {len(names)} map(s) left out',
+                f'{layer}: {len(names)} map(s) left out at step {step}',
                 MeasurementError(f'not finite for {", ".join(names[:5])}'),
             )
         for reason in measurement.absent().values():
@@ -251,9 +251,16 @@ class ERFHook(Hook):
         print_log(
             f'ERF of {len(results)} layer(s) from {measurement.seen} image(s) '
             f'at step {step} took {session.seconds:.1f} s'
+            + self._smaller(measurement)
             + ('' if mode else f': {_listed(tags)}'),
             logger='current',
         )
+
+    def _smaller(self, measurement: Measurement) -> str:
+        if measurement.batch_size == self.settings['batch_size']:
+            return ''
+        size = measurement.batch_size
+        return f', {size} image(s) a pass since memory ran out'
 
     def _tell(self, what: str, error: Exception) -> None:
         """Warn of a failure, or stop for it, as ``on_error`` says."""

@@ -1,0 +1,144 @@
+"""Memory that runs out, raised where torch raises it."""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+import torch
+from reference import centre_score, images_like, slow_map
+from torch import nn
+
+from mmerf.core.accumulate import Accumulator
+from mmerf.core.errors import MeasurementError
+from mmerf.core.measurement import Measurement
+from mmerf.core.retry import in_parts, is_out_of_memory
+
+
+class NoMemoryBack(torch.autograd.Function):
+    """Runs out of memory in the backward pass of large batches."""
+
+    @staticmethod
+    def forward(ctx, x, most):
+        ctx.most = most
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        if len(gradient) > ctx.most:
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried 2 GiB')
+        return gradient, None
+
+
+class Tight(nn.Module):
+    """A net that has memory for a number of images at once."""
+
+    def __init__(self, most, where):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.bn = nn.BatchNorm2d(4)
+        self.most, self.where = most, where
+        self.tried, self.held, self.alive = [], [], []
+
+    def forward(self, x):
+        gc.collect(0)
+        self.alive.append(sum(ref() is not None for ref in self.held))
+        self.tried.append(len(x))
+        y = self.conv(x)
+        self.held.append(weakref.ref(y))
+        if self.where == 'backward':
+            y = NoMemoryBack.apply(y, self.most)
+        elif len(x) > self.most:
+            raise torch.OutOfMemoryError('CUDA out of memory. Tried 2 GiB')
+        return self.bn(y)
+
+
+WHERE = ('forward', 'backward')
+
+
+@pytest.mark.parametrize('where', WHERE)
+@pytest.mark.parametrize('most', [1, 2, 3])
+def test_the_batch_is_halved_and_the_map_is_the_same(where, most):
+    net = Tight(most, where).train()
+    images = images_like(7, 12, 10)
+    measurement = Measurement(net, ['bn'])
+    measurement.update(images, lambda x, metas: net(x))
+    sizes = {1: [7, 3, 1] + [1] * 6, 2: [7, 3, 1], 3: [7, 3, 3, 1]}
+    assert net.tried[: len(sizes[most])] == sizes[most]
+    assert measurement.batch_size == {1: 1, 2: 1, 3: 3}[most]
+    result = measurement.compute()['bn']
+    assert result.num_images == measurement.seen == 7
+    net.eval()
+    plain = slow_map(images, lambda x: centre_score(net.bn(net.conv(x))))
+    assert np.abs(result.map - plain).max() <= 1e-6 * plain.max()
+    # what is left of a failed pass when the next one starts: nothing
+    assert not any(net.alive)
+    assert 'forward' not in net.bn.__dict__
+
+
+@pytest.mark.parametrize('where', WHERE)
+def test_one_image_that_does_not_fit_gives_up_and_leaves_no_trace(where):
+    net = Tight(0, where).train()
+    measurement = Measurement(net, ['bn'])
+    with pytest.raises(torch.OutOfMemoryError, match='CUDA out of memory'):
+        measurement.update(images_like(4, 6, 6), lambda x, metas: net(x))
+    assert net.tried == [4, 2, 1]
+    assert measurement.seen == 0 and not measurement.accumulators
+    assert net.training and net.bn.training
+    assert all(p.requires_grad and p.grad is None for p in net.parameters())
+    assert 'forward' not in net.bn.__dict__
+
+
+def test_the_rest_goes_on_in_the_size_that_fitted():
+    net = Tight(2, 'forward')
+    measurement = Measurement(net, ['bn'])
+    for _ in range(2):
+        measurement.update(images_like(4, 6, 6), lambda x, metas: net(x))
+    assert net.tried == [4, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize(
+    ('error', 'yes'),
+    [
+        (MemoryError('Unable to allocate 3 GiB'), True),
+        (torch.OutOfMemoryError('HIP out of memory'), True),
+        (RuntimeError("DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError('CUDNN_STATUS_ALLOC_FAILED'), True),
+        (RuntimeError('sizes of tensors must match'), False),
+        (ValueError('out of memory'), False),
+        (KeyboardInterrupt('out of memory'), False),
+    ],
+)
+def test_what_says_that_memory_ran_out(error, yes):
+    assert is_out_of_memory(error) == yes
+
+
+@pytest.mark.parametrize('error', [RuntimeError('shape'), KeyboardInterrupt()])
+def test_nothing_else_is_tried_again(error):
+    tried = []
+
+    def measure(part):
+        tried.append(part)
+        raise error
+
+    with pytest.raises(type(error)):
+        in_parts(measure, 4, None)
+    assert tried == [slice(0, 4)]
+
+
+def test_no_image_is_added_twice_where_adding_ran_out(monkeypatch):
+    """Half of a pass is in the mean by then: the measurement ends."""
+    net = nn.Sequential(nn.Conv2d(3, 2, 1))
+    measurement = Measurement(net, ['0'])
+    added = []
+
+    def update(self, *args):
+        added.append(1)
+        if len(added) == 2:
+            raise MemoryError('Unable to allocate 3 GiB')
+
+    monkeypatch.setattr(Accumulator, 'update', update)
+    with pytest.raises(MeasurementError, match='out of memory while adding'):
+        measurement.update(images_like(4, 6, 6))
+    assert len(added) == 2

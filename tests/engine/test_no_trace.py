@@ -1,0 +1,189 @@
+"""A training with the hook is, bit for bit, the training without it.
+
+Seven kinds of training in eight runs: any two of them meet in every
+combination (the orthogonal array L8).
+"""
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from conftest import FCN, SEGFORMER, config_of
+from mmengine.optim import AmpOptimWrapper
+from traces import differing, of_model, of_process, of_run
+
+from mmerf.core.targets import TARGETS
+from mmerf.engine import logging
+from mmerf.engine.hooks import erf_hook
+
+ERF = dict(type='ERFHook', num_images=3, initial=True)
+WITNESS = dict(type='Witness')
+FACTORS = ('epochs', 'ema', 'amp', 'accumulate', 'checkpoint', 'droppath',
+           'workers')  # fmt: skip
+ROWS = [
+    (a, b, c, a ^ b, a ^ c, b ^ c, a ^ b ^ c)
+    for a, b, c in itertools.product((0, 1), repeat=3)
+]
+
+
+def test_any_two_kinds_of_training_meet_in_every_combination():
+    for one, other in itertools.combinations(range(len(FACTORS)), 2):
+        assert len({(row[one], row[other]) for row in ROWS}) == 4
+
+
+def changes_of(row):
+    """Hooks and settings of a kind of training."""
+    on = {name for name, value in zip(FACTORS, row, strict=True) if value}
+    model = dict(SEGFORMER if 'droppath' in on else FCN)
+    model['backbone'] = dict(model['backbone'], with_cp='checkpoint' in on)
+    model['decode_head'] = dict(model['decode_head'], dropout_ratio=0.3)
+    base = config_of('/', '/')
+    wrapper = dict(optimizer=dict(type='AdamW', lr=0.01))
+    if 'amp' in on:
+        wrapper.update(type='AmpOptimWrapper', dtype='bfloat16')
+    if 'accumulate' in on:
+        wrapper.update(accumulative_counts=3)
+    changes = dict(
+        model=model,
+        optim_wrapper=wrapper,
+        randomness=dict(seed=3, deterministic='workers' in on),
+        backends=[dict(type='LocalVisBackend')],
+    )
+    if 'epochs' in on:
+        changes.update(
+            train_cfg=dict(by_epoch=True, max_epochs=2, val_interval=1),
+            log_processor=dict(by_epoch=True),
+            default_hooks=dict(
+                logger=dict(type='LoggerHook', interval=1),
+                checkpoint=dict(type='CheckpointHook', interval=9),
+            ),
+        )
+    else:
+        changes['default_hooks'] = dict(
+            base.default_hooks,
+            checkpoint=dict(type='CheckpointHook', interval=9),
+        )
+    hooks = [dict(type='EMAHook', momentum=0.3)] if 'ema' in on else []
+    return [*hooks, WITNESS], changes, on
+
+
+def loaders(cfg, on):
+    """Data that is drawn at random, in workers where asked."""
+    flip = dict(type='RandomFlip', prob=0.5)
+    cfg.train_dataloader.dataset.pipeline.insert(2, flip)
+    if 'epochs' in on:
+        cfg.train_dataloader.sampler = dict(
+            type='DefaultSampler', shuffle=True
+        )
+    if 'workers' in on:
+        for name in ('train_dataloader', 'val_dataloader'):
+            cfg[name].num_workers = 1
+            cfg[name].persistent_workers = True
+    return cfg
+
+
+@pytest.fixture
+def train(data_root, tmp_path, monkeypatch):
+    """Train and return what the training left."""
+    from mmengine.optim.optimizer import amp_optimizer_wrapper
+    from mmengine.runner import Runner
+
+    # mmengine offers it on accelerators only; bfloat16 runs on a CPU too.
+    monkeypatch.setattr(
+        amp_optimizer_wrapper, 'is_cuda_available', lambda: True
+    )
+    assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
+    made = []
+
+    def run(hooks, changes, on):
+        work_dir = tmp_path / f'{len(made)}_{tmp_path.name}'
+        cfg = config_of(data_root, work_dir, hooks=hooks, **changes)
+        cfg.experiment_name = str(work_dir)
+        made.append(Runner.from_cfg(loaders(cfg, on)))
+        made[-1].train()
+        return of_run(made[-1])
+
+    yield run
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.deterministic = False
+    torch.backends.cudnn.benchmark = False
+
+
+@pytest.mark.parametrize('row', ROWS, ids=lambda row: ''.join(map(str, row)))
+def test_training_is_bit_identical_with_and_without(row, train, monkeypatch):
+    hooks, changes, on = changes_of(row)
+    if on:  # the first row finds theory and draws pictures as well
+        monkeypatch.setattr(erf_hook, 'add_theory', lambda m: None)
+        monkeypatch.setattr(
+            logging, '_picture', lambda *a: np.zeros((4, 4, 3), np.uint8)
+        )
+    measured = count_passes(monkeypatch)
+    ours = train([*hooks, ERF], changes, on)
+    assert len(measured) >= 3  # before training and at two validations
+    measured.clear()
+    theirs = train(hooks, changes, on)
+    assert not measured
+    assert differing(ours, theirs) == []
+    losses = [line for line in ours['losses'] if 'loss' in line]
+    assert len(losses) == len(ours['batches']) == 4
+    waits = ours['waiting'][::2]  # before each validation
+    assert ours['waiting'][1::2] == waits
+    if 'accumulate' in on:  # of three counts, two are in
+        assert any(gradient is not None for gradient in waits[0])
+
+
+def count_passes(monkeypatch):
+    passes = []
+    kept = erf_hook.Measurement.update
+
+    def update(self, inputs, *args):
+        passes.append(len(inputs))
+        return kept(self, inputs, *args)
+
+    monkeypatch.setattr(erf_hook.Measurement, 'update', update)
+    return passes
+
+
+ERRORS = [RuntimeError, torch.OutOfMemoryError, KeyboardInterrupt]
+
+
+@pytest.mark.parametrize('error', ERRORS)
+def test_nothing_is_left_on_the_model_of_a_run(
+    error, make_runner, monkeypatch
+):
+    """Whatever a measurement ends with, at the moment that it ends."""
+    seen = []
+
+    class Failing:
+        definition = 'fails'
+
+        def __call__(self, output, context):
+            seen.append(context.layer)
+            raise error('failed')
+
+    def middle(self, *args):
+        before = of_model(self.model), of_process()
+        try:
+            kept(self, *args)
+        finally:
+            after = of_model(self.model), of_process()
+            seen.append(differing(before[0], after[0]))
+            seen.append(differing(before[1], after[1]))
+
+    kept = erf_hook.Measurement.update
+    monkeypatch.setattr(erf_hook.Measurement, 'update', middle)
+    monkeypatch.setitem(TARGETS, 'Failing', Failing)
+    runner = make_runner(
+        [{**ERF, 'initial': False, 'target': dict(type='Failing')}],
+        backends=[dict(type='LocalVisBackend')],
+    )
+    if error is KeyboardInterrupt:
+        with pytest.raises(KeyboardInterrupt):
+            runner.train()
+        assert runner.iter == 2
+    else:
+        runner.train()
+        assert runner.iter == 4
+    assert 'backbone[0]' in seen and seen.count([]) >= 2
+    assert all(not item for item in seen if isinstance(item, list))
