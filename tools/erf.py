@@ -26,11 +26,13 @@ from mmerf.plots.style import CMAP, check_cmap
 
 try:
     from mmerf.apis import layers_from_config, run_erf
+    from mmerf.apis.launch import LAUNCHERS, join_processes
     from mmerf.apis.report import write_report
     from mmerf.apis.tables import layers_table, results_table, shapes_table
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
 from mmengine.config import DictAction
+from mmengine.dist import is_main_process
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -68,6 +70,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--device', help='default: cuda where there is one, else cpu')
     add('--no-theory', action='store_true', help='no theoretical fields')
     add('--seed', type=int, default=0)
+    add('--launcher', choices=LAUNCHERS, default='none')
+    add('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     add(
         '--trust-checkpoint',
         action='store_true',
@@ -112,6 +116,8 @@ def main(argv: list[str] | None = None) -> int:
     piped = not sys.stdout.isatty()
     console = Console(width=140 if piped else None, highlight=False)
     try:
+        join_processes(args.launcher)
+        console.quiet = not is_main_process()
         if args.list_layers:
             layers = layers_from_config(
                 args.config,
@@ -163,6 +169,8 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             progress=tell,
             say=lambda text: console.print(text, markup=False),
         )
+    if not is_main_process():
+        return 0
     try:
         files = write_report(
             run,

@@ -12,6 +12,8 @@ import mmcv
 import mmengine
 import mmseg
 from mmengine.config import Config
+from mmengine.dataset import DefaultSampler
+from mmengine.dist import all_gather_object, get_world_size
 
 from ..core.errors import (
     BatchError,
@@ -25,6 +27,7 @@ from ..core.question import build_question, needs_labels
 from ..core.result import ERFResult
 from ..core.retry import is_out_of_memory
 from ..core.statistics import SHARES
+from ..engine.ranks import gathered
 from ..engine.segmentor import prepare
 from ..engine.selection import check_num_images, check_order, chosen_indices
 from ..engine.session import measure_prepared
@@ -127,7 +130,8 @@ def run_erf(
             50 % and 99 % of every layer have a relative standard error of at
             most ``tolerance``, with at most ``max_images``.
         order (str): ``'even'`` over the dataset, or the ``'first'`` images.
-        batch_size (int, optional): Images in one pass; None for 1.
+        batch_size (int, optional): Images in one pass; None for as many as
+            memory holds.
         target, attribution, shares, amp: See :func:`mmerf.measure_erf`.
         theory (bool): Also find every layer's theoretical receptive field.
         seed (int): Of initial weights and of whatever is drawn.
@@ -173,13 +177,29 @@ def run_erf(
         )
     choose = spread_indices if enough else chosen_indices
     indices = choose(len(source.paths), number, order)
-    for batch in source.batches(indices, batch_size or 1):
-        _measure(measurement, batch, source)
-        if progress is not None:
-            done = measurement.seen + len(source.skipped)
-            progress(done, len(indices))
-        if enough and enough.met(measurement):
-            break
+    if enough and get_world_size() > 1:
+        raise ConfigError(
+            "num_images='auto' runs in one process; give a number"
+        )
+    failure = None
+    try:
+        for batch in source.batches(_own(indices), batch_size or 1):
+            _measure(measurement, batch, source)
+            if progress is not None:
+                done = measurement.seen + len(source.skipped)
+                progress(
+                    min(done * get_world_size(), len(indices)), len(indices)
+                )
+            if enough and enough.met(measurement):
+                break
+    except Exception as error:
+        if get_world_size() == 1:
+            raise
+        failure = error
+    for every in gathered(measurement, failure):
+        raise every
+    for skipped in all_gather_object(source.skipped):
+        source.skipped.update(skipped)
     if not measurement.seen:
         reasons = '; '.join(f'{p}: {r}' for p, r in source.skipped.items())
         raise ImageError(
@@ -208,6 +228,12 @@ def run_erf(
     ]
     notes += _zero_notes(results)
     return ERFRun(results, source.skipped, notes, absent, provenance)
+
+
+def _own(indices: Sequence[int]) -> list[int]:
+    """The images of one rank, dealt out as a validation's sampler does."""
+    sampler = DefaultSampler(indices, shuffle=False, round_up=False)
+    return [indices[place] for place in sampler]
 
 
 def _measure(

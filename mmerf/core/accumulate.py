@@ -172,16 +172,11 @@ class Accumulator:
         Source: Chan, Golub, LeVeque 1979, the pairwise update of mean and
         summed squared deviation.
         """
-        self.excluded += other.excluded
-        self.profiles += other.profiles
-        self.absent += other.absent
-        if other.count == 0:
-            return
-        if self.count == 0:
+        if other.count and not self.count:
             self._mean = other._mean.copy()
             self._squares = other._squares.copy()
-            self._anchor, self._fraction = other._anchor, other._fraction
-        else:
+            self._anchor = other._anchor
+        elif other.count:
             mean, squares = self._onto_common_canvas(other)
             total = self.count + other.count
             delta = mean - self._mean
@@ -190,12 +185,20 @@ class Accumulator:
             delta *= self.count * other.count / total
             self._squares += squares
             self._squares += delta
-            weight = other.count / total
+        self.count_in(other)
+
+    def count_in(self, other: Accumulator) -> None:
+        """Add all that another accumulator has gathered but the maps."""
+        self.excluded += other.excluded
+        self.profiles += other.profiles
+        self.absent += other.absent
+        self.count += other.count
+        if self.count:
+            weight = other.count / self.count
             self._fraction = (
                 self._fraction[0] * (1 - weight) + other._fraction[0] * weight,
                 self._fraction[1] * (1 - weight) + other._fraction[1] * weight,
             )
-        self.count += other.count
         self.zero_score_images += other.zero_score_images
         self.zero_score_units += other.zero_score_units
         self.units += other.units
@@ -208,22 +211,22 @@ class Accumulator:
         """Grow the own canvas; return the other's arrays laid on it."""
         before, after = (
             [max(pair) for pair in zip(mine, theirs, strict=True)]
-            for mine, theirs in zip(self._reach(), other._reach(), strict=True)
+            for mine, theirs in zip(self.reach(), other.reach(), strict=True)
         )
-        self._mean, self._squares = self._laid_on(before, after)
+        self._mean, self._squares = self.laid_on(before, after)
         self._anchor = (before[0], before[1])
-        return other._laid_on(before, after)
+        return other.laid_on(before, after)
 
-    def _reach(self) -> tuple[list[int], list[int]]:
+    def reach(self) -> tuple[list[int], list[int]]:
         """Rows and columns before the anchor, and from it on."""
         shape = self._mean.shape
         return list(self._anchor), [shape[i] - self._anchor[i] for i in (0, 1)]
 
-    def _laid_on(
+    def laid_on(
         self, before: Sequence[int], after: Sequence[int]
     ) -> list[np.ndarray]:
         """Mean and squares on a canvas of that reach about the anchor."""
-        mine = self._reach()
+        mine = self.reach()
         pads = [
             (before[i] - mine[0][i], after[i] - mine[1][i]) for i in (0, 1)
         ]
@@ -244,7 +247,7 @@ class Accumulator:
         All of the size that holds every image's whole frame.
         """
         top, below, left, right = self._extent()
-        mean, squares = self._laid_on((top, left), (below, right))
+        mean, squares = self.laid_on((top, left), (below, right))
         if self.count > 1:
             stderr = np.sqrt(squares / (self.count - 1) / self.count)
         else:

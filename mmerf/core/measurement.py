@@ -21,6 +21,7 @@ from .precision import precision
 from .preserve import preserved
 from .provenance import aligned_at, in_words
 from .question import build_question, needs_labels
+from .reduction import Add, Gather, reduced
 from .result import ERFResult
 from .results import result_of
 from .retry import in_parts, not_retried
@@ -193,28 +194,23 @@ class Measurement:
             gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(inputs)
 
-    def state(self) -> dict:
-        """What was gathered, as another process's ``set_states`` takes it."""
-        return {
-            'seen': self.seen,
-            'accumulators': self.accumulators,
-            'grids': self.grids,
-            'input_kind': self.input_kind,
-            'input_shape': self.input_shape,
-        }
+    def reduce(self, gather: Gather, add: Add) -> None:
+        """Merge with the measurements of other processes.
 
-    def set_states(self, states: Sequence[Mapping]) -> None:
-        """Replace what was gathered by what all these states hold."""
-        self.seen, self.accumulators, self.grids = 0, {}, {}
-        for state in states:
-            self.seen += state['seen']
-            if state['seen']:
-                self.input_kind = state['input_kind']
-                self.input_shape = state['input_shape']
-            for key, accumulator in state['accumulators'].items():
-                mine = self.accumulators.setdefault(key, Accumulator())
-                mine.merge(accumulator)
-                self.grids.setdefault(key, set()).update(state['grids'][key])
+        Every process calls this at the same time; see
+        :func:`mmerf.core.reduction.reduced`.
+        """
+        every = gather(
+            (self.seen, self.input_kind, self.input_shape, self.grids)
+        )
+        self.accumulators = reduced(self.accumulators, gather, add)
+        self.seen, self.grids = 0, {}
+        for seen, kind, shape, grids in every:
+            self.seen += seen
+            if seen:
+                self.input_kind, self.input_shape = kind, shape
+            for key, some in grids.items():
+                self.grids.setdefault(key, set()).update(some)
 
     def compute(
         self, provenance: Mapping | None = None

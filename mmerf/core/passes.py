@@ -218,7 +218,9 @@ class Passes:
             self._planner = Planner(self.model, self.capture, target)
         try:
             plan = self._planner.plan(
-                lambda x: forward(x, [0]), _generic(images[:1]), self._room
+                lambda x: forward(x, [0] * len(x)),
+                _generic(images[:1]),
+                self._room,
             )
         except _FAILURES:
             plan = whole

@@ -86,17 +86,23 @@ class Planner:
             search = FieldSearch(self.known.only(fitting), run, image)
             fields = search.fields(fitting)
             self._remember(fitting, fields, size)
+        device = image.device.type
         while True:
             chosen = {
                 key: replace(fitting[key], field=seen)
                 for key, seen in fields.items()
                 if key not in self.refused
             }
-            plan = self._choice(places, chosen, size, room, image.device.type)
+            plan = self._choice(places, chosen, size, room, device)
             wrong = self._wrong(plan, run, image, size)
             if not wrong:
                 return plan
-            self.refused |= wrong
+            # Once more with room: what was dead on the strips may live here.
+            wider = self._choice(places, chosen, size, room + 1, device)
+            again = self._wrong(wider, run, image, size)
+            if not again:
+                return wider
+            self.refused |= again
 
     @property
     def order(self) -> list[str]:

@@ -6,12 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from mmengine.dist import all_gather_object, get_rank, get_world_size
+from mmengine.dist import get_world_size
 from torch import nn
 
-from ..core.errors import ERFError, MeasurementError
+from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
 from ..core.retry import released
+from .ranks import gathered
 from .segmentor import PreparedBatch, prepare
 from .selection import Selection
 
@@ -110,30 +111,7 @@ class Session:
         Returns:
             list[Exception]: The failures of all ranks, the own one first.
         """
-        failures = [] if self.failure is None else [self.failure]
-        if get_world_size() > 1:
-            every = all_gather_object(
-                (_portable(self.failure), self.measurement.state())
-            )
-            failures += [
-                _told(rank, failure)
-                for rank, (failure, _) in enumerate(every)
-                if failure is not None and rank != get_rank()
-            ]
-            self.measurement.set_states([state for _, state in every])
+        failures = gathered(self.measurement, self.failure)
         if not failures and not self.measurement.seen:
             failures.append(MeasurementError('there was no image to measure'))
         return failures
-
-
-def _portable(failure: Exception | None) -> Exception | str | None:
-    """A failure that pickles: mmerf's own as it is, others as text."""
-    if failure is None or isinstance(failure, ERFError):
-        return failure
-    return f'{type(failure).__name__}: {failure}'
-
-
-def _told(rank: int, failure: Exception | str) -> Exception:
-    if isinstance(failure, str):
-        return MeasurementError(f'rank {rank}: {failure}')
-    return failure

@@ -1,0 +1,47 @@
+"""Starting several processes that measure together."""
+
+from __future__ import annotations
+
+import torch
+from mmengine.dist import init_dist, is_distributed
+
+from ..core.errors import ConfigError
+
+LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
+
+
+def join_processes(launcher: str) -> None:
+    """Join the other processes that a launcher has started.
+
+    On GPUs they talk over NCCL; without, over gloo.
+
+    Args:
+        launcher (str): One of ``LAUNCHERS``; ``'none'`` stays alone.
+
+    Raises:
+        ConfigError: If there is no such launcher, or it did not start this
+            process.
+    """
+    if launcher not in LAUNCHERS:
+        raise ConfigError(
+            f'launcher is one of {", ".join(LAUNCHERS)}, not {launcher!r}'
+        )
+    if launcher == 'none' or is_distributed():
+        return
+    gpus = torch.cuda.is_available()
+    set_device = torch.cuda.set_device
+    try:
+        if not gpus:  # mmengine picks a GPU whether there is one or not
+            torch.cuda.set_device = _no_device  # type: ignore[assignment]
+        init_dist(launcher, backend='nccl' if gpus else 'gloo')
+    except (KeyError, ValueError) as error:
+        raise ConfigError(
+            f'launcher {launcher!r} did not start this process ({error} is '
+            'not set); use tools/dist_erf.sh CONFIG CHECKPOINT GPUS'
+        ) from error
+    finally:
+        torch.cuda.set_device = set_device
+
+
+def _no_device(device: object) -> None:
+    """There is none to choose."""
