@@ -36,6 +36,7 @@ from .auto import Enough, spread_indices
 from .config import load_config, one_line
 from .images import ImageSource, open_images
 from .model import build_model
+from .notes import checkpoint_notes, zero_notes
 
 
 @dataclass
@@ -207,7 +208,7 @@ def run_erf(
             f'measured: {reasons[:400]}'
         )
     provenance = _provenance(config, cfg, loaded, model, seed)
-    notes = _notes(checkpoint, loaded)
+    notes = checkpoint_notes(checkpoint, loaded)
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
     notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
@@ -226,7 +227,7 @@ def run_erf(
         f'{layer}: left out as not finite: {", ".join(names[:5])}'
         for layer, names in measurement.excluded().items()
     ]
-    notes += _zero_notes(results)
+    notes += zero_notes(results)
     return ERFRun(results, source.skipped, notes, absent, provenance)
 
 
@@ -270,35 +271,6 @@ def _name_of(data_batch: Mapping) -> str:
     sample = (data_batch.get('data_samples') or [None])[0]
     meta = getattr(sample, 'metainfo', {})
     return str(meta.get('img_path', 'an image'))
-
-
-def _zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
-    """Say which maps hold zeros, and how to avoid that."""
-    return [
-        f'{layer}: no channel of the unit was positive in '
-        f'{result.zero_score_images} of {result.num_images} image(s), which '
-        "count as zero maps; target=dict(type='CentreUnit', relu=False) "
-        'scores them too'
-        for layer, result in results.items()
-        if result.zero_score_images
-    ]
-
-
-def _notes(checkpoint: Any, loaded: Mapping) -> list[str]:
-    if checkpoint is None:
-        return [
-            "no checkpoint: measured at the config's own initial weights "
-            '(nothing was fetched; pretrained parts are random)'
-        ]
-    notes = []
-    for kind in ('missing', 'unexpected'):
-        keys = loaded[kind]
-        if keys:
-            notes.append(
-                f'{len(keys)} weight(s) {kind} in the checkpoint, first '
-                f'{keys[0]}'
-            )
-    return notes
 
 
 def _provenance(

@@ -11,7 +11,6 @@ from torch import Tensor
 from .input_gradient import (
     InputGradient,
     LayerMaps,
-    check_gradient,
     input_gradients,
     reduced,
 )
@@ -50,7 +49,6 @@ class SmoothGrad(InputGradient):
         relu: bool | None = None,
     ) -> None:
         super().__init__(part, channels, relu)
-        check_gradient(part, channels)
         self.std = check_positive(std, 'std', zero=True)
         self.samples = check_number(samples, 'samples')
         self._generator = torch.Generator().manual_seed(seed)

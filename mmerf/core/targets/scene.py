@@ -113,6 +113,8 @@ def bind(
         with torch.no_grad():
             output = run(images.clone())
         predictions, count = predicted(output, len(images), _threshold(model))
+    if classes is not None and len(classes) != count:
+        classes = None  # the names of another model's classes
     return Bound(target, Scene(predictions, labels, classes, count))
 
 

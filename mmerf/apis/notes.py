@@ -1,0 +1,45 @@
+"""What a user should know of a run, a sentence each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..core.result import ERFResult
+
+
+def zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
+    """Say which maps hold zeros, and how to avoid that."""
+    notes = []
+    for layer, result in results.items():
+        if result.units > result.num_images and result.zero_score_units:
+            where = f'{result.zero_score_units} of {result.units} unit(s)'
+        elif result.zero_score_images:
+            where = f'{result.zero_score_images} of {result.num_images}'
+            where = f'the unit in {where} image(s)'
+        else:
+            continue
+        notes.append(
+            f'{layer}: no channel was positive at {where}, which count as '
+            "zero maps; target=dict(type='CentreUnit', relu=False) scores "
+            'them too'
+        )
+    return notes
+
+
+def checkpoint_notes(checkpoint: Any, loaded: Mapping) -> list[str]:
+    """Say what was measured without a checkpoint, or does not fit in one."""
+    if checkpoint is None:
+        return [
+            "no checkpoint: measured at the config's own initial weights "
+            '(nothing was fetched; pretrained parts are random)'
+        ]
+    notes = []
+    for kind in ('missing', 'unexpected'):
+        keys = loaded[kind]
+        if keys:
+            notes.append(
+                f'{len(keys)} weight(s) {kind} in the checkpoint, first '
+                f'{keys[0]}'
+            )
+    return notes
