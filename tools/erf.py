@@ -5,17 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TimeRemainingColumn,
-)
 
 from mmerf.core.attributions import ATTRIBUTIONS
 from mmerf.core.errors import ConfigError, ERFError
@@ -26,6 +18,7 @@ from mmerf.plots.style import CMAP, check_cmap
 
 try:
     from mmerf.apis import layers_from_config, run_erf
+    from mmerf.apis.progress import progress
     from mmerf.apis.report import write_report
     from mmerf.apis.tables import layers_table, results_table, shapes_table
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
@@ -76,24 +69,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def number_or_auto(text: str) -> int | str:
     """What --num-images takes."""
     return text if text == 'auto' else int(text)
-
-
-@contextmanager
-def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, plain lines elsewhere."""
-    if not console.is_terminal:
-        yield (
-            lambda done, total: (
-                console.print(f'{done}/{total} images')
-                if done == total or done % max(total // 5, 1) == 0
-                else None
-            )
-        )
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress('images', *columns, console=console) as bar:
-        task = bar.add_task('images', total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def main(argv: list[str] | None = None) -> int:

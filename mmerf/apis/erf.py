@@ -106,6 +106,7 @@ def run_erf(
     theory: bool = True,
     seed: int = 0,
     trust_checkpoint: bool = False,
+    partial_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
@@ -122,6 +123,7 @@ def run_erf(
         theory (bool): Also find every layer's theoretical receptive field.
         seed (int): Of initial weights and of whatever is drawn.
         trust_checkpoint (bool): Allow a checkpoint that runs code.
+        partial_checkpoint (bool): Load what fits of it, and say the rest.
         cfg_options (mapping, optional): Settings to override, by dotted key.
         progress (callable, optional): Told (images done, images in all).
         say (callable): Told what takes long next, a line each.
@@ -143,6 +145,7 @@ def run_erf(
         device=device,
         seed=seed,
         trust_checkpoint=trust_checkpoint,
+        partial=partial_checkpoint,
     )
     measurement = Measurement(
         model,
@@ -238,15 +241,12 @@ def _notes(checkpoint: Any, loaded: Mapping) -> list[str]:
             "no checkpoint: measured at the config's own initial weights "
             '(nothing was fetched; pretrained parts are random)'
         ]
-    notes = []
-    for kind in ('missing', 'unexpected'):
-        keys = loaded[kind]
-        if keys:
-            notes.append(
-                f'{len(keys)} weight(s) {kind} in the checkpoint, first '
-                f'{keys[0]}'
-            )
-    return notes
+    return [
+        f'{len(loaded[kind])} weight(s) {kind} in the checkpoint, first '
+        f'{", ".join(loaded[kind][:5])}'
+        for kind in ('missing', 'unexpected', 'reshaped')
+        if loaded[kind]
+    ]
 
 
 def _provenance(
