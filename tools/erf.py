@@ -52,6 +52,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--amp', choices=('bfloat16', 'float16'), help='default: float32')
     add('--normalization', choices=list(NORMALIZATIONS), default='power')
     add('--cmap', default=CMAP, help='any matplotlib colour map')
+    add('--over-image', action='store_true', help='on the mean image')
     add('--format', choices=('png', 'pdf', 'svg'), default='png')
     add('--out-dir', help='default: work_dirs/<config>/erf')
     add('--device', help='default: cuda where there is one, else cpu')
@@ -134,6 +135,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             normalization=args.normalization,
             cmap=args.cmap,
             suffix=args.format,
+            over_image=args.over_image,
         )
     except OSError as error:
         raise ConfigError(
@@ -146,7 +148,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         console.print(f'note: {note}', markup=False)
     console.print(results_table(run.results))
     console.print(shapes_table(run.results))
-    for path in files[:2]:
+    for path in files[:3]:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
     each = f'one .npz and one .{args.format}'
     console.print(

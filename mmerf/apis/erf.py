@@ -11,6 +11,7 @@ from typing import Any
 import mmcv
 import mmengine
 import mmseg
+import numpy as np
 import torch
 from mmengine.config import Config
 
@@ -25,6 +26,7 @@ from ..engine.theory import add_theory
 from .auto import Enough, spread_indices
 from .config import load_config, one_line
 from .images import ImageSource, open_images
+from .mean_image import MeanImage
 from .model import build_model
 
 
@@ -37,12 +39,15 @@ class ERFRun:
         skipped (dict[str, str]): Images that were left out, and why.
         notes (list[str]): What the user should know, a sentence each.
         provenance (dict): Config, checkpoint, device, versions.
+        image (np.ndarray, optional): Mean brightness of the images, of the
+            maps' (H, W), where they have one size.
     """
 
     results: dict[str, ERFResult]
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     provenance: dict = field(default_factory=dict)
+    image: np.ndarray | None = None
 
 
 def erf_from_config(
@@ -159,7 +164,9 @@ def run_erf(
     )
     choose = spread_indices if enough else chosen_indices
     indices = choose(len(source.paths), number, order)
+    mean = MeanImage()
     for batch in source.batches(indices, batch_size or 1):
+        mean.add(batch['inputs'])
         _measure(measurement, batch, source)
         if progress is not None:
             done = measurement.seen + len(source.skipped)
@@ -191,7 +198,10 @@ def run_erf(
         for layer, names in measurement.excluded().items()
     ]
     notes += _zero_notes(results)
-    return ERFRun(results, source.skipped, notes, provenance)
+    whole = measurement.input_kind == 'whole image'
+    shape = next(iter(results.values())).map.shape
+    image = mean.grey(shape, input_size is not None) if whole else None
+    return ERFRun(results, source.skipped, notes, provenance, image)
 
 
 def _measure(

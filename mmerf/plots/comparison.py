@@ -63,17 +63,17 @@ def plot_comparison(
         fig = Figure(
             figsize=(
                 figure_width(len(columns), width),
-                (height + 0.35) * len(runs) + 0.8,
+                (height + 0.42) * len(runs) + 0.65,
             ),
             dpi=150,
         )
-        fig.set_layout_engine('constrained')
+        fig.set_layout_engine('compressed')
         axes = fig.subplots(len(runs), len(columns), squeeze=False)
         for row, (name, run) in zip(axes, runs.items(), strict=True):
             last = row[0] is axes[-1, 0]
             for ax, layer in zip(row, columns, strict=True):
                 if layer not in run:
-                    _gap(ax, 'no such layer' if run else '')
+                    _gap(ax, 'no such layer' if run else '', extent)
                     continue
                 result = run[layer]
                 shown = draw_map(
@@ -83,16 +83,10 @@ def plot_comparison(
                 sides_below(ax, result, shares, per_line=1)
                 ax.set_ylabel('')
                 ax.tick_params(labelleft=ax is row[0], labelbottom=last)
-            row[0].set_ylabel('\n'.join(wrap(name, int(height * 15))))
+            row[0].set_ylabel(_wrapped_name(name, height), fontsize=7.5)
             if not run:
                 why = (gaps or {}).get(name, 'no result')
-                row[0].text(
-                    0,
-                    0.5,
-                    '\n'.join(wrap(why, int(15 * width * len(columns)))),
-                    transform=row[0].transAxes,
-                    va='center',
-                )
+                _say(row[0], f'not measured: {why}', width * len(columns))
         for ax, layer in zip(axes[0], columns, strict=True):
             ax.set_title(wrapped(layer, width))
         shared_bar(fig, shown, list(axes.ravel()), normalization)
@@ -136,9 +130,11 @@ def _same_extent(
     ax.set_facecolor('#b0b0b0')
 
 
-def _gap(ax: Axes, text: str) -> None:
-    """An empty panel that keeps its row's label."""
-    ax.set(xticks=[], yticks=[])
+def _gap(ax: Axes, text: str, extent: tuple[float, ...]) -> None:
+    """An empty panel of the others' form, that keeps its row's label."""
+    above, below, left, right = extent
+    ax.set(xticks=[], yticks=[], aspect='equal')
+    ax.set(xlim=(0, left + right), ylim=(above + below, 0))
     for spine in ax.spines.values():
         spine.set_visible(False)
     ax.text(
@@ -149,4 +145,28 @@ def _gap(ax: Axes, text: str) -> None:
         ha='center',
         va='center',
         color='#555555',
+    )
+
+
+def _say(ax: Axes, text: str, width: float) -> None:
+    """A sentence across a row of panels, of a width in inches."""
+    lines = wrap(text, int(14 * width))
+    said = ax.text(
+        0, 0.5, '\n'.join(lines), transform=ax.transAxes, va='center'
+    )
+    said.set_in_layout(False)
+    ax.set_zorder(2)  # over the empty panels beside it
+
+
+def _wrapped_name(name: str, height: float) -> str:
+    """A run's name beside its row: settings on lines of their own."""
+    longest = max(int(height * 18), 10)
+    if len(name) <= longest:
+        return name
+    parts = name.split(', ')
+    parts = [part + ',' for part in parts[:-1]] + parts[-1:]
+    return '\n'.join(
+        line
+        for part in parts
+        for line in wrap(part, longest, break_long_words=False)
     )

@@ -57,11 +57,11 @@ def plot_layers(
         fig = Figure(
             figsize=(
                 figure_width(columns, width),
-                (height + 0.75) * rows + 0.4,
+                (height + 0.72) * rows + 0.45,
             ),
             dpi=150,
         )
-        fig.set_layout_engine('constrained')
+        fig.set_layout_engine('compressed')
         grid = fig.subplots(rows, columns, squeeze=False).ravel()
         for ax in grid[count:]:
             ax.set_axis_off()
@@ -74,6 +74,7 @@ def plot_layers(
             sides_below(ax, result)
             if number % columns:
                 ax.set_ylabel('')
+                ax.tick_params(labelleft=len(set(shapes)) > 1)
         shared_bar(fig, shown, grid, normalization)
         shared_legend(fig, results.values())
         if title:

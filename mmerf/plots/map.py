@@ -55,14 +55,14 @@ def plot_map(
     height, width = result.map.shape
     panel = 2.35 * min(max(height / width, 0.4), 1.8)
     with style():
-        fig = Figure(figsize=(COLUMN, panel + 1.15), dpi=150)
-        fig.set_layout_engine('constrained')
+        fig = Figure(figsize=(COLUMN, panel + 1.0), dpi=150)
+        fig.set_layout_engine('compressed')
         ax = fig.add_subplot()
         drawn = draw_map(ax, result, normalization, cmap, image=image)
         _share_axes(ax, height, width)
         text = result.layer if title is None else title
         ax.set_title('\n'.join(wrap(text, 44)))
-        bar = fig.colorbar(drawn, ax=ax, shrink=0.9, pad=0.02)
+        bar = fig.colorbar(drawn, ax=ax, pad=0.02)
         bar.set_label(LABELS[normalization])
         fig.legend(
             handles=ax.get_legend_handles_labels()[0],

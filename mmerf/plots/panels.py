@@ -14,7 +14,8 @@ from .marks import line_of, sides_of
 from .normalization import LABELS
 from .style import LEGEND, PAGE, THEORY, UNIT
 
-_MARGIN = 0.85  # inches for what stands left and right of the panels
+_MARGIN = 1.3  # inches for what stands left and right of the panels
+_BETWEEN = 0.12  # inches between two panels
 
 
 def panel_size(columns: int, tall: float) -> tuple[float, float]:
@@ -24,13 +25,13 @@ def panel_size(columns: int, tall: float) -> tuple[float, float]:
         columns (int): Panels side by side.
         tall (float): Height of what a panel shows, over its width.
     """
-    width = min(max((PAGE - _MARGIN) / columns, 1.05), 2.2)
+    width = min(max((PAGE - _MARGIN) / columns - _BETWEEN, 0.95), 2.0)
     return width, width * min(max(tall, 0.4), 1.8)
 
 
 def figure_width(columns: int, panel: float) -> float:
     """Width of the whole figure, inches."""
-    return panel * columns + _MARGIN
+    return (panel + _BETWEEN) * columns + _MARGIN
 
 
 def wrapped(text: str, panel: float, per_inch: int = 13) -> str:
@@ -46,7 +47,7 @@ def sides_below(
 ) -> None:
     """The squares' sides under a panel, in place of a legend."""
     parts = [
-        f'{share * 100:g} %: {side} px'
+        f'{share * 100:g} %: {side}'
         for share, side in sides_of(result).items()
         if shares is None or share in shares
     ]
@@ -54,7 +55,8 @@ def sides_below(
         '   '.join(parts[i : i + per_line])
         for i in range(0, len(parts), per_line)
     ]
-    ax.set_xlabel('\n'.join(lines), fontsize=6.5, labelpad=2)
+    text = ' px\n'.join(lines) + ' px' if lines else ''
+    ax.set_xlabel(text, fontsize=6.5, labelpad=2)
 
 
 def shared_legend(
@@ -86,6 +88,6 @@ def shared_legend(
 
 def shared_bar(fig: Figure, image: object, axes: Sequence[Axes], name: str):
     """One colour bar for all panels: they share the scale 0 to 1."""
-    bar = fig.colorbar(image, ax=list(axes), shrink=0.85, pad=0.01, aspect=30)
-    bar.set_label(LABELS[name])
+    bar = fig.colorbar(image, ax=list(axes), shrink=0.95, pad=0.01, aspect=30)
+    bar.set_label(LABELS[name], fontsize=7)
     return bar
