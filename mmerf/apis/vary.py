@@ -135,14 +135,13 @@ def combinations(vary: Mapping[str, Any]) -> list[Combination]:
         >>> [c.name for c in combinations({'m.a': [1, 2], 'm.b': ['x']})]
         ['a=1, b=x', 'a=2, b=x']
     """
-    if not vary or not all(len(values) for values in vary.values()):
+    if not vary:
         raise ConfigError('a sweep varies at least one key over its values')
     short = _short_keys(list(vary))
     choices = []
     for key, values in vary.items():
-        if isinstance(values, str) or not isinstance(
-            values, (Mapping, Sequence)
-        ):
+        listed = isinstance(values, (Mapping, Sequence))
+        if not listed or isinstance(values, str) or not len(values):
             raise ConfigError(f'{key} takes a list of values, not {values!r}')
         named = (
             values

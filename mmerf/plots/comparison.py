@@ -7,9 +7,9 @@ from textwrap import wrap
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..core.result import ERFResult
+from .figure import Figure
 from .map import draw_map
 from .panels import (
     figure_width,

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..core.errors import ConfigError
 from .comparison import headline
+from .figure import Figure
 from .style import COLUMN, PAGE, SERIES, style
 
 History = Sequence[Mapping]

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..core.result import ERFResult
+from .figure import Figure
 from .map import draw_map
 from .panels import (
     figure_width,

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..core.errors import ConfigError
 from ..core.result import ERFResult
+from .figure import Figure
 from .marks import OUTLINE, draw_marks, sides_of
 from .normalization import LABELS, normalize
 from .style import CMAP, COLUMN, LEGEND, style

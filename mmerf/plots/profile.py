@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..core.result import ERFResult
 from ..core.statistics.radial import mass_by_radius, ring_means
+from .figure import Figure
 from .panels import wrapped
 from .style import COLUMN, PAGE, SERIES, style
 

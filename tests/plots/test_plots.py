@@ -1,3 +1,4 @@
+import io
 from dataclasses import replace
 
 import matplotlib as mpl
@@ -194,6 +195,13 @@ def test_nothing_global_is_changed(result):
     assert dict(mpl.rcParams) == before
     assert mpl.rcParams['backend'] == backend
     assert ('matplotlib.pyplot' in sys.modules) == had_pyplot
+
+
+def test_a_notebook_shows_a_figure(result):
+    """IPython asks an object for ``_repr_png_``, whatever the backend."""
+    for fig in (plot_map(result)[0], plot_layers({'a': result})[0]):
+        shown = Image.open(io.BytesIO(fig._repr_png_())).convert('RGB')
+        np.testing.assert_array_equal(np.asarray(shown), to_rgb(fig))
 
 
 @pytest.mark.parametrize('suffix', ['png', 'pdf', 'svg'])
