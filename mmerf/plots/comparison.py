@@ -93,6 +93,7 @@ def plot_comparison(
         shared_legend(fig, every, shares)
         if title:
             fig.suptitle(title)
+        fig.settle()
     return fig, axes
 
 

@@ -21,6 +21,15 @@ class Figure(figure.Figure):
         b'PNG'
     """
 
+    def settle(self) -> None:
+        """Lay everything out, once: later drawings are all the same.
+
+        The compressed layout starts from the last one, and moves a little
+        each time.
+        """
+        self.draw_without_rendering()
+        self.set_layout_engine('none')
+
     def _repr_png_(self) -> bytes:
         """What IPython's display asks for."""
         file = io.BytesIO()

@@ -79,4 +79,5 @@ def plot_layers(
         shared_legend(fig, results.values())
         if title:
             fig.suptitle(title)
+        fig.settle()
     return fig, axes

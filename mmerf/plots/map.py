@@ -70,6 +70,7 @@ def plot_map(
             ncols=3,
             **LEGEND,
         )
+        fig.settle()
     return fig, ax
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from pictures import gaussian, region
+from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
