@@ -8,7 +8,7 @@ import warnings
 
 from rich.console import Console
 
-from mmerf.core.errors import ConfigError, ERFError
+from mmerf.core.errors import ERFError
 from mmerf.plots.normalization import NORMALIZATIONS
 from mmerf.plots.style import CMAP
 
@@ -62,7 +62,7 @@ def main(argv: list[str] | None = None) -> int:
     console = Console(width=140 if piped else None, highlight=False)
     try:
         files = grow(args) if args.growth else draw(args, console)
-    except ERFError as error:
+    except (ERFError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)
         return 1
     for path in files:
@@ -87,18 +87,13 @@ def draw(args: argparse.Namespace, console: Console) -> list:
     comparison = compare(
         args.runs, names=args.names, layers=args.layers, force=args.force
     )
-    try:
-        files = write_comparison(
-            comparison,
-            args.out,
-            normalization=args.normalization,
-            cmap=args.cmap,
-            title=args.title,
-        )
-    except OSError as error:
-        raise ConfigError(
-            f'{args.out} cannot be written: {error}; name another with --out'
-        ) from error
+    files = write_comparison(
+        comparison,
+        args.out,
+        normalization=args.normalization,
+        cmap=args.cmap,
+        title=args.title,
+    )
     console.print(comparison_table(comparison))
     for note in comparison.notes:
         console.print(f'note: {note}', markup=False)

@@ -13,7 +13,7 @@ from ..core.provenance import check_same_definition
 from ..core.result import ERFResult
 from ..plots import plot_comparison, save_figure
 from ..plots.style import CMAP, check_cmap
-from .runs import read_run, run_names
+from .runs import named, read_run
 from .table_files import TABLES, table_rows
 
 Runs = Mapping[str, Mapping[str, ERFResult]]
@@ -97,17 +97,7 @@ def compare(
             differ and ``force`` is not set.
         ResultError: If a file is damaged.
     """
-    if names is not None and len(names) != len(specs):
-        raise ConfigError(
-            f'{len(names)} name(s) for {len(specs)} run(s); give one each'
-        )
-    called = list(names or run_names(specs))
-    if len(set(called)) < len(called):
-        raise ConfigError('two runs have the same name; give names of their '
-                          'own with --names')  # fmt: skip
-    runs = {
-        name: read_run(spec) for name, spec in zip(called, specs, strict=True)
-    }
+    runs = {k: read_run(spec) for k, spec in named(specs, names).items()}
     return comparison_of(runs, layers=layers, force=force)
 
 

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
-from ..core.errors import ConfigError
 from ..core.provenance import check_same_definition
 from ..plots import plot_growth, save_figure
 from .comparison import check_figure_path
-from .runs import read_history, run_names
+from .runs import named, read_history
 
 
 def write_growth(
@@ -41,14 +40,9 @@ def write_growth(
             differ and ``force`` is not set.
         ResultError: If a file is damaged.
     """
-    if names is not None and len(names) != len(specs):
-        raise ConfigError(
-            f'{len(names)} name(s) for {len(specs)} run(s); give one each'
-        )
     path = check_figure_path(out)
     histories = {
-        name: read_history(spec)
-        for name, spec in zip(names or run_names(specs), specs, strict=True)
+        name: read_history(spec) for name, spec in named(specs, names).items()
     }
     check_same_definition(
         {

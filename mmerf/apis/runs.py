@@ -117,6 +117,26 @@ def find_folder(path: Path) -> Path:
     )
 
 
+def named(
+    specs: Sequence[str | os.PathLike], names: Sequence[str] | None
+) -> dict[str, str | os.PathLike]:
+    """Runs by the names that they are given, or else by their own.
+
+    Raises:
+        ConfigError: If there is not one name a run, or two are the same.
+    """
+    if names is not None and len(names) != len(specs):
+        raise ConfigError(
+            f'{len(names)} name(s) for {len(specs)} run(s); give one each'
+        )
+    called = list(names or run_names(specs))
+    if len(set(called)) < len(called):
+        raise ConfigError(
+            'two runs have the same name; give names of their own with --names'
+        )
+    return dict(zip(called, specs, strict=True))
+
+
 def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
     """Short names that tell runs apart.
 

@@ -15,7 +15,7 @@ from mmengine.config import Config
 from ..core.errors import ConfigError, ERFError
 from ..core.files import write_text
 from ..core.settings import check_size
-from ..engine.selection import chosen_indices
+from ..engine.selection import check_num_images, chosen_indices
 from ..plots.style import CMAP, check_cmap
 from .comparison import Comparison, comparison_of, write_comparison
 from .config import load_config
@@ -98,11 +98,17 @@ def sweep_erf(
             measured, or the folder cannot be written.
     """
     check_cmap(cmap)
+    check_num_images(num_images)
     cfg = load_config(config, cfg_options)
     check_keys(cfg, vary)
     every = combinations(vary)
     if target is None:
-        y, x = _middle(cfg, img_dir, input_size, num_images, order)
+        size = check_size(input_size) or _smallest(
+            cfg, img_dir, num_images, order
+        )
+        for combination in every:
+            size = _window(cfg, combination, size)
+        y, x = size[0] // 2, size[1] // 2
         target = {'type': 'Pixel', 'y': y, 'x': x}
     folder = Path(out_dir)
     if folder.exists() and not folder.is_dir():
@@ -180,29 +186,31 @@ def _compared(
     return Sweep(runs, gaps, comparison, told + comparison.notes)
 
 
-def _middle(
-    cfg: Config,
-    img_dir: Any,
-    input_size: Sequence[int] | None,
-    num_images: int,
-    order: str,
+def _smallest(
+    cfg: Config, img_dir: Any, num_images: int, order: str
 ) -> tuple[int, int]:
-    """The middle of the smallest image, as the network gets it."""
-    size = check_size(input_size)
-    if size is None:
-        source = open_images(cfg, img_dir)
-        indices = chosen_indices(len(source.paths), num_images, order)
-        sizes = [
-            tuple(batch['inputs'][0].shape[-2:])
-            for batch in source.batches(indices, 1)
-        ]
-        if not sizes:
-            raise ConfigError(f'no image of {source.where} can be read')
-        size = min(h for h, _ in sizes), min(w for _, w in sizes)
-    test_cfg = cfg.model.get('test_cfg') or {}
-    if test_cfg.get('mode') == 'slide':
-        size = min(size, tuple(test_cfg['crop_size']))
-    return size[0] // 2, size[1] // 2
+    """Smallest height and width of the images, as the network gets them."""
+    source = open_images(cfg, img_dir)
+    indices = chosen_indices(len(source.paths), num_images, order)
+    sizes = [
+        tuple(batch['inputs'][0].shape[-2:])
+        for batch in source.batches(indices, 1)
+    ]
+    if not sizes:
+        raise ConfigError(f'no image of {source.where} can be read')
+    return min(h for h, _ in sizes), min(w for _, w in sizes)
+
+
+def _window(
+    cfg: Config, combination: Combination, size: tuple[int, int]
+) -> tuple[int, int]:
+    """The size, or that of the windows which a combination slides."""
+    try:
+        test_cfg = load_config(cfg, combination.options).model.test_cfg
+        crop = test_cfg['crop_size'] if test_cfg['mode'] == 'slide' else size
+        return min(size[0], crop[0]), min(size[1], crop[1])
+    except (ERFError, AttributeError, KeyError, TypeError):
+        return size  # whatever is wrong with it, its own run will say
 
 
 def _folder(number: int, name: str) -> str:

@@ -89,6 +89,23 @@ def test_units_sit_at_one_pixel_whatever_the_stride(cfg, tmp_path):
     assert any('the units sit at' in note for note in sweep.notes)
 
 
+def test_windows_of_slide_mode_are_asked_in_their_middle(cfg, tmp_path):
+    slide = dict(mode='slide', crop_size=(32, 32), stride=(16, 16))
+    sweep = sweep_erf(
+        cfg,
+        vary={'model.test_cfg': [slide, dict(slide, stride=(32, 16))]},
+        out_dir=tmp_path / 'o',
+        layers=['backbone[0]'],
+        **SMALL,
+    )
+    for row in sweep.comparison.rows():
+        assert (row['map_h'], row['map_w']) == (32, 32)
+        assert (row['unit_y'], row['unit_x']) == (16, 16)
+    with pytest.raises(ConfigError, match='num_images'):
+        sweep_erf(cfg, vary={'model.backbone.depth': [18]},
+                  out_dir=tmp_path, num_images='auto')  # fmt: skip
+
+
 def test_what_cannot_be_built_is_a_named_gap(cfg, checkpoint, tmp_path):
     sweep = sweep_erf(
         cfg,

@@ -92,6 +92,8 @@ def test_definitions_are_not_mixed_without_force(
         (['RUN', '--cmap', 'nothing'], 'no colour map'),
         (['RUN', '--growth', '--layers', 'b'], 'they have a'),
         (['RUN/8/a.npz', '--growth'], 'there is no run'),
+        (['RUN', 'RUN', '--growth'], 'same name'),
+        (['RUN', '--out', 'run/vis_data/erf/8/a.png/x.png'], 'a.png'),
     ],
 )
 def test_what_the_user_can_mend(
