@@ -86,7 +86,7 @@ def main(argv: list[str] | None = None) -> int:
         print(f'error: {error}', file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print('interrupted; nothing was written', file=sys.stderr)
+        print('interrupted; finished combinations are kept', file=sys.stderr)
         return 130
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -115,49 +116,55 @@ def sweep_erf(
         raise ConfigError(f'{folder} is a file; name a folder')
     runs: dict[str, ERFRun] = {}
     gaps: dict[str, str] = {}
-    for number, combination in enumerate(every):
-        say(f'{number + 1}/{len(every)}: {combination.name}')
-        try:
-            runs[combination.name] = run_erf(
-                config,
-                checkpoint,
-                layers=layers,
-                num_images=num_images,
-                order=order,
-                img_dir=img_dir,
-                input_size=input_size,
-                target=target,
-                partial_checkpoint=True,
-                cfg_options={**(cfg_options or {}), **combination.options},
-                say=say,
-                **options,
-            )
-        except ERFError as error:
-            gaps[combination.name] = str(error)
-            say(f'{combination.name} is left out: {error}')
-    if not runs:
-        reasons = list(dict.fromkeys(gaps.values()))
-        raise ConfigError(
-            'no combination could be measured: ' + '; '.join(reasons[:3])
-        )
-    result = _compared(every, runs, gaps, force)
-    style = {'normalization': normalization, 'cmap': cmap}
-    try:
+    style: dict = {'normalization': normalization, 'cmap': cmap}
+    with _writing(folder):
         for number, combination in enumerate(every):
-            if combination.name in runs:
-                run = runs[combination.name]
-                place = folder / _folder(number, combination.name)
-                write_report(run, place, suffix=suffix, **style)
+            name = combination.name
+            say(f'{number + 1}/{len(every)}: {name}')
+            try:
+                runs[name] = run_erf(
+                    config,
+                    checkpoint,
+                    layers=layers,
+                    num_images=num_images,
+                    order=order,
+                    img_dir=img_dir,
+                    input_size=input_size,
+                    target=target,
+                    partial_checkpoint=True,
+                    cfg_options={**(cfg_options or {}), **combination.options},
+                    say=say,
+                    **options,
+                )
+            except ERFError as error:
+                gaps[name] = str(error)
+                say(f'{name} is left out: {error}')
+                continue
+            place = folder / _folder(number, name)
+            write_report(runs[name], place, suffix=suffix, **style)
+        if not runs:
+            reasons = list(dict.fromkeys(gaps.values()))
+            raise ConfigError(
+                'no combination could be measured: ' + '; '.join(reasons[:3])
+            )
+        result = _compared(every, runs, gaps, force)
         result.files = write_comparison(
             result.comparison, folder / f'sweep.{suffix}', title=title, **style
         )
         text = json.dumps(_record(every, result), indent=1, default=str)
         result.files.append(write_text(folder / 'sweep.json', text + '\n'))
+    return result
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """One line for a folder that cannot be written to."""
+    try:
+        yield
     except OSError as error:
         raise ConfigError(
             f'{folder} cannot be written to: {error}; name another folder'
         ) from error
-    return result
 
 
 def _compared(

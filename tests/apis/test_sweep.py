@@ -101,6 +101,11 @@ def test_windows_of_slide_mode_are_asked_in_their_middle(cfg, tmp_path):
     for row in sweep.comparison.rows():
         assert (row['map_h'], row['map_w']) == (32, 32)
         assert (row['unit_y'], row['unit_x']) == (16, 16)
+    vary = {'model.test_cfg': [dict(mode='whole'), slide]}
+    with pytest.raises(ConfigError, match='not comparable'):
+        sweep_erf(cfg, vary=vary, out_dir=tmp_path / 'p',
+                  layers=['backbone[0]'], **SMALL)  # fmt: skip
+    assert len(list((tmp_path / 'p').glob('*/erf.json'))) == 2
     with pytest.raises(ConfigError, match='num_images'):
         sweep_erf(cfg, vary={'model.backbone.depth': [18]},
                   out_dir=tmp_path, num_images='auto')  # fmt: skip
