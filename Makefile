@@ -1,5 +1,7 @@
 # make erf    the main job: data, training with the hook, figures and tables
 # make test   everything that has to pass
+# make figures   the README's figures into docs/; one each: layers, compare,
+#     growth, sweep
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
 PYTHON ?= python3
@@ -10,7 +12,17 @@ CONFIG := configs/demo/fcn_texture.py
 WORK := work_dirs/fcn_texture
 JOBS ?= 2
 
-.PHONY: erf questions test lint clean
+TRAIN = $(BIN)/python "$$($(BIN)/python -c \
+		'import mmseg; print(mmseg.__path__[0])')/.mim/tools/train.py"
+FCN := work_dirs/fcn_texture
+MIT := work_dirs/segformer_texture
+SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
+	sys.argv[1]).convert("RGB").quantize( \
+	256, 1, 4).save(sys.argv[2], optimize=True)'
+# The last run of both trainings: what the hook has kept.
+RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
+
+.PHONY: erf questions test lint clean figures layers compare growth sweep
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -45,9 +57,30 @@ questions: $(WORK)/iter_160.pth
 	$(BIN)/python tools/questions.py $(CONFIG) $< \
 		--targets CentreUnit grid=5x5 class=brick \
 		--out docs/questions.png
+work_dirs/%_texture/iter_160.pth: $(STAMP) data/texture/.ready
+	$(TRAIN) configs/demo/$*_texture.py --work-dir $(@D)
 
-$(WORK)/iter_160.pth:
-	$(MAKE) erf
+figures: layers questions compare growth sweep
+
+layers: $(FCN)/iter_160.pth
+	$(BIN)/python tools/erf.py configs/demo/fcn_texture.py $<
+	$(SMALL) $(FCN)/erf/erf.png docs/erf_demo.png
+
+compare: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
+	$(BIN)/python tools/compare_erf.py $(RUNS) --names FCN SegFormer \
+		--out work_dirs/compare.png
+	$(SMALL) work_dirs/compare.png docs/compare.png
+
+growth: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
+	$(BIN)/python tools/compare_erf.py $(RUNS) --names FCN SegFormer \
+		--growth --out work_dirs/growth.png
+	$(SMALL) work_dirs/growth.png docs/growth.png
+
+sweep: $(FCN)/iter_160.pth
+	$(BIN)/python tools/sweep_erf.py configs/demo/fcn_texture.py $< \
+		--vary 'model.backbone.strides=(1,2,1,1),(1,2,2,1)' \
+		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)'
+	$(SMALL) $(FCN)/sweep/sweep.png docs/sweep.png
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)

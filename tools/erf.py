@@ -5,17 +5,9 @@ from __future__ import annotations
 import argparse
 import sys
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TimeRemainingColumn,
-)
 
 from mmerf.core.attributions import ATTRIBUTIONS
 from mmerf.core.errors import ConfigError, ERFError
@@ -27,6 +19,7 @@ from mmerf.plots.style import CMAP, check_cmap
 try:
     from mmerf.apis import layers_from_config, run_erf
     from mmerf.apis.launch import LAUNCHERS, join_processes
+    from mmerf.apis.progress import progress
     from mmerf.apis.report import write_report
     from mmerf.apis.tables import layers_table, results_table, shapes_table
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
@@ -65,6 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--amp', choices=('bfloat16', 'float16'), help='default: float32')
     add('--normalization', choices=list(NORMALIZATIONS), default='power')
     add('--cmap', default=CMAP, help='any matplotlib colour map')
+    add('--over-image', action='store_true', help='on the mean image')
     add('--format', choices=('png', 'pdf', 'svg'), default='png')
     add('--out-dir', help='default: work_dirs/<config>/erf')
     add('--device', help='default: cuda where there is one, else cpu')
@@ -89,24 +83,6 @@ def number_or_auto(text: str) -> int | str:
 def with_options(name: str | None, options: dict | None) -> object:
     """An attribution's name with its options, as a config has them."""
     return {'type': name or 'InputGradient', **options} if options else name
-
-
-@contextmanager
-def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, plain lines elsewhere."""
-    if not console.is_terminal:
-        yield (
-            lambda done, total: (
-                console.print(f'{done}/{total} images')
-                if done == total or done % max(total // 5, 1) == 0
-                else None
-            )
-        )
-        return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress('images', *columns, console=console) as bar:
-        task = bar.add_task('images', total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -178,6 +154,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             normalization=args.normalization,
             cmap=args.cmap,
             suffix=args.format,
+            over_image=args.over_image,
         )
     except OSError as error:
         raise ConfigError(
@@ -190,7 +167,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         console.print(f'note: {note}', markup=False)
     console.print(results_table(run.results))
     console.print(shapes_table(run.results))
-    for path in files[:2]:
+    for path in files[:3]:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
     each = f'one .npz and one .{args.format}'
     console.print(

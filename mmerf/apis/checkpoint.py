@@ -29,7 +29,10 @@ _OLD_TORCH = (
 
 
 def load_checkpoint(
-    model: nn.Module, path: str | os.PathLike, trust: bool = False
+    model: nn.Module,
+    path: str | os.PathLike,
+    trust: bool = False,
+    partial: bool = False,
 ) -> dict:
     """Load a checkpoint's weights into a model.
 
@@ -37,10 +40,13 @@ def load_checkpoint(
         model (nn.Module): Its weights and buffers are replaced.
         path: A file, or an address that mmengine's file backends read.
         trust (bool): Allow a checkpoint whose pickle runs code.
+        partial (bool): Load what fits; weights of another shape stay as
+            they are in the model.
 
     Returns:
-        dict: ``path``, ``sha256``, lists of ``missing`` and ``unexpected``
-        keys, and ``classes``, the names in its ``dataset_meta``, or None.
+        dict: ``path``, ``sha256``, lists of ``missing``, ``unexpected`` and
+        ``reshaped`` keys, and ``classes``, the names in its
+        ``dataset_meta``, or None.
 
     Raises:
         CheckpointError: If the file is missing, damaged, would run code, or
@@ -55,10 +61,12 @@ def load_checkpoint(
         for key, value in weights.items()
         if key in own and own[key].shape != value.shape
     ]
-    if wrong or not set(weights) & set(own):
+    reshaped = [text.split(' is ')[0] for text in wrong] if partial else []
+    weights = {k: v for k, v in weights.items() if k not in set(reshaped)}
+    if (wrong and not partial) or not set(weights) & set(own):
         reason = (
             f'{len(wrong)} weight(s) have another shape, first {wrong[0]}'
-            if wrong
+            if wrong and not partial
             else f"none of the model's {len(own)} weights is in it"
         )
         raise CheckpointError(
@@ -75,10 +83,13 @@ def load_checkpoint(
         'path': os.fspath(path),
         'sha256': hashlib.sha256(content).hexdigest(),
         'missing': [
-            k for k in found.missing_keys if not k.endswith('batches_tracked')
+            k
+            for k in found.missing_keys
+            if not k.endswith('batches_tracked') and k not in reshaped
         ],
         'unexpected': list(found.unexpected_keys),
         'classes': _classes(checkpoint),
+        'reshaped': reshaped,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import os
 from collections.abc import Mapping
@@ -50,7 +51,8 @@ def load_config(
                 else f'{config} could not be read: {one_line(error)}'
             ) from error
     try:
-        cfg.merge_from_dict(dict(cfg_options or {}))
+        # merging takes _delete_ out of what it is given
+        cfg.merge_from_dict(copy.deepcopy(dict(cfg_options or {})))
     except Exception as error:
         raise ConfigError(
             f'the config options do not fit: {one_line(error)}'

@@ -11,6 +11,7 @@ from typing import Any
 import mmcv
 import mmengine
 import mmseg
+import numpy as np
 from mmengine.config import Config
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object, get_world_size
@@ -35,6 +36,7 @@ from ..engine.theory import add_theory
 from .auto import Enough, spread_indices
 from .config import load_config, one_line
 from .images import ImageSource, open_images
+from .mean_image import MeanImage
 from .model import build_model
 from .notes import checkpoint_notes, zero_notes
 
@@ -50,6 +52,8 @@ class ERFRun:
         absent (dict[str, str]): Results that there are none of, such as
             classes that no image has, and a line each.
         provenance (dict): Config, checkpoint, device, versions.
+        image (np.ndarray, optional): Mean brightness of the images, of the
+            maps' (H, W), where they have one size.
     """
 
     results: dict[str, ERFResult]
@@ -57,6 +61,7 @@ class ERFRun:
     notes: list[str] = field(default_factory=list)
     absent: dict[str, str] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
+    image: np.ndarray | None = None
 
 
 def erf_from_config(
@@ -120,6 +125,7 @@ def run_erf(
     theory: bool = True,
     seed: int = 0,
     trust_checkpoint: bool = False,
+    partial_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
@@ -137,6 +143,7 @@ def run_erf(
         theory (bool): Also find every layer's theoretical receptive field.
         seed (int): Of initial weights and of whatever is drawn.
         trust_checkpoint (bool): Allow a checkpoint that runs code.
+        partial_checkpoint (bool): Load what fits of it, and say the rest.
         cfg_options (mapping, optional): Settings to override, by dotted key.
         progress (callable, optional): Told (images done, images in all).
         say (callable): Told what takes long next, a line each.
@@ -159,6 +166,7 @@ def run_erf(
         device=device,
         seed=seed,
         trust_checkpoint=trust_checkpoint,
+        partial=partial_checkpoint,
     )
     measurement = Measurement(
         model,
@@ -182,9 +190,10 @@ def run_erf(
         raise ConfigError(
             "num_images='auto' runs in one process; give a number"
         )
-    failure = None
+    failure, mean = None, MeanImage()
     try:
         for batch in source.batches(_own(indices), batch_size or 1):
+            mean.add(batch['inputs'])
             _measure(measurement, batch, source)
             if progress is not None:
                 done = measurement.seen + len(source.skipped)
@@ -228,7 +237,10 @@ def run_erf(
         for layer, names in measurement.excluded().items()
     ]
     notes += zero_notes(results)
-    return ERFRun(results, source.skipped, notes, absent, provenance)
+    whole = measurement.input_kind == 'whole image'
+    shape = next(iter(results.values())).map.shape
+    image = mean.grey(shape, input_size is not None) if whole else None
+    return ERFRun(results, source.skipped, notes, absent, provenance, image)
 
 
 def _own(indices: Sequence[int]) -> list[int]:

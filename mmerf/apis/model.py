@@ -26,6 +26,7 @@ def build_model(
     device: str | None = None,
     seed: int = 0,
     trust_checkpoint: bool = False,
+    partial: bool = False,
 ) -> tuple[nn.Module, dict]:
     """Build a config's model, with a checkpoint's weights or its own.
 
@@ -36,6 +37,8 @@ def build_model(
         device (str, optional): None for CUDA where there is one, else CPU.
         seed (int): Of the initial weights.
         trust_checkpoint (bool): Allow a checkpoint that runs code.
+        partial (bool): Load what fits of a checkpoint; the rest keeps the
+            config's initial weights.
 
     Returns:
         tuple[nn.Module, dict]: The model in eval mode, and what
@@ -55,7 +58,7 @@ def build_model(
         model_cfg = without_pretrained(cfg.model)
         model_cfg.setdefault('test_cfg', {'mode': 'whole'})
         model = MODELS.build(model_cfg)
-        if checkpoint is None and hasattr(model, 'init_weights'):
+        if (checkpoint is None or partial) and hasattr(model, 'init_weights'):
             model.init_weights()
     except Exception as error:
         package = needed_package(error, cfg.pretty_text)
@@ -66,7 +69,7 @@ def build_model(
         ) from error
     loaded = {}
     if checkpoint is not None:
-        loaded = load_checkpoint(model, checkpoint, trust_checkpoint)
+        loaded = load_checkpoint(model, checkpoint, trust_checkpoint, partial)
     model = revert_sync_batchnorm(model)
     model = move(model, device)
     model.eval()  # some models return None here

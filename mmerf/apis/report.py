@@ -6,8 +6,9 @@ import json
 import os
 from pathlib import Path
 
+from ..core.errors import ConfigError
 from ..core.files import file_stem, write_text
-from ..plots import plot_layers, plot_map, save_figure
+from ..plots import plot_layers, plot_map, plot_profile, save_figure
 from ..plots.style import CMAP
 from .erf import ERFRun
 
@@ -19,20 +20,34 @@ def write_report(
     normalization: str = 'power',
     cmap: str = CMAP,
     suffix: str = 'png',
+    over_image: bool = False,
 ) -> list[Path]:
-    """Write ``erf.json``, a map and a figure a layer, and ``erf.<suffix>``.
+    """Write ``erf.json``, a map and a figure a layer, and overviews.
+
+    ``erf.<suffix>`` shows all maps, ``profile.<suffix>`` the contribution by
+    distance.
 
     Args:
         run (ERFRun): What was measured.
         out_dir: The folder; it is created.
         normalization, cmap (str): Of the figures.
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
+        over_image (bool): Draw the maps over the mean of the images.
 
     Returns:
-        list[Path]: The files, ``erf.json`` and the overview first.
+        list[Path]: The files, ``erf.json`` and the overviews first.
+
+    Raises:
+        ConfigError: If ``over_image`` is asked for and there is no mean.
     """
     folder = Path(out_dir)
-    style = {'normalization': normalization, 'cmap': cmap}
+    if over_image and run.image is None:
+        raise ConfigError(
+            'images of different size, or windows of them, have no mean; give '
+            'one size with --input-size, or leave out --over-image'
+        )
+    style: dict = {'normalization': normalization, 'cmap': cmap}
+    style['image'] = run.image if over_image else None
     record = {
         'provenance': run.provenance,
         'notes': run.notes,
@@ -50,5 +65,8 @@ def write_report(
     first = [
         write_text(folder / 'erf.json', json.dumps(record, indent=1) + '\n'),
         save_figure(overview, folder / f'erf.{suffix}'),
+        save_figure(
+            plot_profile(run.results)[0], folder / f'profile.{suffix}'
+        ),
     ]
     return first + files

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from ..core.listing import ListedLayer
 from ..core.provenance import check_same_definition
 from ..core.result import ERFResult
+from .comparison import Comparison
+from .table_files import words
 
 
 def results_table(
@@ -88,6 +91,18 @@ def shapes_table(
             _number(dense.get('area_ratio'), '.2%'),
             _number(worth, '.1f'),
         )
+    return table
+
+
+def comparison_table(comparison: Comparison) -> Table:
+    """What ``compare_erf.py`` and ``sweep_erf.py`` print."""
+    head, *rows = words(comparison.rows())
+    table = Table(title='Comparison')
+    for column in head:
+        left = column in head[:2]
+        table.add_column(column, justify='left' if left else 'right')
+    for row in rows:
+        table.add_row(*map(escape, row))
     return table
 
 

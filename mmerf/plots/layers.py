@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from textwrap import wrap
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from ..core.result import ERFResult
-from .map import draw_map, label_of
+from .figure import Figure
+from .map import draw_map
+from .marks import label_of
+from .panels import (
+    figure_width,
+    panel_size,
+    shared_bar,
+    shared_legend,
+    sides_below,
+    wrapped,
+)
 from .style import CMAP, style
 
 _ACROSS = 5  # layers in a row of the figure
@@ -22,72 +29,57 @@ def plot_layers(
     normalization: str = 'power',
     cmap: str = CMAP,
     title: str | None = None,
+    image: np.ndarray | None = None,
 ) -> tuple[Figure, np.ndarray]:
     """Every layer's map, their normalised values sharing 0 to 1.
+
+    As wide as a page of a paper; the sides of the squares stand below each
+    map.
 
     Args:
         results (mapping of str to ERFResult): By layer, in drawing order.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
         cmap (str): Any matplotlib colour map.
         title (str, optional): Over the whole figure.
+        image (np.ndarray, optional): To lie under the maps, of their (H, W).
 
     Returns:
         tuple[Figure, np.ndarray]: The figure, and its axes in layer order.
+
+    Raises:
+        ConfigError: If the image has another size than a map.
     """
     count = len(results)
     columns = min(count, _ACROSS)
     rows = -(-count // columns)
     shapes = [result.map.shape for result in results.values()]
-    tall = min(max(max(h / w for h, w in shapes), 0.5), 1.6)
-    panel, legend = 2.0 * tall + 0.75, 0.75  # inches
-    if all(result.kind != 'erf' for result in results.values()):
-        legend = 0.02  # attention has no squares to name
+    width, height = panel_size(columns, max(h / w for h, w in shapes))
     with style():
         fig = Figure(
-            figsize=(2.6 * columns + 0.9, (panel + legend) * rows + 0.3),
-            dpi=120,
+            figsize=(
+                figure_width(columns, width),
+                (height + 0.72) * rows + 0.45,
+            ),
+            dpi=150,
         )
-        fig.set_layout_engine('constrained')
-        grid = fig.subplots(
-            2 * rows,
-            columns,
-            squeeze=False,
-            gridspec_kw={'height_ratios': [panel, legend] * rows},
-        )
-        maps, legends = grid[::2].ravel(), grid[1::2].ravel()
-        for ax in (*maps[count:], *legends):
+        fig.set_layout_engine('compressed')
+        grid = fig.subplots(rows, columns, squeeze=False).ravel()
+        for ax in grid[count:]:
             ax.set_axis_off()
-        axes = maps[:count]
-        for ax, below, (layer, result) in zip(
-            axes, legends, results.items(), strict=False
+        axes = grid[:count]
+        for number, (ax, (layer, result)) in enumerate(
+            zip(axes, results.items(), strict=True)
         ):
-            image = draw_map(ax, result, normalization, cmap)
-            ax.set_title('\n'.join(wrap(layer, 26)))
-            _legend(below, ax)
-        for index, ax in enumerate(axes):
-            if index % columns:
+            shown = draw_map(ax, result, normalization, cmap, image=image)
+            ax.set_title(wrapped(layer, width))
+            sides_below(ax, result)
+            if number % columns:
                 ax.set_ylabel('')
-        bar = fig.colorbar(image, ax=list(maps), shrink=0.8, pad=0.01)
-        bar.set_label(label_of(next(iter(results.values())), normalization))
+                ax.tick_params(labelleft=len(set(shapes)) > 1)
+        label = label_of(next(iter(results.values())), normalization)
+        shared_bar(fig, shown, grid, label)
+        shared_legend(fig, results.values())
         if title:
             fig.suptitle(title)
+        fig.settle()
     return fig, axes
-
-
-def _legend(below: Axes, ax: Axes) -> None:
-    """The squares' sides and the unit, in a panel of their own."""
-    handles = ax.get_legend_handles_labels()[0]
-    if not handles:  # a picture of attention
-        return
-    below.legend(
-        handles=handles,
-        loc='upper center',
-        facecolor='#3b3b45',
-        labelcolor='white',
-        edgecolor='none',
-        fontsize=7.5,
-        ncols=2,
-        columnspacing=0.8,
-        handlelength=1.6,
-        borderaxespad=0,
-    )

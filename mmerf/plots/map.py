@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
 
+from ..core.errors import ConfigError
 from ..core.result import ERFResult
-from ..core.statistics.centred_square import centred_square
-from .normalization import LABELS, normalize
-from .style import CMAP, SQUARES, style
-
-_OUTLINE = withStroke(linewidth=2.6, foreground='#00000070')
+from .figure import Figure
+from .marks import OUTLINE, draw_marks, label_of, sides_of
+from .normalization import normalize
+from .style import CMAP, COLUMN, LEGEND, style
 
 _SMALL = 8  # a square is small where it fits so often into the map
 
@@ -28,42 +25,56 @@ def plot_map(
     normalization: str = 'power',
     cmap: str = CMAP,
     title: str | None = None,
+    image: np.ndarray | None = None,
 ) -> tuple[Figure, Axes]:
-    """Map with colour bar, the unit, and the squares that hold the shares.
+    """Map with colour bar, the unit, the squares and the theoretical field.
+
+    As wide as a column of a paper. Scales in pixels to the left and below,
+    as a share of the image above and to the right.
 
     Args:
         result (ERFResult): What was measured.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
         cmap (str): Any matplotlib colour map.
         title (str, optional): None for the layer's name.
+        image (np.ndarray, optional): A picture to lie under the map, of its
+            (H, W), grey or with channels: a photograph, or the mean of the
+            images. The map is the more opaque the larger it is.
 
     Returns:
         tuple[Figure, Axes]: A figure of its own, not known to pyplot.
+
+    Raises:
+        ConfigError: If the image has another size than the map.
+
+    Example:
+        >>> fig, ax = plot_map(ERFResult.from_map(np.eye(9)), title='nine')
+        >>> ax.get_title()
+        'nine'
     """
     height, width = result.map.shape
-    panel = 3.4 * min(max(height / width, 0.4), 1.8)
+    panel = 2.35 * min(max(height / width, 0.4), 1.8)
     with style():
-        fig = Figure(figsize=(4.6, panel + 1.15), dpi=120)
-        fig.set_layout_engine('constrained', rect=(0, 0, 1, 0.985))
+        fig = Figure(figsize=(COLUMN, panel + 1.0), dpi=150)
+        fig.set_layout_engine('compressed')
         ax = fig.add_subplot()
-        image = draw_map(ax, result, normalization, cmap)
+        drawn = draw_map(ax, result, normalization, cmap, image=image)
+        _share_axes(ax, height, width)
         text = result.layer if title is None else title
-        ax.set_title('\n'.join(wrap(text, 48)))
-        bar = fig.colorbar(image, ax=ax, shrink=0.9, pad=0.02)
+        ax.set_title('\n'.join(wrap(text, 44)))
+        bar = fig.colorbar(drawn, ax=ax, pad=0.02)
         bar.set_label(label_of(result, normalization))
         handles = ax.get_legend_handles_labels()[0]
         if not handles:  # a picture of attention
+            fig.settle()
             return fig, ax
         fig.legend(
             handles=handles,
             loc='outside lower center',
-            ncols=2,
-            frameon=True,
-            facecolor='#3b3b45',
-            labelcolor='white',
-            edgecolor='none',
-            columnspacing=1.2,
+            ncols=3,
+            **LEGEND,
         )
+        fig.settle()
     return fig, ax
 
 
@@ -72,21 +83,34 @@ def draw_map(
     result: ERFResult,
     normalization: str = 'power',
     cmap: str = CMAP,
+    *,
+    image: np.ndarray | None = None,
+    shares: Sequence[float] | None = None,
+    inset: bool = True,
 ) -> Any:
     """Draw a map, its unit and its squares into existing axes.
 
-    Where squares are small beside the map, an inset enlarges them.
+    Args:
+        ax (Axes): Where to.
+        result (ERFResult): What was measured.
+        normalization, cmap, image: As for :func:`plot_map`.
+        shares (sequence of float, optional): Only these squares.
+        inset (bool): Where squares are small beside the map, enlarge them.
 
     Returns:
         matplotlib.image.AxesImage: The map's image, scaled 0 to 1.
+
+    Raises:
+        ConfigError: If the image has another size than the map.
     """
     picture = normalize(result.map, normalization)
-    sides = _sides(result)
-    image = _draw(ax, result, picture, sides, cmap)
+    under = None if image is None else _grey(image, result)
+    shown = _draw(ax, result, picture, cmap, under, shares)
     ax.set_xlabel('x (px)')
     ax.set_ylabel('y (px)')
     ax.set_xlim(-0.5, picture.shape[1] - 0.5)
     ax.set_ylim(picture.shape[0] - 0.5, -0.5)
+    sides = sides_of(result)
     if not result.map.any():
         ax.text(
             0.5,
@@ -98,95 +122,65 @@ def draw_map(
             va='center',
         )
     small = [s for s in sides.values() if s * _SMALL < min(picture.shape)]
-    if small:
-        _inset(ax, result, picture, sides, cmap, window=2 * max(small))
-    return image
-
-
-def label_of(result: ERFResult, normalization: str) -> str:
-    """What the colours are: the contribution, or the attention, as shown."""
-    label = LABELS[normalization]
-    if result.kind == 'erf':
-        return label
-    return label.replace('contribution', result.kind)
-
-
-def _sides(result: ERFResult) -> dict[float, int]:
-    """Side of each share's square; none for a map that has none."""
-    if result.kind != 'erf' or not result.map.any():
-        return {}
-    return {
-        share: centred_square(result.map, share, result.center)
-        for share in result.shares
-    }
+    if small and inset:
+        window = 2 * max(small)
+        enlarged = _inset(ax, result, window)
+        _draw(enlarged, result, picture, cmap, under, shares)
+        _frame(ax, enlarged, result, window)
+    return shown
 
 
 def _draw(
     ax: Axes,
     result: ERFResult,
     picture: np.ndarray,
-    sides: dict[float, int],
     cmap: str,
+    under: np.ndarray | None,
+    shares: Sequence[float] | None,
 ) -> Any:
-    image = ax.imshow(picture, cmap=cmap, vmin=0, vmax=1)
-    for number, (share, side) in enumerate(sides.items()):
-        color, dash = SQUARES[number % len(SQUARES)]
-        label = f'{share * 100:g} %: {side} px'
-        _square(ax, result, side, color, dash, label)
-    if result.kind != 'erf':
-        return image
-    y, x = result.unit_pixel
-    ax.plot(
-        [x],
-        [y],
-        marker='+',
-        color='#00e5ff',
-        markersize=7,
-        markeredgewidth=1.1,
-        linestyle='none',
-        label=_unit_label(result),
-        path_effects=[_OUTLINE],
-    )
-    return image
+    alpha = None
+    if under is not None:
+        ax.imshow(under, cmap='gray', vmin=0, vmax=1, zorder=-1)
+        alpha = picture
+    shown = ax.imshow(picture, cmap=cmap, vmin=0, vmax=1, alpha=alpha)
+    draw_marks(ax, result, shares)
+    return shown
 
 
-def _square(
-    ax: Axes, result: ERFResult, side: int, color: str, dash: Any, label: str
-) -> None:
-    """Outline of a square, clipped to the map as it is measured."""
-    reach = side // 2
-    (top, bottom), (left, right) = [
-        (max(c - reach, 0), min(c + reach, length - 1))
-        for c, length in zip(result.center, result.map.shape, strict=True)
-    ]
-    ax.add_patch(
-        Rectangle(
-            (left - 0.5, top - 0.5),
-            right - left + 1,
-            bottom - top + 1,
-            fill=False,
-            edgecolor=color,
-            linestyle=dash,
-            linewidth=1.3,
-            path_effects=[_OUTLINE],
+def _grey(image: np.ndarray, result: ERFResult) -> np.ndarray:
+    """An image as brightness from 0 to 1, from its darkest to brightest."""
+    if image.shape[:2] != result.map.shape or image.ndim not in (2, 3):
+        raise ConfigError(
+            f'the image is {" x ".join(map(str, image.shape))}, the map '
+            f"{' x '.join(map(str, result.map.shape))}; give it the map's "
+            'height and width'
         )
-    )
-    ax.add_line(
-        Line2D([], [], color=color, linestyle=dash, linewidth=1.3, label=label)
-    )
+    grey = np.asarray(image, dtype=np.float64)
+    grey = grey if grey.ndim == 2 else grey.mean(axis=2)
+    low, high = float(grey.min()), float(grey.max())
+    return (grey - low) / (high - low) if high > low else grey * 0 + 0.5
 
 
-def _inset(
-    ax: Axes,
-    result: ERFResult,
-    picture: np.ndarray,
-    sides: dict[float, int],
-    cmap: str,
-    window: int,
-) -> None:
-    """Enlarge the surroundings of the unit, in the corner away from it."""
+def _share_axes(ax: Axes, height: int, width: int) -> None:
+    """Scales above and to the right: percent of the image's extent."""
+    for side, length in (('top', width), ('right', height)):
+        add = ax.secondary_xaxis if side == 'top' else ax.secondary_yaxis
+        axis = add(
+            side,
+            functions=(
+                lambda px, n=length: (px + 0.5) / n * 100,
+                lambda share, n=length: share / 100 * n - 0.5,
+            ),
+        )
+        ticks = (0, 25, 50, 75, 100) if side == 'right' else (0, 50, 100)
+        axis.set_ticks(ticks, [f'{tick} %' for tick in ticks])
+        axis.tick_params(labelsize=6.5, length=2, pad=1.5)
+
+
+def _inset(ax: Axes, result: ERFResult, window: int) -> Axes:
+    """Axes about the unit, in the corner away from it."""
     y, x = result.center
-    height, width = picture.shape
+    height, width = result.map.shape
     half = max(window / 2, 4)
     right, top = x < 0.6 * width, y > 0.4 * height
     share = 0.4 * min(height, width)
@@ -195,12 +189,17 @@ def _inset(
         0.98 - size[0] if right else 0.02,
         0.98 - size[1] if top else 0.02,
     )
-    inset = ax.inset_axes(
+    return ax.inset_axes(
         (*corner, *size),
         xlim=(x - half, x + half),
         ylim=(y + half, y - half),
     )
-    _draw(inset, result, picture, sides, cmap)
+
+
+def _frame(ax: Axes, inset: Axes, result: ERFResult, window: int) -> None:
+    """The inset's limits, frame, size and lines to what it enlarges."""
+    y, x = result.center
+    half = max(window / 2, 4)
     inset.set_xlim(x - half, x + half)
     inset.set_ylim(y + half, y - half)
     inset.set_facecolor('black')
@@ -215,18 +214,6 @@ def _inset(
         f'{2 * half:g} px',
         transform=inset.transAxes,
         color='white',
-        fontsize=7,
-        path_effects=[_OUTLINE],
+        fontsize=6.5,
+        path_effects=[OUTLINE],
     )
-
-
-def _unit_label(result: ERFResult) -> str:
-    y, x = (
-        np.format_float_positional(c, 1, trim='-') for c in result.unit_pixel
-    )
-    assumed = '' if result.pixel_known else ', assumed'
-    if 'centroid' in result.definition.get('average', ''):
-        return f"regions' centroids{assumed}"
-    if result.units > result.num_images:
-        return f'units, aligned{assumed}'
-    return f'unit at ({y}, {x}){assumed}'

@@ -52,6 +52,7 @@ def plot_questions(
             axis.set_major_formatter(
                 FuncFormatter(lambda value, _, at=centre: f'{value - at:g}')
             )
-        ax.set_xlabel('x from the unit (px)')
+        sides = ax.get_xlabel()
+        ax.set_xlabel(f'x from the unit (px)\n{sides}', linespacing=1.4)
         ax.set_ylabel('' if number else 'y from the unit (px)')
     return fig, axes

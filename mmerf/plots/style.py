@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import matplotlib
 
@@ -17,13 +18,43 @@ SQUARES = (
     ('#7fe0b5', '-.'),
     ('#f0e442', ':'),
 )
+# The theoretical field: longer dashes, no colour.
+THEORY: dict[str, Any] = {
+    'color': '#d9d9d9',
+    'linestyle': (0, (6, 3)),
+    'linewidth': 1.1,
+}
+UNIT: dict[str, Any] = {
+    'marker': '+',
+    'color': '#00e5ff',
+    'markersize': 6,
+    'markeredgewidth': 1.0,
+}
+# A series of lines on white: Okabe-Ito, told apart by marker too.
+SERIES = (
+    ('#0072b2', 'o'),
+    ('#d55e00', 's'),
+    ('#009e73', '^'),
+    ('#cc79a7', 'D'),
+    ('#000000', 'v'),
+    ('#e69f00', 'P'),
+    ('#56b4e9', 'X'),
+)
+LEGEND: dict[str, Any] = {  # lines for dark maps need a dark ground
+    'facecolor': '#3b3b45',
+    'labelcolor': 'white',
+    'edgecolor': 'none',
+    'columnspacing': 1.0,
+    'handlelength': 1.8,
+}
+COLUMN, PAGE = 3.4, 7.0  # width of a paper's column and page, inches
 _RC = {
-    'font.size': 9.0,
-    'axes.titlesize': 10.0,
-    'axes.labelsize': 9.0,
-    'xtick.labelsize': 8.0,
-    'ytick.labelsize': 8.0,
-    'legend.fontsize': 8.5,
+    'font.size': 8.0,
+    'axes.titlesize': 8.5,
+    'axes.labelsize': 8.0,
+    'xtick.labelsize': 7.0,
+    'ytick.labelsize': 7.0,
+    'legend.fontsize': 7.0,
     'figure.facecolor': 'white',
     'savefig.facecolor': 'white',
     'pdf.fonttype': 42,

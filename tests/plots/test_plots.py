@@ -1,13 +1,19 @@
+import io
+from dataclasses import replace
+
 import matplotlib as mpl
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
+from pictures import gaussian, region
 from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
+from mmerf.core.support import Extent, Support
 from mmerf.plots import (
     NORMALIZATIONS,
     normalize,
@@ -18,12 +24,6 @@ from mmerf.plots import (
 )
 from mmerf.plots.normalization import LABELS
 from mmerf.plots.style import check_cmap
-
-
-def gaussian(height, width, sigma, center):
-    y, x = np.mgrid[:height, :width]
-    squared = (y - center[0]) ** 2 + (x - center[1]) ** 2
-    return np.exp(-squared / (2 * sigma**2))
 
 
 @pytest.fixture
@@ -81,12 +81,92 @@ def test_map_figure_shows_the_numbers(result):
     assert len(fig.axes) == 2  # the map and its colour bar
 
 
+def insets(ax):
+    return [child for child in ax.child_axes if type(child) is Axes]
+
+
 def test_small_squares_get_an_inset(result):
-    assert not plot_map(result)[1].child_axes
+    assert not insets(plot_map(result)[1])
     small = ERFResult.from_map(gaussian(400, 500, 4, (300, 90)), (300, 90))
-    (inset,) = plot_map(small)[1].child_axes
+    (inset,) = insets(plot_map(small)[1])
     low, high = inset.get_xlim()
     assert low < 90 < high and (low + high) / 2 == 90
+
+
+def test_theoretical_field_is_a_dashed_box_about_the_unit(result):
+    field = Support(Extent('box', -5, 7), Extent('box', -20, 20), (4.0, 4.0))
+    _, ax = plot_map(replace(result, theory=field))
+    (box,) = (p for p in ax.patches if p.get_gid() == 'theory')
+    assert box.get_bbox().extents.tolist() == [19.5, 24.5, 60.5, 37.5]
+    assert box.get_linestyle() != '-'
+    labels = [line.get_label() for line in ax.get_lines()]
+    assert 'theory: 13 x 41 px' in labels
+    wide = replace(field, x=Extent('global', -40, 49), y=field.x)
+    _, ax = plot_map(replace(result, theory=wide))
+    assert not [p for p in ax.patches if p.get_gid() == 'theory']
+    labels = [line.get_label() for line in ax.get_lines()]
+    assert 'theory: 41 x global' in labels
+
+
+def test_scales_as_a_share_of_the_image(result):
+    fig, ax = plot_map(result)
+    to_rgb(fig)
+    above, right = (c for c in ax.child_axes if type(c) is not Axes)
+    np.testing.assert_allclose(above.get_xlim(), (0, 100))
+    np.testing.assert_allclose(right.get_ylim(), (100, 0))
+    assert [t.get_text() for t in above.get_xticklabels()] == [
+        '0 %', '50 %', '100 %',
+    ]  # fmt: skip
+
+
+def test_map_over_an_image_lets_it_through_where_little_comes_from(result):
+    photo = np.random.default_rng(0).integers(0, 255, (60, 90, 3))
+    fig, ax = plot_map(result, image=photo)
+    under, over = ax.get_images()
+    grey = photo.mean(axis=2)
+    np.testing.assert_allclose(
+        under.get_array(), (grey - grey.min()) / np.ptp(grey)
+    )
+    np.testing.assert_allclose(over.get_alpha(), normalize(result.map))
+    assert under.zorder < over.zorder
+    inside = region(fig, ax, (60, 90))
+    far = result.map < np.quantile(result.map, 0.02)
+    assert np.corrcoef(inside[far], grey[far])[0, 1] > 0.7
+    near = result.map > 0.9 * result.map.max()
+    assert abs(np.corrcoef(inside[near], grey[near])[0, 1]) < 0.6
+    _, axes = plot_layers({'a': result, 'b': result}, image=grey)
+    assert [len(ax.get_images()) for ax in axes] == [2, 2]
+    with pytest.raises(ConfigError, match='60 x 90'):
+        plot_map(result, image=photo[:50])
+
+
+def test_layers_tell_the_sides_below(result):
+    _, axes = plot_layers({'a': result, 'zero': zero_like(result)})
+    squares = result.statistics()['centred_square']
+    below = axes[0].get_xlabel()
+    for share, square in squares.items():
+        assert f'{float(share) * 100:g} %: {square["side"]}' in below
+    assert axes[1].get_xlabel() == ''
+
+
+def zero_like(result):
+    return replace(result, map=np.zeros_like(result.map))
+
+
+def test_figures_are_as_wide_as_a_column_or_a_page(result):
+    assert plot_map(result)[0].get_figwidth() <= 3.5
+    for count in (2, 5, 7):
+        fig, axes = plot_layers({str(i): result for i in range(count)})
+        assert fig.get_figwidth() <= 7.1
+        to_rgb(fig)
+        sizes = [
+            text.get_fontsize()
+            for text in fig.findobj(mpl.text.Text)
+            if text.get_text()
+        ]
+        assert min(sizes) >= 6
+        boxes = [ax.get_window_extent() for ax in axes]
+        assert min(box.width for box in boxes) > 0.8 * fig.dpi
 
 
 def test_zero_map_says_why_it_is_black():
@@ -118,6 +198,13 @@ def test_nothing_global_is_changed(result):
     assert ('matplotlib.pyplot' in sys.modules) == had_pyplot
 
 
+def test_a_notebook_shows_a_figure(result):
+    """IPython asks an object for ``_repr_png_``, whatever the backend."""
+    for fig in (plot_map(result)[0], plot_layers({'a': result})[0]):
+        shown = Image.open(io.BytesIO(fig._repr_png_())).convert('RGB')
+        np.testing.assert_array_equal(np.asarray(shown), to_rgb(fig))
+
+
 @pytest.mark.parametrize('suffix', ['png', 'pdf', 'svg'])
 def test_files_of_every_format(result, suffix, tmp_path):
     path = save_figure(plot_map(result)[0], tmp_path / f'map.{suffix}')
@@ -127,22 +214,17 @@ def test_files_of_every_format(result, suffix, tmp_path):
     )
 
 
-def test_picture_looks_as_the_map_does(result):
+@pytest.mark.parametrize('figure', ['map', 'layers'])
+def test_picture_looks_as_the_map_does(result, figure):
     """Image comparison that does not depend on fonts."""
-    picture = to_rgb(plot_map(result, cmap='gray')[0])
-    assert picture.dtype == np.uint8 and 400 < picture.shape[1] < 800
-    fig, ax = plot_map(result, cmap='gray')
-    to_rgb(fig)
-    box = ax.get_window_extent()
-    top = picture.shape[0] - box.y1
-    inside = picture[
-        int(top) + 2 : int(picture.shape[0] - box.y0) - 2,
-        int(box.x0) + 2 : int(box.x1) - 2,
-    ]
-    small = np.asarray(
-        Image.fromarray(inside).convert('L').resize((90, 60), Image.BOX)
-    )
-    expected = normalize(result.map) * 255
+    if figure == 'map':
+        fig, ax = plot_map(result, cmap='gray')
+        assert 400 < to_rgb(fig).shape[1] < 800
+    else:
+        fig, (_, ax) = plot_layers(
+            {'zero': zero_like(result), 'a': result}, cmap='gray'
+        )
+    small, expected = region(fig, ax, (60, 90)), normalize(result.map) * 255
     assert np.median(np.abs(small - expected)) < 6
     assert np.corrcoef(small.ravel(), expected.ravel())[0, 1] > 0.9
 

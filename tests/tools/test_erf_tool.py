@@ -169,3 +169,18 @@ def test_zero_scores_are_said_with_what_avoids_them(
         assert zero == said
         found.add(zero)
     assert True in found
+
+
+def test_figures_over_the_images_and_by_distance(
+    config, photos, tmp_path, erf, capsys
+):
+    args = [str(config), '--img-dir', str(photos), '--layers', 'backbone[0]',
+            '--no-theory', '--over-image', '--out-dir']  # fmt: skip
+    assert erf([*args, str(tmp_path / 'o')]) == 0
+    assert 'profile.png' in capsys.readouterr().out
+    with Image.open(tmp_path / 'o' / 'profile.png') as profile:
+        assert profile.size[0] <= 3.5 * 150
+    Image.new('RGB', (70, 31)).save(photos / 'other.png')
+    assert erf([*args, str(tmp_path / 'p')]) == 1
+    assert '--input-size' in capsys.readouterr().err
+    assert not (tmp_path / 'p').exists()

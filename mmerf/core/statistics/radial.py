@@ -42,6 +42,58 @@ def cumulative_mass(
     return [float(map_hw[squared <= r * r].sum() / total) for r in radii]
 
 
+def ring_means(map_hw: np.ndarray, center_yx: Center) -> np.ndarray:
+    """Mean of the map over rings of one pixel about a pixel.
+
+    Args:
+        map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0, any scale.
+        center_yx (tuple[int, int]): The rings' centre, in input pixels.
+
+    Returns:
+        np.ndarray: Entry r is the mean over pixels whose distance rounds to
+        r px (halves up); from 0 to the furthest pixel. 0 where no pixel is.
+
+    Raises:
+        StatisticError: If the map or the centre is not one that statistics
+            are defined for.
+
+    Example:
+        >>> ring_means(np.array([[0.0, 4.0, 2.0]]), (0, 1))
+        array([4., 1.])
+    """
+    nearest = np.floor(_distances(map_hw, center_yx) + 0.5).astype(int)
+    sums = np.bincount(nearest.ravel(), map_hw.ravel())
+    counts = np.bincount(nearest.ravel())
+    return sums / np.maximum(counts, 1)
+
+
+def mass_by_radius(map_hw: np.ndarray, center_yx: Center) -> np.ndarray:
+    """Share of the map within every whole radius about a pixel.
+
+    Returns:
+        np.ndarray: Entry r is what :func:`cumulative_mass` gives for r px;
+        the last is 1.
+
+    Raises:
+        StatisticError: If the map or the centre is not one that statistics
+            are defined for.
+
+    Example:
+        >>> mass_by_radius(np.ones((3, 3)), (1, 1))
+        array([0.11111111, 0.55555556, 1.        ])
+    """
+    rings = np.ceil(_distances(map_hw, center_yx)).astype(int)
+    mass = np.cumsum(np.bincount(rings.ravel(), map_hw.ravel()))
+    return mass / mass[-1]
+
+
+def _distances(map_hw: np.ndarray, center_yx: Center) -> np.ndarray:
+    check_map(map_hw, center_yx)
+    rows = np.arange(map_hw.shape[0]) - center_yx[0]
+    columns = np.arange(map_hw.shape[1]) - center_yx[1]
+    return np.sqrt(rows[:, None] ** 2 + columns[None, :] ** 2)
+
+
 def centroid(map_hw: np.ndarray) -> tuple[float, float]:
     """Mean position (y, x) of the map's mass, in input pixels.
 

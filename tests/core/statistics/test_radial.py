@@ -6,7 +6,12 @@ import pytest
 
 from mmerf import ERFResult
 from mmerf.core.errors import StatisticError
-from mmerf.core.statistics.radial import centroid, cumulative_mass
+from mmerf.core.statistics.radial import (
+    centroid,
+    cumulative_mass,
+    mass_by_radius,
+    ring_means,
+)
 
 DATA = Path(__file__).parents[2] / 'data' / 'published_erf'
 PUBLISHED = json.loads((DATA / 'expected.json').read_text())
@@ -51,3 +56,19 @@ def test_refused_outside_the_map():
         cumulative_mass(np.ones((3, 3)), (3, 0))
     with pytest.raises(StatisticError, match='zero'):
         centroid(np.zeros((3, 3)))
+
+
+def test_rings_and_radii_against_a_loop():
+    rng = np.random.default_rng(1)
+    map_hw, center = rng.random((13, 9)), (4, 6)
+    means, mass = ring_means(map_hw, center), mass_by_radius(map_hw, center)
+    distance = [
+        (np.hypot(y - center[0], x - center[1]), map_hw[y, x])
+        for y in range(13)
+        for x in range(9)
+    ]
+    assert len(means) == 11 and len(mass) == 11
+    for r, mean in enumerate(means):
+        ring = [v for d, v in distance if r - 0.5 <= d < r + 0.5]
+        assert mean == pytest.approx(np.mean(ring) if ring else 0)
+    assert mass == pytest.approx(cumulative_mass(map_hw, center, range(11)))

@@ -1,0 +1,238 @@
+"""Ablations: every combination of some settings, measured and compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mmengine.config import Config
+
+from ..core.errors import ConfigError, ERFError
+from ..core.files import write_text
+from ..core.settings import check_size
+from ..engine.selection import check_num_images, chosen_indices
+from ..plots.style import CMAP, check_cmap
+from .comparison import Comparison, comparison_of, write_comparison
+from .config import load_config
+from .erf import ERFRun, run_erf
+from .images import open_images
+from .report import write_report
+from .vary import Combination, check_keys, combinations
+
+
+@dataclass
+class Sweep:
+    """What a sweep has measured.
+
+    Attributes:
+        runs (dict[str, ERFRun]): By combination, those that were measured.
+        gaps (dict[str, str]): The other combinations, and why.
+        comparison (Comparison): All of them, for figures and tables;
+            ``comparison.rows()`` has the numbers.
+        notes (list[str]): What the user should know, a sentence each.
+        files (list[Path]): Figure, tables and record.
+    """
+
+    runs: dict[str, ERFRun]
+    gaps: dict[str, str]
+    comparison: Comparison
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+def sweep_erf(
+    config: str | os.PathLike | Config,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    vary: Mapping[str, Any],
+    out_dir: str | os.PathLike,
+    target: Any = None,
+    num_images: int = 50,
+    order: str = 'even',
+    img_dir: str | os.PathLike | None = None,
+    input_size: Sequence[int] | None = None,
+    cfg_options: Mapping | None = None,
+    layers: Sequence[str] | None = None,
+    normalization: str = 'power',
+    cmap: str = CMAP,
+    suffix: str = 'png',
+    title: str | None = None,
+    force: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+    **options: Any,
+) -> Sweep:
+    """Build and measure every combination of settings, and compare them.
+
+    All see the same images, and are asked for the unit nearest the same
+    input pixel: the middle of the smallest image, unless ``target`` says
+    otherwise. Initial weights come from one seed; of a checkpoint, what fits
+    is loaded. A combination that cannot be built or measured is a gap with
+    its reason.
+
+    Args:
+        config: A path, ``'mmseg::FAMILY/NAME.py'``, or a config.
+        checkpoint: None for the config's own initial weights.
+        vary (mapping): Dotted config key to a list of values, or to a
+            mapping of their names to values; the last key changes fastest.
+        out_dir: Gets ``sweep.<suffix>``, ``.md``, ``.csv``, ``.tex`` and
+            ``.json``, and a folder a combination as ``tools/erf.py`` writes
+            it.
+        target: See :func:`mmerf.measure_erf`.
+        num_images, order, img_dir, input_size, cfg_options, layers: See
+            :func:`mmerf.apis.run_erf`.
+        normalization, cmap, suffix, title (str): Of the figures.
+        force (bool): Also compare where definitions differ.
+        say (callable): Told what is measured next, a line each.
+        **options: As :func:`mmerf.apis.run_erf` takes them.
+
+    Returns:
+        Sweep: The runs, the gaps and the comparison.
+
+    Raises:
+        ConfigError: If a key is not in the config, no combination can be
+            measured, or the folder cannot be written.
+    """
+    check_cmap(cmap)
+    check_num_images(num_images)
+    cfg = load_config(config, cfg_options)
+    check_keys(cfg, vary)
+    every = combinations(vary)
+    if target is None:
+        size = check_size(input_size) or _smallest(
+            cfg, img_dir, num_images, order
+        )
+        for combination in every:
+            size = _window(cfg, combination, size)
+        y, x = size[0] // 2, size[1] // 2
+        target = {'type': 'Pixel', 'y': y, 'x': x}
+    folder = Path(out_dir)
+    if folder.exists() and not folder.is_dir():
+        raise ConfigError(f'{folder} is a file; name a folder')
+    runs: dict[str, ERFRun] = {}
+    gaps: dict[str, str] = {}
+    style: dict = {'normalization': normalization, 'cmap': cmap}
+    with _writing(folder):
+        for number, combination in enumerate(every):
+            name = combination.name
+            say(f'{number + 1}/{len(every)}: {name}')
+            try:
+                runs[name] = run_erf(
+                    config,
+                    checkpoint,
+                    layers=layers,
+                    num_images=num_images,
+                    order=order,
+                    img_dir=img_dir,
+                    input_size=input_size,
+                    target=target,
+                    partial_checkpoint=True,
+                    cfg_options={**(cfg_options or {}), **combination.options},
+                    say=say,
+                    **options,
+                )
+            except ERFError as error:
+                gaps[name] = str(error)
+                say(f'{name} is left out: {error}')
+                continue
+            place = folder / _folder(number, name)
+            write_report(runs[name], place, suffix=suffix, **style)
+        if not runs:
+            reasons = list(dict.fromkeys(gaps.values()))
+            raise ConfigError(
+                'no combination could be measured: ' + '; '.join(reasons[:3])
+            )
+        result = _compared(every, runs, gaps, force)
+        result.files = write_comparison(
+            result.comparison, folder / f'sweep.{suffix}', title=title, **style
+        )
+        text = json.dumps(_record(every, result), indent=1, default=str)
+        result.files.append(write_text(folder / 'sweep.json', text + '\n'))
+    return result
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """One line for a folder that cannot be written to."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f'{folder} cannot be written to: {error}; name another folder'
+        ) from error
+
+
+def _compared(
+    every: Sequence[Combination],
+    runs: dict[str, ERFRun],
+    gaps: dict[str, str],
+    force: bool,
+) -> Sweep:
+    comparison = comparison_of(
+        {
+            c.name: runs[c.name].results if c.name in runs else {}
+            for c in every
+        },
+        gaps=gaps,
+        force=force,
+    )
+    notes: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        skipped = [f'skipped {path}: {y}' for path, y in run.skipped.items()]
+        for note in [*skipped, *run.notes]:
+            notes.setdefault(note, []).append(name)
+    told = [
+        note if len(names) == len(runs) else f'{"; ".join(names)}: {note}'
+        for note, names in notes.items()
+    ]
+    return Sweep(runs, gaps, comparison, told + comparison.notes)
+
+
+def _smallest(
+    cfg: Config, img_dir: Any, num_images: int, order: str
+) -> tuple[int, int]:
+    """Smallest height and width of the images, as the network gets them."""
+    source = open_images(cfg, img_dir)
+    indices = chosen_indices(len(source.paths), num_images, order)
+    sizes = [
+        tuple(batch['inputs'][0].shape[-2:])
+        for batch in source.batches(indices, 1)
+    ]
+    if not sizes:
+        raise ConfigError(f'no image of {source.where} can be read')
+    return min(h for h, _ in sizes), min(w for _, w in sizes)
+
+
+def _window(
+    cfg: Config, combination: Combination, size: tuple[int, int]
+) -> tuple[int, int]:
+    """The size, or that of the windows which a combination slides."""
+    try:
+        test_cfg = load_config(cfg, combination.options).model.test_cfg
+        crop = test_cfg['crop_size'] if test_cfg['mode'] == 'slide' else size
+        return min(size[0], crop[0]), min(size[1], crop[1])
+    except (ERFError, AttributeError, KeyError, TypeError):
+        return size  # whatever is wrong with it, its own run will say
+
+
+def _folder(number: int, name: str) -> str:
+    """A folder's name that says which combination it holds."""
+    return f'{number:02d}_' + re.sub(r'[^\w.=-]+', '_', name)[:80].strip('_')
+
+
+def _record(every: Sequence[Combination], sweep: Sweep) -> list[dict]:
+    return [
+        {
+            'name': c.name,
+            'options': c.options,
+            'gap': sweep.gaps.get(c.name),
+            'folder': _folder(i, c.name) if c.name in sweep.runs else None,
+            'notes': sweep.runs[c.name].notes if c.name in sweep.runs else [],
+        }
+        for i, c in enumerate(every)
+    ]

@@ -1,0 +1,165 @@
+"""How a field grows over a training."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from ..core.errors import ConfigError
+from .comparison import headline
+from .figure import Figure
+from .style import COLUMN, PAGE, SERIES, style
+
+History = Sequence[Mapping]
+
+
+def plot_growth(
+    histories: Mapping[str, History],
+    *,
+    layers: Sequence[str] | None = None,
+    title: str | None = None,
+) -> tuple[Figure, np.ndarray]:
+    """Sides and ERF size by training step, one line a layer.
+
+    Bands are one standard error to each side, where it was measured.
+
+    Args:
+        histories (mapping): By name of the training, the records of its
+            ``erf.jsonl``: ``step``, ``layer``, ``statistics``.
+        layers (sequence of str, optional): Only these; None for all.
+        title (str, optional): Over the figure.
+
+    Returns:
+        tuple[Figure, np.ndarray]: The figure, and its axes (quantities,
+        trainings): one training is as wide as a column of a paper.
+
+    Raises:
+        ConfigError: If no training has such a layer.
+
+    Example:
+        >>> records = [
+        ...     {'step': step, 'layer': 'a', 'statistics': {
+        ...         'centred_square': {'0.5': {'side': 3 + step}}}}
+        ...     for step in (0, 8)]
+        >>> fig, axes = plot_growth({'run': records})
+        >>> axes[0, 0].get_lines()[0].get_ydata()
+        array([ 3., 11.])
+    """
+    known = list(
+        dict.fromkeys(r['layer'] for h in histories.values() for r in h)
+    )
+    for layer in layers or ():
+        if layer not in known:
+            raise ConfigError(
+                f'no training has a layer {layer!r}; they have '
+                f'{", ".join(known)}'
+            )
+    chosen = list(layers or known)
+    shares = _shares(histories)
+    rows = [*(f'{float(s) * 100:g} % side (px)' for s in shares)]
+    rows.append('ERF size (px)')
+    count = len(histories)
+    width = COLUMN if count == 1 else max(PAGE, 2.3 * count)
+    with style():
+        fig = Figure(figsize=(width, 1.25 * len(rows) + 0.8), dpi=150)
+        fig.set_layout_engine('constrained')
+        axes = fig.subplots(
+            len(rows), count, squeeze=False, sharex='col', sharey='row'
+        )
+        for column, (name, history) in zip(
+            axes.T, histories.items(), strict=True
+        ):
+            for number, layer in enumerate(chosen):
+                records = [r for r in history if r['layer'] == layer]
+                look = SERIES[number % len(SERIES)]
+                for ax, share in zip(column, shares, strict=False):
+                    _line(ax, records, layer, look, *_sides(records, share))
+                sizes = [_get(r, 'erf_size', 'size') for r in records]
+                _line(column[-1], records, layer, look, sizes)
+            column[-1].set_xlabel('training step')
+            column[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            if count > 1:
+                column[0].set_title(name)
+        for ax in axes.ravel():
+            ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+            ax.grid(color='#dddddd', linewidth=0.5)
+            ax.spines[['top', 'right']].set_visible(False)
+        for ax, text in zip(axes[:, 0], rows, strict=True):
+            ax.set_ylabel(text)
+        handles = {
+            text: handle
+            for ax in axes[0]
+            for handle, text in zip(
+                *ax.get_legend_handles_labels(), strict=True
+            )
+        }
+        fig.legend(
+            handles=list(handles.values()),
+            loc='outside lower center',
+            ncols=3 if count == 1 else 6,
+            frameon=False,
+        )
+        if title:
+            fig.suptitle(title)
+    return fig, axes
+
+
+def _shares(histories: Mapping[str, History]) -> list[str]:
+    """The shares, as records write them, whose sides are drawn."""
+    for history in histories.values():
+        for record in history:
+            squares = record['statistics'].get('centred_square')
+            if squares:
+                return [str(s) for s in headline(list(map(float, squares)))]
+    return []
+
+
+def _sides(
+    records: History, share: str
+) -> tuple[list[float | None], list[float | None]]:
+    """Sides, and their standard errors."""
+    return (
+        [_get(r, 'centred_square', share, 'side') for r in records],
+        [_get(r, 'uncertainty', 'side', share, 'stderr') for r in records],
+    )
+
+
+def _get(record: Mapping, *keys: str) -> float | None:
+    found = record['statistics']
+    for key in keys:
+        found = (found or {}).get(key)
+    return found
+
+
+def _line(
+    ax: Axes,
+    records: History,
+    layer: str,
+    look: tuple[str, str],
+    values: Sequence[float | None],
+    errors: Sequence[float | None] = (),
+) -> None:
+    """One layer's values; a gap where a step has none."""
+    if not records:
+        return
+    color, marker = look
+    lighter = 0.5 * len(ax.get_lines())  # so that no line hides another
+    steps = [r['step'] for r in records]
+    y = np.array(values, dtype=float)
+    ax.plot(
+        steps,
+        y,
+        color=color,
+        marker=marker,
+        markersize=max(6 - lighter, 2),
+        linewidth=max(2.4 - lighter * 0.6, 0.8),
+        label=layer,
+    )
+    if errors:
+        band = np.array(errors, dtype=float)
+        ax.fill_between(
+            steps, y - band, y + band, color=color, alpha=0.18, linewidth=0
+        )

@@ -1,0 +1,134 @@
+"""Contribution by distance from the unit, beside the fitted Gaussian."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from ..core.result import ERFResult
+from ..core.statistics.radial import mass_by_radius, ring_means
+from .figure import Figure
+from .panels import wrapped
+from .style import COLUMN, PAGE, SERIES, style
+
+_LOWEST = 1e-6  # of the peak; what is below is not drawn
+_WITHIN = 0.995  # share of the mass that the distances reach to
+
+
+def plot_profile(
+    results: ERFResult | Mapping[str, ERFResult],
+    *,
+    title: str | None = None,
+) -> tuple[Figure, np.ndarray]:
+    """Mean over rings about the unit, and the share within each distance.
+
+    Above, on a logarithmic scale, the map's mean over pixels at a distance
+    (to the nearest pixel), over the largest such mean; dashed, the same of
+    the fitted Gaussian, with its R2. Below, the share of the map within a
+    distance.
+
+    Args:
+        results (ERFResult or mapping): One, or by layer in drawing order;
+            one is as wide as a column of a paper, several as a page.
+        title (str, optional): Over the whole figure.
+
+    Returns:
+        tuple[Figure, np.ndarray]: The figure, and its axes (2, layers).
+
+    Example:
+        >>> fig, axes = plot_profile(ERFResult.from_map(np.eye(9)))
+        >>> axes[1, 0].get_ylabel()
+        'share within'
+    """
+    if isinstance(results, ERFResult):
+        results = {results.layer: results}
+    count = len(results)
+    width = COLUMN if count == 1 else max(PAGE, 1.3 * count + 0.5)
+    with style():
+        fig = Figure(figsize=(width, 3.6), dpi=150)
+        fig.set_layout_engine('constrained')
+        axes = fig.subplots(2, count, squeeze=False, sharex=True, sharey='row')
+        reach = 10
+        for (ring, mass), (layer, result) in zip(
+            axes.T, results.items(), strict=True
+        ):
+            ring.set_title(wrapped(layer, width / count))
+            if result.map.any():
+                reach = max(reach, _draw(ring, mass, result))
+            else:
+                ring.text(0.5, 0.5, 'zero', transform=ring.transAxes)
+            mass.set_xlabel('distance (px)')
+        axes[0, 0].set(yscale='log', ylabel='ring mean / largest')
+        axes[0, 0].set_ylim(max(axes[0, 0].get_ylim()[0], _LOWEST), 2)
+        axes[1, 0].set(ylabel='share within', ylim=(0, 1.03))
+        axes[0, 0].set_xlim(0, reach)
+        for ax in axes.ravel():
+            ax.grid(color='#dddddd', linewidth=0.5)
+            ax.spines[['top', 'right']].set_visible(False)
+        handles = [axes[0, 0].plot([], [], label='map', **_line(0))[0]]
+        handles += axes[0, 0].plot([], [], label='fitted Gaussian', **_line(1))
+        fig.legend(
+            handles=handles,
+            loc='outside lower center',
+            ncols=2,
+            frameon=False,
+        )
+        if title:
+            fig.suptitle(title)
+    return fig, axes
+
+
+def _draw(ring: Axes, mass: Axes, result: ERFResult) -> int:
+    """Draw one layer; return the distance worth showing, px."""
+    means = ring_means(result.map, result.center)
+    within = mass_by_radius(result.map, result.center)
+    top = means.max()
+    ring.plot(np.arange(len(means)), _shown(means / top), **_line(0))
+    mass.plot(np.arange(len(within)), within, **_line(0))
+    fit = (result.statistics()['gaussian'] or {}).get('fit')
+    if fit:
+        bell = fitted_map(result.map, fit)
+        fitted = ring_means(bell, result.center) / top
+        ring.plot(np.arange(len(fitted)), _shown(fitted), **_line(1))
+        by_bell = mass_by_radius(bell, result.center)
+        mass.plot(np.arange(len(by_bell)), by_bell, **_line(1))
+        ring.text(
+            0.96,
+            0.95,
+            f'R² = {fit["r2"]:.2f}',
+            transform=ring.transAxes,
+            ha='right',
+            va='top',
+            fontsize=7,
+        )
+    return int(1.1 * np.searchsorted(within, _WITHIN)) + 1
+
+
+def fitted_map(map_hw: np.ndarray, fit: Mapping) -> np.ndarray:
+    """The Gaussian that ``statistics()['gaussian']['fit']`` describes.
+
+    Args:
+        map_hw (np.ndarray): The map, shape (H, W), for the height: the one
+            whose squared distance from the map is least.
+        fit (mapping): ``center``, ``sigma_y``, ``sigma_x``, ``correlation``.
+
+    Returns:
+        np.ndarray: Shape (H, W).
+    """
+    rows, columns = np.ogrid[: map_hw.shape[0], : map_hw.shape[1]]
+    u = (rows - fit['center'][0]) / fit['sigma_y']
+    v = (columns - fit['center'][1]) / fit['sigma_x']
+    rho = fit['correlation']
+    bell = np.exp(-(u * u - 2 * rho * u * v + v * v) / (2 * (1 - rho * rho)))
+    return bell * float((bell * map_hw).sum() / (bell * bell).sum())
+
+
+def _shown(values: np.ndarray) -> np.ndarray:
+    return np.where(values >= _LOWEST / 10, values, np.nan)
+
+
+def _line(number: int) -> dict:
+    dash = ('-', '--')[number]
+    return {'color': SERIES[number][0], 'linestyle': dash, 'linewidth': 1.2}

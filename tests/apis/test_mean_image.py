@@ -1,0 +1,48 @@
+import numpy as np
+import pytest
+import torch
+from conftest import config_of
+from PIL import Image
+
+from mmerf.apis import run_erf
+from mmerf.apis.mean_image import MeanImage
+from mmerf.apis.report import write_report
+from mmerf.core.errors import ConfigError
+
+SMALL = dict(layers='backbone[0]', theory=False)
+
+
+@pytest.fixture
+def cfg(data_root, tmp_path):
+    return config_of(data_root, tmp_path)
+
+
+def test_mean_of_the_measured_images(cfg, data_root):
+    run = run_erf(cfg, num_images=3, batch_size=2, **SMALL)
+    paths = [data_root / f'img_dir/val/{i}.png' for i in (0, 1, 3)]
+    expected = np.mean(
+        [np.asarray(Image.open(path)).mean(axis=2) for path in paths], axis=0
+    )
+    np.testing.assert_allclose(run.image, expected)
+
+
+def test_resized_and_padded_as_the_inputs_are(cfg):
+    image = torch.arange(12.0).view(1, 3, 4)
+    mean = MeanImage()
+    mean.add([image])
+    assert mean.grey((4, 4))[3].tolist() == [0] * 4
+    assert mean.grey((4, 4))[:3].tolist() == image[0].tolist()
+    assert mean.grey((6, 8), resized=True).shape == (6, 8)
+    assert mean.grey((2, 4)) is None
+    run = run_erf(cfg, input_size=(40, 56), num_images=1, **SMALL)
+    assert run.image.shape == run.results['backbone[0]'].map.shape == (40, 56)
+
+
+def test_images_of_different_size_have_none(cfg, photos, tmp_path):
+    Image.new('RGB', (70, 31)).save(photos / 'other.png')
+    run = run_erf(cfg, img_dir=photos, **SMALL)
+    assert run.image is None
+    with pytest.raises(ConfigError, match='--input-size'):
+        write_report(run, tmp_path / 'o', over_image=True)
+    assert not (tmp_path / 'o').exists()
+    assert MeanImage().grey((2, 2)) is None

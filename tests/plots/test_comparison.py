@@ -1,0 +1,100 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from pictures import gaussian, region
+
+from mmerf import ERFResult
+from mmerf.plots import normalize, plot_comparison, to_rgb
+
+
+def result(height=40, width=60, sigma=6, center=(20, 30), layer='a'):
+    return ERFResult.from_map(
+        gaussian(height, width, sigma, center), center, layer=layer
+    )
+
+
+@pytest.fixture
+def runs():
+    return {
+        'one': {'a': result(), 'b': result(sigma=3)},
+        'two': {'b': result(sigma=12)},
+        'three': {},
+    }
+
+
+def test_runs_down_layers_across_on_one_scale(runs):
+    _, axes = plot_comparison(runs, gaps={'three': 'it was not built'})
+    assert axes.shape == (3, 2)
+    assert [ax.get_title() for ax in axes[0]] == ['a', 'b']
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == list(runs)
+    for row, run in zip(axes, runs.values(), strict=True):
+        for ax, layer in zip(row, 'ab', strict=True):
+            if layer not in run:
+                assert not ax.get_images()
+                continue
+            (image,) = ax.get_images()
+            assert image.get_clim() == (0, 1)
+            np.testing.assert_allclose(
+                image.get_array(), normalize(run[layer].map)
+            )
+            square = run[layer].statistics()['centred_square']
+            assert ax.get_xlabel() == (
+                f'50 %: {square["0.5"]["side"]} px\n'
+                f'99 %: {square["0.99"]["side"]} px'
+            )
+            assert len(ax.patches) == 2
+    assert axes[1, 0].texts[0].get_text() == 'no such layer'
+    said = ' '.join(text.get_text() for text in axes[2, 0].texts)
+    assert 'not measured: it was not built' in said.replace('\n', ' ')
+
+
+def test_layers_are_chosen_and_ordered(runs):
+    _, axes = plot_comparison(runs, layers=['b', 'a'])
+    assert [ax.get_title() for ax in axes[0]] == ['b', 'a']
+    assert plot_comparison(runs, layers=['b'])[1].shape == (3, 1)
+
+
+def test_maps_of_different_size_share_the_scale_in_pixels():
+    small, large = result(), result(90, 80, 8, (70, 20))
+    fig, ((first,), (second,)) = plot_comparison(
+        {'small': {'a': small}, 'large': {'a': large}}
+    )
+    to_rgb(fig)
+    for ax, (y, x) in ((first, (20, 30)), (second, (70, 20))):
+        assert ax.get_xlim() == (x - 30.5, x + 59.5)  # the furthest edges
+        assert ax.get_ylim() == (y + 19.5, y - 70.5)
+    pixel = [
+        ax.get_window_extent().width / np.ptp(ax.get_xlim())
+        for ax in (first, second)
+    ]
+    assert pixel[0] == pytest.approx(pixel[1])
+
+
+def test_picture_looks_as_the_maps_do(runs):
+    fig, axes = plot_comparison(runs, cmap='gray')
+    for ax, found in ((axes[0, 0], runs['one']['a']),
+                      (axes[1, 1], runs['two']['b'])):  # fmt: skip
+        expected = normalize(found.map) * 255
+        small = region(fig, ax, (40, 60))
+        assert np.corrcoef(small.ravel(), expected.ravel())[0, 1] > 0.9
+    empty = region(fig, axes[2, 1], (4, 6))
+    assert empty.min() > 250
+
+
+def test_other_shares_and_a_zero_map():
+    shares = (0.25, 0.75)
+    one = replace(result(), shares=shares)
+    zero = replace(one, map=np.zeros((40, 60)))
+    _, axes = plot_comparison({'one': {'a': one}, 'zero': {'a': zero}})
+    assert axes[0, 0].get_xlabel().count('%') == 2
+    assert '25 %' in axes[0, 0].get_xlabel()
+    assert 'zero everywhere' in axes[1, 0].texts[0].get_text()
+
+
+def test_long_names_break_between_settings():
+    name = 'strides=(1, 2, 2, 1), dilations=(1, 1, 2, 4)'
+    _, axes = plot_comparison({name: {'a': result()}, 'b': {'a': result()}})
+    lines = axes[0, 0].get_ylabel().split('\n')
+    assert len(lines) > 1
+    assert ' '.join(lines) == name

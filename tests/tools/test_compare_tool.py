@@ -1,0 +1,122 @@
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from mmerf import ERFResult
+from mmerf.visualization import ERFVisBackend
+
+ROOT = Path(__file__).parents[2]
+
+
+def tool(name):
+    """A tool's main, without a process of its own."""
+    spec = importlib.util.spec_from_file_location(
+        f'_{name}', ROOT / f'tools/{name}.py'
+    )
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.main
+
+
+@pytest.fixture
+def compare():
+    return tool('compare_erf')
+
+
+@pytest.fixture
+def vis_data(tmp_path):
+    backend = ERFVisBackend(save_dir=str(tmp_path / 'run' / 'vis_data'))
+    y, x = np.mgrid[:30, :40]
+    for step in (0, 8):
+        far = np.maximum(abs(y - 15), abs(x - 20)) * 2.0
+        map_hw = np.exp(-far / (1 + step))
+        backend.add_erf(ERFResult.from_map(map_hw, layer='a'), step)
+    return backend.folder
+
+
+def test_before_and_after_a_training(vis_data, tmp_path, capsys, compare):
+    out = tmp_path / 'x' / 'compare.svg'
+    runs = [f'{vis_data}@0', str(vis_data), str(vis_data / '8' / 'a.npz')]
+    names = ['before', 'after', 'again']
+    assert compare([*runs, '--names', *names, '--out', str(out)]) == 0
+    printed = capsys.readouterr().out
+    rows = list(csv.DictReader(out.with_suffix('.csv').open()))
+    assert [row['run'] for row in rows] == names
+    assert rows[1]['side_0.5'] == rows[2]['side_0.5'] != rows[0]['side_0.5']
+    for row, spec in zip(rows, ('0', '8', '8'), strict=True):
+        result = ERFResult.load(vis_data / spec / 'a.npz')
+        square = result.statistics()['centred_square']['0.99']
+        assert int(row['side_0.99']) == square['side']
+    for name in ('svg', 'md', 'csv', 'tex'):
+        assert out.with_suffix(f'.{name}').is_file()
+        assert f'compare.{name}' in printed
+    assert 'before' in printed and '50 % (px)' in printed
+
+
+def test_growth(vis_data, tmp_path, capsys, compare):
+    out = tmp_path / 'growth.png'
+    assert compare([str(vis_data), '--growth', '--out', str(out)]) == 0
+    assert out.read_bytes().startswith(b'\x89PNG')
+    assert 'growth.png' in capsys.readouterr().out
+
+
+def test_definitions_are_not_mixed_without_force(
+    vis_data, tmp_path, capsys, compare
+):
+    other = ERFResult(map=np.ones((30, 40)), layer='a',
+                      definition={'score': 'another'})  # fmt: skip
+    other.save(tmp_path / 'other.npz')
+    args = [str(vis_data), str(tmp_path / 'other.npz')]
+    args += ['--out', str(tmp_path / 'o.png')]
+    assert compare(args) == 1
+    err = capsys.readouterr().err
+    assert 'not comparable' in err and err.count('\n') == 1
+    assert not (tmp_path / 'o.png').exists()
+    assert compare([*args, '--force']) == 0
+
+
+@pytest.mark.parametrize(
+    ('args', 'message'),
+    [
+        (['nothing'], 'there is no run nothing'),
+        (['RUN@3'], 'has no step 3'),
+        (['RUN', '--layers', 'b'], 'they have a'),
+        (['RUN', '--names', 'x', 'y'], '2 name(s) for 1 run(s)'),
+        (['RUN', '--out', 'x.bmp'], '.png, .pdf or .svg'),
+        (['RUN', '--cmap', 'nothing'], 'no colour map'),
+        (['RUN', '--growth', '--layers', 'b'], 'they have a'),
+        (['RUN/8/a.npz', '--growth'], 'there is no run'),
+        (['RUN', 'RUN', '--growth'], 'same name'),
+        (['RUN', '--out', 'run/vis_data/erf/8/a.png/x.png'], 'a.png'),
+    ],
+)
+def test_what_the_user_can_mend(
+    vis_data, tmp_path, monkeypatch, capsys, compare, args, message
+):
+    monkeypatch.chdir(tmp_path)
+    args = [arg.replace('RUN', str(vis_data)) for arg in args]
+    assert compare(args) == 1
+    err = capsys.readouterr().err
+    assert err.startswith('error: ') and message in err
+    assert err.count('\n') == 1
+    assert [path.name for path in tmp_path.iterdir()] == ['run']
+
+
+def test_without_a_display_and_whatever_the_backend(vis_data, tmp_path):
+    """Also where pyplot would open windows: pyplot is not used."""
+    env = {k: v for k, v in os.environ.items() if 'DISPLAY' not in k}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / 'tools/compare_erf.py'), str(vis_data),
+         '--out', str(tmp_path / 'c.png')],
+        capture_output=True,
+        text=True,
+        env={**env, 'MPLBACKEND': 'TkAgg'},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'c.png').is_file()
