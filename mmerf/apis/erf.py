@@ -13,29 +13,24 @@ import mmengine
 import mmseg
 import numpy as np
 from mmengine.config import Config
-from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object, get_world_size
 
 from ..core.errors import (
-    BatchError,
     ConfigError,
-    ERFError,
     ImageError,
     MeasurementError,
 )
 from ..core.measurement import Measurement
 from ..core.question import build_question, needs_labels
 from ..core.result import ERFResult
-from ..core.retry import is_out_of_memory
 from ..core.statistics import SHARES
 from ..engine.ranks import gathered
-from ..engine.segmentor import prepare
 from ..engine.selection import check_num_images, check_order, chosen_indices
-from ..engine.session import measure_prepared
 from ..engine.theory import add_theory
 from .auto import Enough, spread_indices
-from .config import load_config, one_line
-from .images import ImageSource, open_images
+from .batches import measure_batch, own_share
+from .config import load_config
+from .images import open_images
 from .mean_image import MeanImage
 from .model import build_model
 from .notes import checkpoint_notes, zero_notes
@@ -192,9 +187,9 @@ def run_erf(
         )
     failure, mean = None, MeanImage()
     try:
-        for batch in source.batches(_own(indices), batch_size or 1):
+        for batch in source.batches(own_share(indices), batch_size or 1):
             mean.add(batch['inputs'])
-            _measure(measurement, batch, source)
+            measure_batch(measurement, batch, source)
             if progress is not None:
                 done = measurement.seen + len(source.skipped)
                 progress(
@@ -241,48 +236,6 @@ def run_erf(
     shape = next(iter(results.values())).map.shape
     image = mean.grey(shape, input_size is not None) if whole else None
     return ERFRun(results, source.skipped, notes, absent, provenance, image)
-
-
-def _own(indices: Sequence[int]) -> list[int]:
-    """The images of one rank, dealt out as a validation's sampler does."""
-    sampler = DefaultSampler(indices, shuffle=False, round_up=False)
-    return [indices[place] for place in sampler]
-
-
-def _measure(
-    measurement: Measurement, data_batch: dict, source: ImageSource
-) -> None:
-    """Measure a batch; where it fails, image by image, skipping those."""
-    before = measurement.seen
-    try:
-        batch = prepare(
-            measurement.model, data_batch, layers=measurement.layers
-        )
-        measure_prepared(measurement, batch)
-    except Exception as error:
-        if isinstance(error, ERFError) and not isinstance(error, BatchError):
-            raise
-        if is_out_of_memory(error):
-            raise MeasurementError(
-                'out of memory with one image; use a smaller --input-size, '
-                'or fewer --layers'
-            ) from error
-        count = len(data_batch['inputs'])
-        if count > 1:
-            for i in range(measurement.seen - before, count):
-                one = {key: [value[i]] for key, value in data_batch.items()}
-                _measure(measurement, one, source)
-            return
-        h, w = data_batch['inputs'][0].shape[-2:]
-        source.skipped[_name_of(data_batch)] = (
-            f'the model does not run on its {h} x {w} input: {one_line(error)}'
-        )
-
-
-def _name_of(data_batch: Mapping) -> str:
-    sample = (data_batch.get('data_samples') or [None])[0]
-    meta = getattr(sample, 'metainfo', {})
-    return str(meta.get('img_path', 'an image'))
 
 
 def _provenance(
