@@ -1,5 +1,6 @@
 # make erf    the main job: data, training with the hook, figures and tables
 # make test   everything that has to pass
+# make smp    the study of decoder interpolation; make backends: vis backends
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
 PYTHON ?= python3
@@ -10,7 +11,7 @@ CONFIG := configs/demo/fcn_texture.py
 WORK := work_dirs/fcn_texture
 JOBS ?= 2
 
-.PHONY: erf test lint clean
+.PHONY: erf test lint clean smp backends
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -43,10 +44,24 @@ erf: $(STAMP) data/texture/.ready
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)
 
+# What reaches the vis backends that are not installed by default.
+backends: $(STAMP)
+	tests/backends.sh
+
+# UNet++ in the four ways to upsample; segmentation_models_pytorch goes into
+# an environment of its own.
+smp: $(STAMP) data/texture/.ready
+	configs/smp/study.sh
+	cp work_dirs/smp/compare.png docs/decoder_interpolation.png
+
+# The demo's training in TensorBoard; needs chromium.
+docs/tensorboard.png: $(STAMP)
+	$(BIN)/python docs/tensorboard.py $(WORK) $@
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv data work_dirs build *.egg-info
+	rm -rf .venv .venv-smp .venv-backends data work_dirs build *.egg-info

@@ -62,7 +62,7 @@ _deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight,
 def declare():
     """Declare what torchvision's compiled part would, if it did not load."""
     try:
-        import torchvision  # noqa: F401
+        import torchvision
     except RuntimeError as error:
         if 'torchvision::' not in str(error):
             raise
