@@ -91,7 +91,7 @@ def main():
     for part in parts:
         whole.paste(part, (0, top))
         top += part.height
-    whole.quantize(96).save(args.out, optimize=True)
+    whole.quantize(256).save(args.out, optimize=True)
     print(f'wrote {args.out}')
 
 

@@ -44,5 +44,5 @@ for seed in $SEEDS; do
         --layers decode_head --seed "$seed" --out-dir "$WORK/initial_$seed"
 done
 run tools/compare_erf.py $(for m in $MODES; do echo $WORK/${m}_0/erf; done) \
-    --names $MODES --out $WORK/compare.png
+    --names $MODES --layers decode_head --out $WORK/compare.png
 "$ENV/bin/python" configs/smp/summary.py $WORK
