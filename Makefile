@@ -2,6 +2,7 @@
 # make test   everything that has to pass
 # make figures   the README's figures into docs/; one each: layers, compare,
 #     growth, sweep
+# make smp    the study of decoder interpolation; make backends: vis backends
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
 PYTHON ?= python3
@@ -22,7 +23,8 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 # The last run of both trainings: what the hook has kept.
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
-.PHONY: erf questions test lint clean figures layers compare growth sweep
+.PHONY: erf questions test lint clean figures layers compare growth sweep \
+	smp backends
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -85,10 +87,24 @@ sweep: $(FCN)/iter_160.pth
 test: $(STAMP)
 	$(BIN)/python -m pytest -n $(JOBS)
 
+# What reaches the vis backends that are not installed by default.
+backends: $(STAMP)
+	tests/backends.sh
+
+# UNet++ in the four ways to upsample; segmentation_models_pytorch goes into
+# an environment of its own.
+smp: $(STAMP) data/texture/.ready
+	configs/smp/study.sh
+	cp work_dirs/smp/compare.png docs/decoder_interpolation.png
+
+# The demo's training in TensorBoard; needs chromium.
+docs/tensorboard.png: $(STAMP)
+	$(BIN)/python docs/tensorboard.py $(WORK) $@
+
 lint: $(STAMP)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv data work_dirs build *.egg-info
+	rm -rf .venv .venv-smp .venv-backends data work_dirs build *.egg-info

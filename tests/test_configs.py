@@ -7,6 +7,7 @@ from mmseg.registry import HOOKS
 
 from mmerf.apis.config import load_config
 from mmerf.apis.model import build_model
+from mmerf.core.errors import ConfigError
 from mmerf.core.measurement import Measurement
 from mmerf.engine.segmentor import prepare_tensor
 
@@ -50,3 +51,11 @@ def test_demo_configs_have_the_hook_and_every_backend(name):
         'TensorboardVisBackend',
         'ERFVisBackend',
     ]
+
+
+def test_the_study_says_which_package_it_needs():
+    path = CONFIGS / 'smp' / 'unetplusplus_texture.py'
+    cfg = load_config(path)
+    assert cfg.model.type == 'ModuleSegmentor'
+    with pytest.raises(ConfigError, match='segmentation_models_pytorch'):
+        build_model(cfg, device='cpu')

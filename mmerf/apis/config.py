@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmseg.utils import register_all_modules
 
 from ..core.errors import ConfigError
+from ..engine.segmentors.imported import without_fetching
 from .packages import needed_package
 
 _OWN = 'mmseg::'
@@ -114,6 +115,8 @@ def without_pretrained(model_cfg: Any) -> Any:
             kept['pretrained'] = (
                 None if _is_path(kept['pretrained']) else False
             )
+        if 'ModuleSegmentor' in str(kept.get('type')):
+            kept['module'] = without_fetching(kept.get('module'))
         if 'TIMMBackbone' in str(kept.get('type')):
             kept['pretrained'] = False  # its own default would fetch
         return ConfigDict(kept)

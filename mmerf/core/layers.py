@@ -10,6 +10,7 @@ from typing import Any
 
 from torch import nn
 
+from .defaults import default_layers
 from .errors import LayerError
 
 _REQUEST = re.compile(
@@ -126,7 +127,7 @@ def find_layers(
     """
     modules = {name: m for name, m in model.named_modules() if name}
     if requests is None:
-        requests = default_layers(modules)
+        requests = default_layers(model)
     elif isinstance(requests, (str, dict)):
         requests = [requests]
     elif not isinstance(requests, Iterable):
@@ -144,23 +145,6 @@ def find_layers(
             f'{next(iter(modules), None)!r}'
         )
     return list(found.values())
-
-
-def default_layers(modules: Iterable[str]) -> list[str]:
-    """The layers measured when none is named: backbone and decode head.
-
-    Multimodal segmentors call their backbone ``image_encoder``.
-    """
-    names = list(modules)
-    backbone = [n for n in ('backbone', 'image_encoder') if n in names][:1]
-    found = backbone + [n for n in names if n == 'decode_head']
-    if not found:
-        top = [n for n in names if '.' not in n]
-        raise LayerError(
-            'this model has neither a backbone nor a decode_head to measure '
-            f'by default; name the layers, for example {", ".join(top[:8])}'
-        )
-    return found
 
 
 def _find_one(

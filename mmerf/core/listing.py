@@ -9,9 +9,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from .defaults import default_layers
 from .errors import LayerError
 from .grid_history import GridHistory
-from .layers import default_layers, glob_to_regex, layout_of, output_key
+from .layers import glob_to_regex, layout_of, output_key
 from .outputs import (
     OutputContext,
     describe,
@@ -69,7 +70,7 @@ def list_layers(
     found: dict[str, list[ListedLayer]] = {}
     front = front_tokens(model)
     try:
-        default = set(default_layers(names.values()))
+        default = set(default_layers(model))
     except Exception:
         default = set()
 

@@ -61,6 +61,18 @@ class Passes:
         self._folding: Folding | None = None
         self._room = 0.0  # of a field, that windows leave on each side
 
+    @property
+    def said(self) -> str:
+        """How the layers were run, in a few words."""
+        layers: dict[str, list[str]] = {}
+        for key, words in self.words.items():
+            layers.setdefault(words, []).append(key)
+        return '; '.join(
+            f'{", ".join(keys) if len(keys) < 6 else f"{len(keys)} layers"}: '
+            f'{words}'
+            for words, keys in layers.items()
+        )
+
     def run(
         self,
         forward: Forward,

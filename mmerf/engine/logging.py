@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from mmengine.visualization import LocalVisBackend
 
 from ..core.result import ERFResult
 from ..core.statistics.centred_square import (
@@ -23,6 +19,7 @@ from ..core.statistics.centred_square import (
 )
 from ..plots.map import plot_map
 from ..plots.render import to_rgb
+from .backends import add_image, add_layout, any_refuses, scalars_for
 
 
 def log_step(runner: Runner) -> int:
@@ -93,31 +90,61 @@ def publish(
                     continue
                 if picture is None:
                     picture = _picture(result, step, normalization)
-                _add_image(backend, f'erf/{layer}', picture, step)
+                add_image(backend, layer, picture, step)
             except Exception as error:  # one backend must not stop others
                 errors[name] = error
     return errors
 
 
-def publish_scalars(runner: Runner, tags: dict[str, float], step: int) -> None:
-    """Hand scalars to the vis backends where LoggerHook does not."""
+def publish_scalars(
+    runner: Runner, tags: dict[str, float], step: int
+) -> dict[str, Exception]:
+    """Hand scalars to every vis backend, where LoggerHook does not.
+
+    Returns:
+        dict[str, Exception]: Backends that failed, and how.
+    """
+    errors: dict[str, Exception] = {}
+    if not is_main_process():
+        return errors
     logger = _logger_hook(runner)
     path = getattr(logger, 'json_log_path', None)
-    runner.visualizer.add_scalars(tags, step=step, file_path=path)
+    for name, backend in runner.visualizer._vis_backends.items():
+        try:
+            named = scalars_for(backend, tags)
+            backend.add_scalars(named, step=step, file_path=path)
+        except Exception as error:
+            errors[name] = error
+    return errors
 
 
-def put_scalars(
-    runner: Runner, results: Mapping[str, ERFResult], mode: str | None
-) -> dict[str, float]:
-    """Compute the scalars; put them into the hub for a val or test log.
+def lay_out_growth(runner: Runner) -> None:
+    """Lay out growth over training where a vis backend has layouts."""
+    if not is_main_process():
+        return
+    for name, backend in runner.visualizer._vis_backends.items():
+        try:
+            add_layout(backend)
+        except Exception as error:
+            warn(f'{name} did not take the layout of its charts', error)
 
-    LoggerHook takes them from there to the log line and to every backend.
+
+def put_scalars(runner: Runner, tags: dict[str, float], mode: str) -> bool:
+    """Put the scalars of a validation or test into the hub.
+
+    LoggerHook takes them from there to the log line and, of a validation, to
+    every vis backend.
+
+    Returns:
+        bool: False where a backend refuses one of the names: it would drop
+        the validation's own metrics with them, so nothing was put.
     """
-    tags = scalars_of(results)
-    if mode is not None:
-        for tag, value in tags.items():
-            runner.message_hub.update_scalar(f'{mode}/{tag}', value)
-    return tags
+    backends = runner.visualizer._vis_backends
+    if mode == 'val' and any_refuses(backends, tags):
+        return False
+    for tag, value in tags.items():
+        runner.message_hub.update_scalar(f'{mode}/{tag}', value)
+    return True
 
 
 def forget_scalars(runner: Runner) -> None:
@@ -150,21 +177,6 @@ def _picture(result: ERFResult, step: int, normalization: str) -> np.ndarray:
         title=f'{result.layer}, step {step}, {result.num_images} image(s)',
     )
     return to_rgb(fig)
-
-
-def _add_image(
-    backend: Any, name: str, picture: np.ndarray, step: int
-) -> None:
-    """Add an image; for LocalVisBackend, make its folder and check it came."""
-    if not isinstance(backend, LocalVisBackend):
-        backend.add_image(name, picture, step)
-        return
-    folder = Path(backend.experiment._img_save_dir)
-    path = folder / f'{name}_{step}.png'
-    os.makedirs(path.parent, exist_ok=True)
-    backend.add_image(name, picture, step)
-    if not path.is_file():
-        raise OSError(f'{path} could not be written')
 
 
 def _logger_hook(runner: Runner) -> LoggerHook | None:

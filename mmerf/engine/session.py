@@ -52,6 +52,7 @@ class Session:
         self.model = model
         self.strict = strict
         self.measurement = measurement
+        self._batch_size = measurement.batch_size
         self.selection = selection
         self.failure = selection.error
         self.seconds = 0.0
@@ -101,6 +102,19 @@ class Session:
             raise error
         released(error)
         self.failure = error
+
+    def said(self, step: int) -> str:
+        """A line for the log: how much was measured, and what it cost."""
+        measurement = self.measurement
+        words = (
+            f'ERF of {len(measurement.accumulators)} layer(s) from '
+            f'{measurement.seen} image(s) at step {step} took '
+            f'{self.seconds:.1f} s ({measurement.passes.said})'
+        )
+        if measurement.batch_size != self._batch_size:
+            size = measurement.batch_size
+            words += f', {size} image(s) a pass since memory ran out'
+        return words
 
     def gather(self) -> list[Exception]:
         """Merge every rank's measurement into each rank's own.

@@ -67,6 +67,36 @@ def test_default_is_backbone_and_decode_head():
         find_layers(nn.Sequential(nn.ReLU(), nn.ReLU()), None)
 
 
+def named(*names, **attributes):
+    net = nn.Module()
+    for name in names:
+        setattr(net, name, nn.Sequential(nn.ReLU()))
+    for name, value in attributes.items():
+        setattr(net, name, value)
+    return net
+
+
+@pytest.mark.parametrize(
+    ('net', 'expected'),
+    [
+        (named('backbone', 'classifier', 'aux_classifier'), 'bc'),
+        (named('encoder', 'decoder', 'segmentation_head'), 'eds'),
+        (named('encoder', 'decoder', erf_layers=['decoder']), 'd'),
+        (named('backbone', 'decode_head', 'classifier'), 'bd'),
+    ],
+)
+def test_default_of_other_packages(net, expected):
+    found = [layer.key[0] for layer in find_layers(net, None)]
+    assert ''.join(found) == expected
+
+
+def test_no_default_names_the_outermost_of_several():
+    net = named('data_preprocessor', 'net')
+    net.net.conv = nn.ReLU()
+    with pytest.raises(LayerError, match=r'example net\.0, net\.conv$'):
+        find_layers(net, None)
+
+
 def test_wrong_name_gives_the_nearest():
     with pytest.raises(LayerError, match=r'nearest: backbone\.layer2'):
         keys('backbone.layer22')

@@ -4,6 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from conftest import FCN, config_of
 from PIL import Image
 
 from mmerf import ERFResult
@@ -184,3 +185,23 @@ def test_figures_over_the_images_and_by_distance(
     assert erf([*args, str(tmp_path / 'p')]) == 1
     assert '--input-size' in capsys.readouterr().err
     assert not (tmp_path / 'p').exists()
+
+
+def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
+    module = dict(type='nets.UNet', classes=2)
+    model = dict(
+        type='ModuleSegmentor',
+        data_preprocessor=FCN['data_preprocessor'],
+        module=module,
+        decode_head=dict(num_classes=2),
+    )
+    path, out = tmp_path / 'unet.py', tmp_path / 'out'
+    config_of(data_root, tmp_path / 'work', model=model).dump(str(path))
+    run = [str(path), '--num-images', '2', '--out-dir', str(out)]
+    assert erf([*run, '--layers', 'net.decoder', 'decode_head']) == 0
+    assert ERFResult.load(out / 'net.decoder.npz').grid == (16, 24)
+    assert ERFResult.load(out / 'decode_head.npz').grid == (32, 48)
+    capsys.readouterr()
+    assert erf([*run, '--cfg-options', 'model.module.type=nets.UNett']) == 1
+    said = capsys.readouterr().err
+    assert said == 'error: nets has no UNett; nearest: UNet\n'

@@ -25,10 +25,12 @@ from ...plots.normalization import check_normalization
 from ..labels import classes_of_runner
 from ..logging import (
     forget_scalars,
+    lay_out_growth,
     log_step,
     publish,
     publish_scalars,
     put_scalars,
+    scalars_of,
     warn,
 )
 from ..schedule import past_validations
@@ -136,6 +138,7 @@ class ERFHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Measure the untrained model where ``initial`` asks for it."""
         self._validations = past_validations(runner.train_loop)
+        lay_out_growth(runner)
         if not self.initial or runner.iter > 0 or runner.val_loop is None:
             return
         dataloader = runner.val_loop.dataloader
@@ -245,22 +248,16 @@ class ERFHook(Hook):
         errors = publish(runner, results, step, self.normalization)
         for backend, error in errors.items():
             self._tell(f'{backend} did not take the ERF of step {step}', error)
-        tags = put_scalars(runner, results, mode)
-        if mode != 'val':  # LoggerHook passes on what is in the hub for val
-            publish_scalars(runner, tags, step)
+        tags = scalars_of(results)
+        in_hub = mode is not None and put_scalars(runner, tags, mode)
+        if mode != 'val' or not in_hub:  # else LoggerHook passes them on
+            errors = publish_scalars(runner, tags, step)
+            for backend, error in errors.items():
+                self._tell(f'{backend} did not take the ERF scalars', error)
         print_log(
-            f'ERF of {len(results)} layer(s) from {measurement.seen} image(s) '
-            f'at step {step} took {session.seconds:.1f} s'
-            + self._smaller(measurement)
-            + ('' if mode else f': {_listed(tags)}'),
+            session.said(step) + ('' if in_hub else f': {_listed(tags)}'),
             logger='current',
         )
-
-    def _smaller(self, measurement: Measurement) -> str:
-        if measurement.batch_size == self.settings['batch_size']:
-            return ''
-        size = measurement.batch_size
-        return f', {size} image(s) a pass since memory ran out'
 
     def _tell(self, what: str, error: Exception) -> None:
         """Warn of a failure, or stop for it, as ``on_error`` says."""

@@ -1,0 +1,171 @@
+"""Import path and arguments -> a torch module; errors that say what fits."""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import pkgutil
+from collections.abc import Callable, Iterable, Mapping
+from importlib.metadata import packages_distributions
+from typing import Any
+
+from torch import nn
+
+from ...core.errors import ConfigError
+
+# What constructors call the weights that they would fetch.
+_FETCHED = ('encoder_weights', 'weights', 'weights_backbone', 'pretrained')
+
+
+def build_module(module: nn.Module | Mapping) -> nn.Module:
+    """Build a module of any package.
+
+    Args:
+        module: ``dict(type='package.module.Name', **arguments)``, where the
+            name is a class or a function that returns a module; or a module,
+            which is taken as it is.
+
+    Returns:
+        nn.Module: As its constructor leaves it.
+
+    Raises:
+        ConfigError: If the path names nothing, with the nearest name; if the
+            arguments do not fit; if what is built is no module.
+
+    Example:
+        >>> build_module(dict(type='torch.nn.Conv2d', in_channels=3,
+        ...                   out_channels=2, kernel_size=1))
+        Conv2d(3, 2, kernel_size=(1, 1), stride=(1, 1))
+    """
+    if isinstance(module, nn.Module):
+        return module
+    if not isinstance(module, Mapping) or 'type' not in module:
+        raise ConfigError(
+            "module is dict(type='package.Name', ...) or a torch module, not "
+            f'{module!r}'
+        )
+    arguments = _plain(module)
+    path = arguments.pop('type')
+    factory = find_object(path)
+    if not callable(factory):
+        raise ConfigError(f'{path} is no class or function to call')
+    _check_arguments(path, factory, arguments)
+    try:
+        built = factory(**arguments)
+    except Exception as error:
+        raise ConfigError(
+            f'{path} could not be built: {type(error).__name__}: '
+            f'{_one_line(error)}'
+        ) from error
+    if not isinstance(built, nn.Module):
+        raise ConfigError(
+            f'{path} gives a {type(built).__name__}, not a torch module'
+        )
+    return built
+
+
+def find_object(path: str) -> Any:
+    """What an import path names.
+
+    Raises:
+        ConfigError: If it names nothing or its package cannot be imported.
+
+    Example:
+        >>> find_object('torch.nn.ReLU')
+        <class 'torch.nn.modules.activation.ReLU'>
+    """
+    if not isinstance(path, str) or '.' not in path:
+        raise ConfigError(
+            "a module is named by its import path, 'package.Name', not "
+            f'{path!r}'
+        )
+    try:
+        return pkgutil.resolve_name(path)
+    except AttributeError as error:
+        owner = getattr(error.obj, '__name__', path.rpartition('.')[0])
+        near = _nearest(str(error.name), _public(error.obj))
+        raise ConfigError(f'{owner} has no {error.name}{near}') from error
+    except ModuleNotFoundError as error:
+        missing = str(error.name)
+        if not path.startswith(missing):
+            raise ConfigError(f'{path} needs the package {missing}') from error
+        top = missing.split('.')[0]
+        raise ConfigError(
+            f'there is no package {top} here, which {path} asks for; install '
+            f'it{_nearest(top, packages_distributions(), ", or write ")}'
+        ) from error
+    except Exception as error:
+        raise ConfigError(
+            f'{path} could not be imported: {type(error).__name__}: '
+            f'{_one_line(error)}'
+        ) from error
+
+
+def without_fetching(module: Any) -> Any:
+    """The same module with nothing left that its constructor would fetch.
+
+    Constructors that fetch weights by default are told not to, by the names
+    that segmentation_models_pytorch, torchvision and timm use.
+    """
+    if not isinstance(module, Mapping) or 'type' not in module:
+        return module
+    known = _parameters(find_object(module['type']))
+    return {
+        **module,
+        **{
+            name: False if name == 'pretrained' else None
+            for name in _FETCHED
+            if name in known or name in module
+        },
+    }
+
+
+def _check_arguments(path: str, factory: Callable, arguments: dict) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # some compiled ones have none
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        text = f'{_one_line(error)}; it takes {signature}'
+        takes = signature.parameters.values()
+        unknown = [n for n in arguments if n not in signature.parameters]
+        if unknown and not any(p.kind == p.VAR_KEYWORD for p in takes):
+            near = _nearest(unknown[0], signature.parameters)
+            text = f'it has no {unknown[0]}{near or f"; it takes {signature}"}'
+        raise ConfigError(
+            f'the arguments do not fit {path}: {text}'
+        ) from error
+
+
+def _parameters(factory: Any) -> Iterable[str]:
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return ()
+
+
+def _plain(value: Any) -> Any:
+    """Config dicts and lists as plain ones: constructors inspect types."""
+    if isinstance(value, Mapping):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain(item) for item in value)
+    return value
+
+
+def _public(owner: Any) -> list[str]:
+    return [name for name in dir(owner) if not name.startswith('_')]
+
+
+def _nearest(
+    asked: str, names: Iterable[str], text: str = '; nearest: '
+) -> str:
+    lower = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(asked.lower(), lower, n=3, cutoff=0.5)
+    return text + ', '.join(lower[name] for name in near) if near else ''
+
+
+def _one_line(error: BaseException) -> str:
+    return ' '.join(str(error).split())[:300]

@@ -1,0 +1,136 @@
+"""ModuleSegmentor: any torch module as one of mmseg's segmentors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mmengine.config import ConfigDict
+from mmseg.models.segmentors import EncoderDecoder
+from mmseg.registry import MODELS
+from torch import Tensor, nn
+
+from ...core.defaults import default_layers
+from ...core.errors import ConfigError, LayerError
+from .imported import build_module
+from .logits_head import LogitsHead
+
+
+@MODELS.register_module()
+class ModuleSegmentor(EncoderDecoder):
+    """Wraps a network of any package, by import path and arguments.
+
+    Trains, validates and tests with mmseg's pipelines, losses, ``test_cfg``
+    (whole and slide) and hooks, as ``EncoderDecoder`` does, whose methods
+    these are. The network's modules are named ``net.<name>``; the logits are
+    ``decode_head``.
+
+    Args:
+        module (dict or nn.Module): ``dict(type='package.Name', ...)``, a class
+            or function and its arguments; or a module.
+        decode_head (dict, optional): ``dict(num_classes=4)``, with whatever
+            :class:`LogitsHead` takes, for a network that gives logits; one of
+            mmseg's heads for a network that gives features. None: nothing is
+            trained or predicted; the network's layers can be measured.
+        auxiliary_head (dict or list[dict], optional): More heads that train,
+            such as ``dict(type='LogitsHead', output='aux', ...)``.
+        train_cfg, test_cfg, data_preprocessor, init_cfg: As mmseg's. Without
+            ``init_cfg`` the weights are those that the constructor made.
+
+    Raises:
+        ConfigError: If the path names nothing or the arguments do not fit;
+            where logits are needed and the network gives none.
+
+    Examples:
+        >>> model = ModuleSegmentor(
+        ...     dict(type='torch.nn.Conv2d', in_channels=3, out_channels=4,
+        ...          kernel_size=3, padding=1),
+        ...     decode_head=dict(num_classes=4))
+        >>> [name for name, _ in model.named_children()][-2:]
+        ['net', 'decode_head']
+    """
+
+    def __init__(
+        self,
+        module: Mapping | nn.Module,
+        decode_head: Mapping | None = None,
+        auxiliary_head: Mapping | Sequence[Mapping] | None = None,
+        train_cfg: Mapping | None = None,
+        test_cfg: Mapping | None = None,
+        data_preprocessor: Any = None,
+        init_cfg: Any = None,
+    ) -> None:
+        # EncoderDecoder's own constructor builds a backbone of the registry.
+        super(EncoderDecoder, self).__init__(data_preprocessor, init_cfg)
+        # Not 'module': mmengine strips that prefix when it loads weights.
+        self.net = build_module(module)
+        # Some networks have init_weights, which would undo what was loaded.
+        self.net.is_init = True
+        if decode_head is not None:
+            self._init_decode_head(_head(decode_head))
+        if isinstance(auxiliary_head, (list, tuple)):
+            auxiliary_head = [_head(head) for head in auxiliary_head]
+        elif auxiliary_head is not None:
+            auxiliary_head = _head(auxiliary_head)
+        self._init_auxiliary_head(auxiliary_head)
+        self.train_cfg = train_cfg
+        self.test_cfg = ConfigDict(test_cfg or {'mode': 'whole'})
+
+    @property
+    def erf_layers(self) -> list[str] | None:
+        """The layers that are measured where none is named."""
+        try:
+            inner = [f'net.{name}' for name in default_layers(self.net)]
+        except LayerError:
+            inner = []
+        if not self.with_decode_head:
+            return inner or None
+        if isinstance(self.decode_head, LogitsHead):  # the net's head again
+            heads = ('net.segmentation_head', 'net.classifier')
+            inner = [name for name in inner if name not in heads]
+        else:
+            inner = ['net']
+        return [*inner, 'decode_head']
+
+    def extract_feat(self, inputs: Tensor) -> Any:
+        """What the network gives, in its own form."""
+        return self.net(inputs)
+
+    def encode_decode(
+        self, inputs: Tensor, batch_img_metas: list[dict]
+    ) -> Any:
+        """Logits on the image's grid; without a head, what the network gives.
+
+        Args:
+            inputs (Tensor): Shape (N, C, H, W).
+            batch_img_metas (list[dict]): Meta information, one per image.
+        """
+        if not self.with_decode_head:
+            return self.extract_feat(inputs)
+        return super().encode_decode(inputs, batch_img_metas)
+
+    def _forward(self, inputs: Tensor, data_samples: Any = None) -> Any:
+        if not self.with_decode_head:
+            return self.extract_feat(inputs)
+        return super()._forward(inputs, data_samples)
+
+    def loss(self, inputs: Tensor, data_samples: Any) -> dict:
+        """Losses of the heads, as ``EncoderDecoder`` gives them."""
+        self._needs_head('trained')
+        return super().loss(inputs, data_samples)
+
+    def predict(self, inputs: Tensor, data_samples: Any = None) -> list:
+        """Predictions, as ``EncoderDecoder`` gives them."""
+        self._needs_head('validated')
+        return super().predict(inputs, data_samples)
+
+    def _needs_head(self, what: str) -> None:
+        if not self.with_decode_head:
+            raise ConfigError(
+                f'this ModuleSegmentor has no decode_head and cannot be '
+                f'{what}; give decode_head=dict(num_classes=...)'
+            )
+
+
+def _head(cfg: Mapping) -> Mapping:
+    return {'type': 'LogitsHead', **cfg}

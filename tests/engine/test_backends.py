@@ -1,0 +1,150 @@
+import re
+
+import numpy as np
+import pytest
+from backends import ALWAYS, TAGS, check
+from mmengine.registry import VISBACKENDS
+from mmengine.visualization import (
+    DVCLiveVisBackend,
+    MLflowVisBackend,
+    TensorboardVisBackend,
+)
+
+from mmerf.engine.backends import GROWTH, add_image, add_layout
+
+ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=2)
+
+
+@pytest.mark.parametrize('name', ALWAYS)
+def test_what_was_logged_reads_back(name, make_runner, tmp_path, monkeypatch):
+    check(name, make_runner, tmp_path, monkeypatch)
+
+
+class Refusing(MLflowVisBackend):
+    """MLflow's rule: one name that it refuses, and the whole call is lost."""
+
+    def _init_env(self):
+        self.lost, self.kept, self.images = [], [], []
+
+    def add_config(self, config, **kwargs):
+        self._env_initialized = True
+        self._init_env()
+
+    def add_image(self, name, image, step=0, **kwargs):
+        self.images.append(name)
+
+    def add_scalars(self, scalar_dict, step=0, file_path=None, **kwargs):
+        fits = all(re.fullmatch(r'[\w\-. :/]*', name) for name in scalar_dict)
+        (self.kept if fits else self.lost).append((step, dict(scalar_dict)))
+
+    def close(self):
+        pass
+
+
+@pytest.fixture
+def refusing():
+    VISBACKENDS.register_module(module=Refusing, force=True)
+    yield 'Refusing'
+    VISBACKENDS.module_dict.pop('Refusing')
+
+
+def test_a_backend_that_refuses_names_loses_nothing(make_runner, refusing):
+    runner = make_runner(
+        [{**ERF, 'on_error': 'raise'}],
+        backends=[dict(type='LocalVisBackend'), dict(type=refusing)],
+        log_level='INFO',
+    )
+    runner.train()
+    backend = runner.visualizer.get_backend(refusing)
+    assert backend.lost == []
+    kept = [(step, name) for step, values in backend.kept for name in values]
+    for tag in TAGS:
+        plain = tag.replace('[3]', '-3')
+        assert [kept.count((step, plain)) for step in (2, 4)] == [1, 1]
+    assert [kept.count((step, 'mIoU')) for step in (2, 4)] == [1, 1]
+    assert backend.images == [
+        f'erf/{layer}_{step}.png'
+        for step in (2, 4)
+        for layer in ('backbone-3', 'decode_head')
+    ]
+    log = next(iter_logs(runner))
+    local = (log.parent / 'vis_data' / 'scalars.json').read_text()
+    for tag in TAGS:  # the others keep the names they always have
+        assert local.count(f'"{tag}"') == 2
+        assert log.read_text().count(f'{tag}: ') == 2
+
+
+def iter_logs(runner):
+    from pathlib import Path
+
+    yield from Path(runner.log_dir).glob('*.log')
+
+
+def test_a_backend_that_refuses_nothing_asked_for_is_served_by_loggerhook(
+    make_runner, refusing
+):
+    hook = {**ERF, 'layers': ['decode_head'], 'on_error': 'raise'}
+    runner = make_runner(
+        [hook],
+        backends=[dict(type='LocalVisBackend'), dict(type=refusing)],
+    )
+    runner.train()
+    backend = runner.visualizer.get_backend(refusing)
+    together = [v for _, v in backend.kept if 'mIoU' in v]
+    assert len(together) == 2
+    assert all('erf/decode_head/side_0.5' in values for values in together)
+
+
+def test_a_backend_whose_scalars_fail_stops_no_other(make_runner, refusing):
+    class Failing(Refusing):
+        def add_scalars(self, scalar_dict, *args, **kwargs):
+            if any(name.startswith('erf/') for name in scalar_dict):
+                raise ConnectionError('the server is gone')
+
+    VISBACKENDS.register_module(module=Failing, force=True)
+    try:
+        runner = make_runner(
+            [ERF],
+            backends=[dict(type='Failing'), dict(type='ERFVisBackend')],
+            log_level='INFO',
+        )
+        runner.train()
+    finally:
+        VISBACKENDS.module_dict.pop('Failing')
+    log = next(iter_logs(runner))
+    assert 'Failing did not take the ERF scalars' in log.read_text()
+    own = (log.parent / 'vis_data/erf/scalars.json').read_text()
+    assert own.count('erf/decode_head/side_0.5') == 2
+
+
+def test_dvclive_gets_the_step_in_the_name(tmp_path):
+    class Keeping(DVCLiveVisBackend):
+        def add_image(self, name, image, step=0, **kwargs):
+            kept.append(name)
+
+    kept = []
+    picture = np.zeros((2, 2, 3), np.uint8)
+    add_image(Keeping(str(tmp_path)), 'backbone[3]', picture, 40)
+    assert kept == ['erf/backbone[3]/40']
+
+
+def test_tensorboard_lays_out_growth_by_patterns_that_match(tmp_path):
+    from tensorboard.backend.event_processing.event_accumulator import (
+        EventAccumulator,
+    )
+    from tensorboard.plugins.custom_scalar import layout_pb2
+
+    backend = TensorboardVisBackend(str(tmp_path))
+    add_layout(backend)
+    backend.close()
+    events = EventAccumulator(str(tmp_path))
+    events.Reload()
+    (tensor,) = events.Tensors('custom_scalars__config__')
+    layout = layout_pb2.Layout()
+    layout.ParseFromString(tensor.tensor_proto.string_val[0])
+    (category,) = layout.category
+    assert [chart.title for chart in category.chart] == list(GROWTH)
+    for chart in category.chart:
+        (pattern,) = chart.multiline.tag
+        found = [tag for tag in TAGS if re.search(pattern, tag)]
+        assert len(found) == 2 and len({t.split('/')[-1] for t in found}) == 1
