@@ -44,7 +44,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmerf', 'mmerf.*']),
-    python_requires='>=3.10',
+    python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime.txt'),
     extras_require={
         'mmseg': requirements('mminstall.txt'),

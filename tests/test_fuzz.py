@@ -117,6 +117,11 @@ REQUESTS = (
 
 @cases(500)
 @given(asked=st.lists(REQUESTS, max_size=3) | REQUESTS)
+@example(asked='backbone[' + '1' * 5000 + ']')
+@example(asked='backbone@' + '9' * 5000)
+@example(asked='*' * 400 + 'x')
+@example(asked='*a' * 200)
+@example(asked=5)
 def test_any_layer_request_is_found_or_told(asked, model):
     try:
         found = find_layers(model, asked)
@@ -141,6 +146,12 @@ SETTINGS = st.dictionaries(
 
 @cases(400)
 @given(given_settings=SETTINGS)
+@example(given_settings={'normalization': []})
+@example(given_settings={'target': 5})
+@example(given_settings={'target': {'type': []}})
+@example(given_settings={'amp': []})
+@example(given_settings={'input_size': 5})
+@example(given_settings={'shares': [10**400]})
 def test_any_settings_of_the_hook_are_followed_or_told(given_settings, model):
     try:
         hook = ERFHook(**given_settings)
@@ -236,6 +247,9 @@ ARRAY = st.sampled_from(
     ),
     left_out=st.sets(st.sampled_from(sorted(META)), max_size=2),
 )
+@example(changes={'sizes': [None]}, arrays={}, left_out=set())
+@example(changes={'layer': 5}, arrays={}, left_out=set())
+@example(changes={'theory': []}, arrays={}, left_out=set())
 def test_any_foreign_result_is_told(
     changes, arrays, left_out, tmp_path_factory
 ):
@@ -339,7 +353,7 @@ def whole(data_root, tmp_path_factory):
     return {key: cfg[key] for key in keys}
 
 
-@cases(120)
+@cases(60)
 @given(data=st.data())
 def test_any_config_is_measured_or_told(data, whole, tmp_path_factory):
     """Parts taken out or replaced by something else."""
@@ -361,6 +375,8 @@ def test_any_config_is_measured_or_told(data, whole, tmp_path_factory):
 
 
 @cases(200)
+@example(batch={'inputs': None})
+@example(batch={'inputs': [torch.zeros(32, 48)]})
 @given(batch=PLAIN | st.dictionaries(
     st.sampled_from(['inputs', 'data_samples', 'img']),
     PLAIN
@@ -382,6 +398,3 @@ def test_any_data_batch_is_prepared_or_told(batch, model):
 
 def test_there_are_more_than_two_thousand_cases():
     assert sum(BUDGET) >= 2000
-
-
-_ = example

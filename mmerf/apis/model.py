@@ -56,7 +56,8 @@ def build_model(
     MMLogger.get_instance('mmerf', log_level='ERROR')
     try:
         model_cfg = without_pretrained(cfg.model)
-        model_cfg.setdefault('test_cfg', {'mode': 'whole'})
+        if 'decode_head' in model_cfg:
+            model_cfg.setdefault('test_cfg', {'mode': 'whole'})
         model = MODELS.build(model_cfg)
         if (checkpoint is None or partial) and hasattr(model, 'init_weights'):
             model.init_weights()

@@ -36,7 +36,8 @@ def measured_input(inputs: Any) -> tuple[Tensor, Rebuild]:
     if not images_like:
         raise ConfigError(
             'the data preprocessor gives no input of shape (N, C, H, W), but '
-            f'{type(inputs).__name__}; measure the model with measure_erf'
+            f'{type(inputs).__name__}; give the model a data_preprocessor, '
+            'such as SegDataPreProcessor, or measure it with measure_erf'
         )
     first = images_like[0]
     whole = items[first].shape[2:]

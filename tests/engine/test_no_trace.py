@@ -71,7 +71,8 @@ def changes_of(row):
 def loaders(cfg, on):
     """Data that is drawn at random, in workers where asked."""
     flip = dict(type='RandomFlip', prob=0.5)
-    cfg.train_dataloader.dataset.pipeline.insert(2, flip)
+    for name in ('train_dataloader', 'val_dataloader'):
+        cfg[name].dataset.pipeline.insert(2, flip)
     if 'epochs' in on:
         cfg.train_dataloader.sampler = dict(
             type='DefaultSampler', shuffle=True

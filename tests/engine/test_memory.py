@@ -1,0 +1,82 @@
+"""The hook's memory: how much of a pass, and that it never grows."""
+
+import gc
+import os
+
+import numpy as np
+import pytest
+import torch
+from conftest import FCN, SEGFORMER, build
+from reference import images_like
+from torch.profiler import ProfilerActivity, profile
+
+from mmerf.core.measurement import Measurement
+
+META = dict(img_shape=(96, 128), pad_shape=(96, 128), ori_shape=(96, 128))
+
+
+def peak(run):
+    """Most bytes of tensors that were alive at once, beyond the start."""
+    activities = [ProfilerActivity.CPU]
+    with profile(activities=activities, profile_memory=True) as found:
+        run()
+    changes = [
+        (event.start_ns(), event.nbytes())
+        for event in found.profiler.kineto_results.events()
+        if event.name() == '[memory]'
+    ]
+    assert len(changes) > 100
+    return int(np.cumsum([size for _, size in sorted(changes)]).max())
+
+
+@pytest.mark.parametrize('config', [FCN, SEGFORMER], ids=['fcn', 'segformer'])
+@pytest.mark.parametrize(
+    ('layers', 'most'), [(['decode_head'], 1.1), (None, 1.5)], ids=['1', '5']
+)
+def test_a_pass_takes_as_much_as_the_readme_says(config, layers, most):
+    """Of one forward with gradient, of the same batch."""
+    model = build(config)
+    images = images_like(4, 96, 128)
+
+    def forward(x, metas=None):
+        return model.encode_decode(x, [META] * len(x))
+
+    def plain():
+        leaf = images.clone().requires_grad_()
+        forward(leaf).sum().backward()
+
+    measurement = Measurement(model, layers)
+    measurement.update(images[:1], forward)
+    pass_of_ours = peak(lambda: measurement.update(images, forward))
+    forward_with_gradient = peak(plain)
+    assert forward_with_gradient > 10 * images.nbytes
+    assert pass_of_ours <= most * forward_with_gradient
+
+
+def kept():
+    """Bytes of this process, its Python objects, its tensors."""
+    gc.collect()
+    with open('/proc/self/statm') as file:
+        pages = int(file.read().split()[1])
+    objects = gc.get_objects()
+    tensors = [t for t in objects if type(t) is torch.Tensor]
+    return pages * os.sysconf('SC_PAGE_SIZE'), len(objects), len(tensors)
+
+
+def test_fifty_validations_keep_nothing(make_runner, monkeypatch):
+    from mmerf.engine import logging
+
+    picture = np.zeros((4, 4, 3), np.uint8)
+    monkeypatch.setattr(logging, '_picture', lambda *args: picture)
+    hook = dict(type='ERFHook', layers=['backbone[1]'], num_images=2)
+    runner = make_runner([hook], backends=[dict(type='LocalVisBackend')])
+    runner.val()
+    for _ in range(9):
+        runner.val_loop.run()
+    before = kept()
+    for _ in range(40):
+        runner.val_loop.run()
+    resident, objects, tensors = np.subtract(kept(), before)
+    assert objects < 40  # one kept at each validation is 40
+    assert tensors <= 0
+    assert resident < 8_000_000
