@@ -14,8 +14,6 @@ from .result import ERFResult
 from .statistics import SHARES
 from .structure import structural_support
 
-_TENSOR_BATCH = 8  # images a pass, where one Tensor holds all of them
-
 
 def measure_erf(
     model: nn.Module,
@@ -91,8 +89,6 @@ def measure_erf(
         >>> results['0'].map.shape, results['0'].num_images
         ((9, 9), 2)
     """
-    if batch_size is None and isinstance(images, Tensor):
-        batch_size = _TENSOR_BATCH
     measurement = Measurement(
         model,
         layers,

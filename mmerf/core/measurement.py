@@ -10,11 +10,13 @@ from torch import Tensor, nn
 
 from .accumulate import Accumulator
 from .capture import Capture
+from .deviation import Deviation
 from .errors import MeasurementError
 from .frames import resized
 from .gathering import Gathering, nothing_there
 from .geometry import Grid
 from .layers import find_layers
+from .memory import images_that_fit, saved_bytes
 from .outputs import front_tokens
 from .passes import Passes
 from .precision import precision
@@ -51,9 +53,10 @@ class Measurement:
         input_size (tuple[int, int], optional): Resize every input to this
             (H, W), bilinear, before the model sees it.
         batch_size (int, optional): Most images in one pass; None for as many
-            as come at once.
+            as memory holds.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``: autocast the
-            forward. None measures in float32.
+            forward, and measure the first images in float32 as well, so that
+            results say what it changes. None measures in float32.
         classes (sequence of str, optional): Names of the dataset's classes,
             for targets that name some.
 
@@ -86,6 +89,22 @@ class Measurement:
         self.amp = check_amp(amp)
         self.capture = Capture(find_layers(model, layers), front_tokens(model))
         self.passes = Passes(model, self.capture, self.attribution)
+        self._fitting: int | None = None  # images in a pass, by memory
+        self.deviation: Deviation | None = None
+        if self.amp is not None:
+            alike = [
+                Measurement(
+                    model,
+                    layers,
+                    target=self.target,
+                    attribution=self.attribution,
+                    input_size=input_size,
+                    classes=classes,
+                )
+                for _ in range(2)
+            ]
+            alike[1].amp = self.amp
+            self.deviation = Deviation(*alike)
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
@@ -151,7 +170,25 @@ class Measurement:
                 part.start,
             )
 
-        self.batch_size = in_parts(measure, len(inputs), self.batch_size)
+        step, done = self.batch_size or self._fitting, 0
+        if step is None and len(inputs) > 1:
+            with saved_bytes() as saved:
+                measure(slice(0, 1))
+            step, done = images_that_fit(self._device(inputs), saved.total), 1
+            self._fitting = step
+
+        def rest(part: slice) -> None:
+            measure(slice(part.start + done, part.stop + done))
+
+        allowed = in_parts(rest, len(inputs) - done, step)
+        if allowed != step:
+            self.batch_size = allowed
+        if self.deviation is not None:
+            self.deviation.update(inputs, forward, metas, names, labels)
+
+    def _device(self, inputs: Tensor) -> torch.device:
+        first = next(self.model.parameters(), None)
+        return inputs.device if first is None else first.device
 
     def _update_part(
         self,
@@ -165,8 +202,7 @@ class Measurement:
         model, target = self.model, self.target
         if hasattr(target, 'select'):
             target = target.select(range(start, start + len(inputs)))
-        first = next(model.parameters(), None)
-        device = inputs.device if first is None else first.device
+        device = self._device(inputs)
 
         def run(images: Tensor, of: Sequence[int] | None = None) -> Any:
             if forward is None:

@@ -20,6 +20,7 @@ from .fold import Folding
 from .gathering import Gathering
 from .geometry import Grid
 from .planning import Plan, Planner
+from .precision import precision
 from .targets import Part
 
 Forward = Callable[..., Any]  # (images, positions in the batch)
@@ -106,7 +107,8 @@ class Passes:
                 plan, forward, images, target, bound, metas, gathering
             )
         if self._folding is None:
-            self._folding = self._fold(forward, images)
+            with precision(images.device.type, None):
+                self._folding = self._fold(forward, images)
         with self._folding.applied():
             plan = self._plan(forward, images, target)
             return self._run(
@@ -229,11 +231,12 @@ class Passes:
         if self._planner is None:
             self._planner = Planner(self.model, self.capture, target)
         try:
-            plan = self._planner.plan(
-                lambda x: forward(x, [0] * len(x)),
-                _generic(images[:1]),
-                self._room,
-            )
+            with precision(images.device.type, None):
+                plan = self._planner.plan(
+                    lambda x: forward(x, [0] * len(x)),
+                    _generic(images[:1]),
+                    self._room,
+                )
         except _FAILURES:
             plan = whole
         self._plans[shape] = plan

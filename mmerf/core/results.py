@@ -62,5 +62,17 @@ def result_of(
         else {},
         definition=measurement.definition(),
         shares=measurement.shares,
-        provenance={**versions(), **provenance},
+        provenance={
+            **versions(),
+            'run_on': measurement.passes.words.get(key.split(':')[0]),
+            **_deviation(measurement, key),
+            **provenance,
+        },
     )
+
+
+def _deviation(measurement: Measurement, key: str) -> dict:
+    if measurement.deviation is None:
+        return {}
+    found = measurement.deviation.of(key, measurement.shares)
+    return {'deviation_from_float32': found}
