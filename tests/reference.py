@@ -3,14 +3,14 @@
 import torch
 
 
-def slow_map(images, score):
+def slow_map(images, score, layout=torch.contiguous_format):
     """Mean over images of the summed positive input gradient.
 
     ``score(image)`` gives one image's score, image of shape (1, 3, H, W).
     """
     total = 0
     for image in images:
-        leaf = image[None].clone().requires_grad_(True)
+        leaf = image[None].clone(memory_format=layout).requires_grad_(True)
         value = score(leaf)
         value.backward()
         gradient = leaf.grad[0].double()

@@ -13,7 +13,7 @@ from mmengine.runner import set_random_seed
 from mmseg.registry import MODELS
 from torch import nn
 
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, ERFError
 from .checkpoint import load_checkpoint
 from .config import one_line, without_pretrained
 from .packages import needed_package
@@ -61,6 +61,8 @@ def build_model(
         model = MODELS.build(model_cfg)
         if (checkpoint is None or partial) and hasattr(model, 'init_weights'):
             model.init_weights()
+    except ERFError:
+        raise
     except Exception as error:
         package = needed_package(error, cfg.pretty_text)
         raise ConfigError(

@@ -34,12 +34,9 @@ def checkpoint_notes(checkpoint: Any, loaded: Mapping) -> list[str]:
             "no checkpoint: measured at the config's own initial weights "
             '(nothing was fetched; pretrained parts are random)'
         ]
-    notes = []
-    for kind in ('missing', 'unexpected'):
-        keys = loaded[kind]
-        if keys:
-            notes.append(
-                f'{len(keys)} weight(s) {kind} in the checkpoint, first '
-                f'{keys[0]}'
-            )
-    return notes
+    return [
+        f'{len(loaded[kind])} weight(s) {kind} in the checkpoint, first '
+        f'{", ".join(loaded[kind][:5])}'
+        for kind in ('missing', 'unexpected', 'reshaped')
+        if loaded[kind]
+    ]

@@ -38,8 +38,22 @@ class LocalBackward(TorchDispatchMode):
     ) -> Any:
         if func is aten.convolution_backward.default:
             args = (as_patch(args[0]), *args[1:])
+        if func is aten.native_batch_norm_backward.default:
+            args = (_restrided(args[0], args[1]), *args[1:])
         out = func(*args, **(kwargs or {}))
         return as_patch(out) if func in _SEEDS else out
+
+
+def _restrided(gradient: Any, image: Any) -> Any:
+    """A gradient laid out as the image that it belongs to.
+
+    Of one image, a gradient that comes from tokens may have a stride over
+    images that is no multiple of anything. Beside an NCHW image, torch (2.13
+    was seen to) then gives a batch norm's gradient that is plainly wrong.
+    """
+    if isinstance(gradient, Patch) or gradient.stride() == image.stride():
+        return gradient
+    return gradient.clone(memory_format=layout(image))
 
 
 def _pointwise(func: Any, *args: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from .frames import resized
 from .gathering import Gathering, nothing_there
 from .geometry import Grid
 from .layers import find_layers
-from .memory import images_that_fit, saved_bytes
+from .memory import FIRST, images_that_fit, saved_bytes
 from .outputs import front_tokens
 from .passes import Passes
 from .precision import precision
@@ -170,19 +171,15 @@ class Measurement:
                 part.start,
             )
 
-        step, done = self.batch_size or self._fitting, 0
-        if step is None and len(inputs) > 1:
-            with saved_bytes() as saved:
-                measure(slice(0, 1))
-            step, done = images_that_fit(self._device(inputs), saved.total), 1
-            self._fitting = step
-
-        def rest(part: slice) -> None:
-            measure(slice(part.start + done, part.stop + done))
-
-        allowed = in_parts(rest, len(inputs) - done, step)
-        if allowed != step:
+        step = self.batch_size or self._fitting or FIRST
+        counted = self.batch_size or self._fitting
+        with nullcontext() if counted else saved_bytes() as saved:
+            allowed = in_parts(measure, len(inputs), step)
+        if allowed != step:  # memory ran out
             self.batch_size = allowed
+        elif saved is not None and len(inputs):
+            each = saved.total // min(len(inputs), step)
+            self._fitting = images_that_fit(self._device(inputs), each)
         if self.deviation is not None:
             self.deviation.update(inputs, forward, metas, names, labels)
 

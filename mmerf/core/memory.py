@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+FIRST = 8  # images, before it is known what one takes
 LARGEST = 32  # images; more of them gain nothing
 SHARE = 0.5  # of the free memory that a pass may take
 AROUND = 2.0  # what a pass takes, over what its graph keeps
@@ -26,11 +27,14 @@ class Saved:
         return sum(self._storages.values())
 
     def add(self, tensor: Tensor) -> Tensor:
-        """Count a tensor's storage and give the tensor back."""
+        """Count a tensor's storage and give the tensor back.
+
+        Detached: a tensor that its own graph holds would never be freed.
+        """
         if type(tensor) in (Tensor, torch.nn.Parameter):
             storage = tensor.untyped_storage()
             self._storages[storage.data_ptr()] = storage.nbytes()
-        return tensor
+        return tensor.detach()
 
 
 @contextmanager

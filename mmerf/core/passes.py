@@ -98,9 +98,7 @@ class Passes:
             tuple: Every score's part and every layer's grid, over the whole
             image.
         """
-        if images.dim() == 4 and images.device.type == 'cpu':
-            # A third faster there.
-            images = images.contiguous(memory_format=torch.channels_last)
+        images = _laid(images)
         if images.dim() != 4 or images[0, 0].numel() <= SMALL:
             plan = Plan(whole=self.capture)
             return self._run(
@@ -175,7 +173,7 @@ class Passes:
         found = dict(
             self.attribution(
                 forward,
-                plan.window.of(images),
+                _laid(plan.window.of(images)),
                 _AtUnits(target, units),
                 plan.inside,
                 metas,
@@ -241,6 +239,14 @@ class Passes:
             plan = whole
         self._plans[shape] = plan
         return plan
+
+
+def _laid(images: Tensor) -> Tensor:
+    """Channels last on a processor, where that is a third faster."""
+    if images.dim() != 4 or images.device.type != 'cpu':
+        return images
+    # A clone, since of one image the stride over images may be any.
+    return images.clone(memory_format=torch.channels_last)
 
 
 def _generic(image: Tensor) -> Tensor:

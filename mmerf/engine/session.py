@@ -109,8 +109,10 @@ class Session:
         words = (
             f'ERF of {len(measurement.accumulators)} layer(s) from '
             f'{measurement.seen} image(s) at step {step} took '
-            f'{self.seconds:.1f} s ({measurement.passes.said})'
+            f'{self.seconds:.1f} s'
         )
+        if measurement.passes.said:
+            words += f' ({measurement.passes.said})'
         if measurement.batch_size != self._batch_size:
             size = measurement.batch_size
             words += f', {size} image(s) a pass since memory ran out'

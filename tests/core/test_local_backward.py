@@ -57,6 +57,27 @@ def test_equals_the_plain_pass(name, unit):
         torch.testing.assert_close(plain(found), expected)
 
 
+def test_batch_norm_of_one_image_whose_gradient_comes_from_tokens():
+    """Plain autograd is wrong here with torch 2.13; it must not matter."""
+    norm = nn.BatchNorm2d(8).eval().requires_grad_(False)
+    nn.init.uniform_(norm.weight, 0.5, 2)
+    weights = torch.randn(1, 100, 8)
+
+    def run(x):
+        tokens = norm(x).flatten(2).transpose(1, 2)
+        return (tokens * weights).transpose(1, 2).view(1, 8, 10, 10)
+
+    image = torch.randn(1, 8, 10, 10)
+    leaf = image.clone().requires_grad_()
+    score = run(leaf).sum()
+    with LocalBackward():
+        (found,) = torch.autograd.grad(score, leaf)
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    expected = weights.transpose(1, 2).view(1, 8, 10, 10)
+    expected = expected * scale[None, :, None, None]
+    torch.testing.assert_close(plain(found), expected)
+
+
 def test_works_where_the_gradient_is_alone():
     net = nn.Sequential(conv(3, 3, padding=1), nn.ReLU(), conv(8, 3))
     found, _ = gradients(net, torch.randn(1, 3, 64, 64), (20, 30))

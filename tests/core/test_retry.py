@@ -133,12 +133,12 @@ def test_no_image_is_added_twice_where_adding_ran_out(monkeypatch):
     measurement = Measurement(net, ['0'])
     added = []
 
-    def update(self, *args):
+    def add_image(self, *args):
         added.append(1)
         if len(added) == 2:
             raise MemoryError('Unable to allocate 3 GiB')
 
-    monkeypatch.setattr(Accumulator, 'update', update)
+    monkeypatch.setattr(Accumulator, 'add_image', add_image)
     with pytest.raises(MeasurementError, match='out of memory while adding'):
         measurement.update(images_like(4, 6, 6))
     assert len(added) == 2
