@@ -24,7 +24,7 @@ ALLOWED = {
     'engine': ({'core', 'plots', 'engine'}, {*MM, 'torch', 'numpy'}),
     'apis': (
         {'core', 'plots', 'engine', 'apis', '_plugin'},
-        {*MM, 'torch', 'numpy', 'PIL', 'rich'},
+        {*MM, 'torch', 'numpy', 'PIL', 'rich', 'skimage'},
     ),
 }
 

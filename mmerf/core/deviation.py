@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,11 +20,13 @@ class Deviation:
     """Compares a measurement with the same one in float32.
 
     Args:
-        exact, reduced (Measurement): Alike but for ``amp``.
+        make (callable): Makes the measurement, in float32.
+        amp (str): What it is compared in.
     """
 
-    def __init__(self, exact: Measurement, reduced: Measurement) -> None:
-        self.exact, self.reduced = exact, reduced
+    def __init__(self, make: Callable[[], Measurement], amp: str) -> None:
+        self.exact, self.reduced = make(), make()
+        self.reduced.amp = amp
 
     def update(self, inputs: Any, *known: Any) -> None:
         """Measure as many images of a batch as are still wanted."""

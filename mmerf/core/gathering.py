@@ -89,6 +89,20 @@ class Gathering:
                 accumulators[result].add_image(units, self.size)
 
 
+def left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, list[str]]:
+    """Names of the images left out as not finite, by result."""
+    return {k: a.excluded for k, a in accumulators.items() if a.excluded}
+
+
+def all_left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
+    """Results without any finite map, and a line that says so."""
+    return {
+        key: f'all {len(a.excluded)} map(s) hold non-finite values'
+        for key, a in accumulators.items()
+        if not a.count and a.excluded
+    }
+
+
 def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
     """Results that no image had anything for, and a line that says so."""
     return {

@@ -26,6 +26,7 @@ class GridHistory(TorchDispatchMode):
             called with.
 
     Example:
+        >>> import torch
         >>> conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
         >>> with GridHistory((32, 32)) as history:
         ...     _ = conv(torch.zeros(1, 3, 32, 32))

@@ -14,7 +14,12 @@ from .capture import Capture
 from .deviation import Deviation
 from .errors import MeasurementError
 from .frames import resized
-from .gathering import Gathering, nothing_there
+from .gathering import (
+    Gathering,
+    all_left_out,
+    left_out,
+    nothing_there,
+)
 from .geometry import Grid
 from .layers import find_layers
 from .memory import FIRST, images_that_fit, saved_bytes
@@ -23,7 +28,7 @@ from .passes import Passes
 from .precision import precision
 from .preserve import preserved
 from .provenance import aligned_at, in_words
-from .question import build_question, needs_labels
+from .question import build_question
 from .reduction import Add, Gather, reduced
 from .result import ERFResult
 from .results import result_of
@@ -93,19 +98,17 @@ class Measurement:
         self._fitting: int | None = None  # images in a pass, by memory
         self.deviation: Deviation | None = None
         if self.amp is not None:
-            alike = [
-                Measurement(
+            self.deviation = Deviation(
+                lambda: Measurement(
                     model,
                     layers,
                     target=self.target,
                     attribution=self.attribution,
                     input_size=input_size,
                     classes=classes,
-                )
-                for _ in range(2)
-            ]
-            alike[1].amp = self.amp
-            self.deviation = Deviation(*alike)
+                ),
+                self.amp,
+            )
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
@@ -122,11 +125,6 @@ class Measurement:
     def kind(self) -> str:
         """What the results are: ``'erf'`` or ``'attention'``."""
         return getattr(self.attribution, 'kind', 'erf')
-
-    @property
-    def needs_labels(self) -> bool:
-        """Whether ``update`` has to be given the ground truth."""
-        return needs_labels(self.target)
 
     def update(
         self,
@@ -172,8 +170,8 @@ class Measurement:
             )
 
         step = self.batch_size or self._fitting or FIRST
-        counted = self.batch_size or self._fitting
-        with nullcontext() if counted else saved_bytes() as saved:
+        known = self.batch_size or self._fitting
+        with nullcontext() if known else saved_bytes() as saved:
             allowed = in_parts(measure, len(inputs), step)
         if allowed != step:  # memory ran out
             self.batch_size = allowed
@@ -208,7 +206,6 @@ class Measurement:
                 return forward(images, metas)
             return forward(images, [metas[i] for i in of])
 
-        attention = self.kind == 'attention'
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
@@ -217,7 +214,9 @@ class Measurement:
         ):
             images = resized(inputs.to(device), self.input_size)
             size = (int(images.shape[-2]), int(images.shape[-1]))
-            gathering = Gathering(names, size, in_place=attention)
+            gathering = Gathering(
+                names, size, in_place=self.kind == 'attention'
+            )
             bound = bind(target, model, run, images, labels, self.classes)
             done = self.passes.run(
                 run, images, target, bound, metas, gathering
@@ -228,11 +227,7 @@ class Measurement:
         self.seen += len(inputs)
 
     def reduce(self, gather: Gather, add: Add) -> None:
-        """Merge with the measurements of other processes.
-
-        Every process calls this at the same time; see
-        :func:`mmerf.core.reduction.reduced`.
-        """
+        """Merge with those of other processes, all at once: see reduction."""
         every = gather(
             (self.seen, self.input_kind, self.input_shape, self.grids)
         )
@@ -266,17 +261,11 @@ class Measurement:
 
     def excluded(self) -> dict[str, list[str]]:
         """Names of the images left out as not finite, by layer."""
-        return {
-            k: a.excluded for k, a in self.accumulators.items() if a.excluded
-        }
+        return left_out(self.accumulators)
 
     def failures(self) -> dict[str, str]:
         """Layers without any finite map, and why."""
-        return {
-            key: f'all {len(a.excluded)} map(s) hold non-finite values'
-            for key, a in self.accumulators.items()
-            if not a.count and a.excluded
-        }
+        return all_left_out(self.accumulators)
 
     def absent(self) -> dict[str, str]:
         """Results that there are none of: no image had what was asked."""

@@ -62,6 +62,10 @@ class Passes:
         self._folding: Folding | None = None
         self._room = 0.0  # of a field, that windows leave on each side
 
+    def plan_of(self, shape: tuple[int, ...]) -> Plan | None:
+        """How images (C, H, W) are run, once one was planned."""
+        return self._plans.get(shape)
+
     @property
     def said(self) -> str:
         """How the layers were run, in a few words."""

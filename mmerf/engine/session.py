@@ -11,6 +11,7 @@ from torch import nn
 
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
+from ..core.question import needs_labels
 from ..core.retry import released
 from .ranks import gathered
 from .segmentor import PreparedBatch, prepare
@@ -20,7 +21,7 @@ from .selection import Selection
 def measure_prepared(measurement: Measurement, batch: PreparedBatch) -> None:
     """Add a prepared batch to a measurement."""
     measurement.input_kind = batch.kind
-    labels = batch.labels() if measurement.needs_labels else None
+    labels = batch.labels() if needs_labels(measurement.target) else None
     measurement.update(
         batch.inputs, batch.forward, batch.metas, batch.names, labels
     )
