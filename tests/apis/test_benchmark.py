@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmerf.apis import benchmark
+from mmerf.apis.benchmark_cases import CASES, Case, alive
+
+
+def small():
+    return nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=2, padding=1),
+        nn.BatchNorm2d(8),
+        nn.ReLU(),
+        nn.Conv2d(8, 8, 3, padding=1),
+    )
+
+
+@pytest.fixture
+def case(monkeypatch):
+    found = Case(small, (160, 200), ['0', '3'])
+    monkeypatch.setitem(CASES, 'small', found)
+    return found
+
+
+def test_every_way_measures_the_same(case, tmp_path):
+    maps, told = {}, {}
+    for way in benchmark.WAYS:
+        path = tmp_path / f'{way}.npz'
+        told[way] = benchmark.run_way('small', way, 1, str(path))
+        assert told[way]['steady'] > 0 and told[way]['peak_mb'] > 10
+        if path.exists():
+            with np.load(path) as file:
+                maps[way] = dict(file)
+    assert set(maps) == {'scripts', 'full', 'windows', 'bfloat16'}
+    for layer in case.layers:
+        expected = maps['scripts'][layer]
+        for way in ('full', 'windows'):
+            off = np.abs(maps[way][layer] - expected).max()
+            assert off <= 1e-5 * expected.max()
+    assert all('window' in w for w in told['windows']['run_on'].values())
+    assert told['windows']['flops'] < told['full']['flops'] / 10
+    assert told['bare']['flops'] == 2 * 80 * 100 * 9 * (3 * 8 + 8 * 8)
+    benchmark._differences(told, maps, 2, 2)
+    assert told['windows']['against'] == 'scripts'
+
+
+def test_shares_of_the_time_and_what_is_patched_goes_back(case, tmp_path):
+    before = torch.autograd.grad
+    told = benchmark.run_way('small', 'full', 2, str(tmp_path / 'x.npz'))
+    assert torch.autograd.grad is before
+    assert sum(told['shares'].values()) == pytest.approx(1)
+    assert all(share > 0 for share in told['shares'].values())
+
+
+def test_residual_branches_are_switched_on():
+    norm = nn.BatchNorm2d(4)
+    nn.init.zeros_(norm.weight)
+    assert alive(nn.Sequential(norm))[0].weight.min() > 0
