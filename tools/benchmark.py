@@ -11,8 +11,29 @@ from rich.table import Table
 
 from mmerf.apis.benchmark import RUN, compare
 from mmerf.apis.benchmark_cases import CASES
+from mmerf.apis.benchmark_hook import hook_costs
+from mmerf.core.errors import ERFError
 
 COLUMNS = ('s an image', 'once (s)', f'ratio over {RUN}', 'peak (MB)')
+
+
+def say_hook(args: argparse.Namespace) -> int:
+    """Time validations with and without the hook."""
+    try:
+        found = hook_costs(args.config, args.images)
+    except ERFError as error:
+        print(f'error: {error}', file=sys.stderr)
+        return 1
+    if args.json:
+        print(json.dumps(found, indent=1))
+        return 0
+    for name in ('without', 'with'):
+        print(
+            f'{name} the hook: {found[name]["steady"]:.2f} s a validation, '
+            f'the first {found[name]["first"]:.2f} s'
+        )
+    print(f'{found["images"]} images measured, {found["each"]:.3f} s each')
+    return 0
 
 
 def main() -> int:
@@ -20,11 +41,19 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description='The scripts in use and mmerf, side by side.'
     )
-    parser.add_argument('--case', choices=list(CASES), default='pspnet-512')
+    cases = [*CASES, 'hook']
+    parser.add_argument('--case', choices=cases, default='pspnet-512')
+    parser.add_argument(
+        '--config',
+        default='configs/demo/fcn_texture.py',
+        help='of the case hook, with its data',
+    )
     parser.add_argument('--images', type=int, default=4, help='of each way')
     parser.add_argument('--scripts-images', type=int, default=1)
     parser.add_argument('--json', action='store_true')
     args = parser.parse_args()
+    if args.case == 'hook':
+        return say_hook(args)
     found = compare(args.case, args.images, args.scripts_images)
     if args.json:
         print(json.dumps(found, indent=1))

@@ -33,7 +33,7 @@ from .config import load_config
 from .images import open_images
 from .mean_image import MeanImage
 from .model import build_model
-from .notes import checkpoint_notes, zero_notes
+from .notes import checkpoint_notes, deviation_notes, zero_notes
 
 
 @dataclass
@@ -231,7 +231,8 @@ def run_erf(
         f'{layer}: left out as not finite: {", ".join(names[:5])}'
         for layer, names in measurement.excluded().items()
     ]
-    notes += zero_notes(results)
+    notes += zero_notes(results) + deviation_notes(results)
+    notes.append(f'run on {measurement.passes.said}')
     whole = measurement.input_kind == 'whole image'
     shape = next(iter(results.values())).map.shape
     image = mean.grey(shape, input_size is not None) if whole else None

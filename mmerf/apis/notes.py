@@ -40,3 +40,22 @@ def checkpoint_notes(checkpoint: Any, loaded: Mapping) -> list[str]:
         for kind in ('missing', 'unexpected', 'reshaped')
         if loaded[kind]
     ]
+
+
+def deviation_notes(results: Mapping[str, ERFResult]) -> list[str]:
+    """Say how far reduced precision moved the maps and the sides."""
+    told = {
+        key: found
+        for key, result in results.items()
+        if (found := result.provenance.get('deviation_from_float32'))
+    }
+    if not told:
+        return []
+    layer, worst = max(told.items(), key=lambda item: item[1]['map'])
+    sides = [v for d in told.values() for v in d['side'].values() if v]
+    first = next(iter(results.values()))
+    return [
+        f'{first.definition["precision"]} moved maps by up to '
+        f'{worst["map"]:.1%} of the peak ({layer}) and sides by up to '
+        f'{max(sides, default=0.0):.1%}, on {worst["images"]} image(s)'
+    ]

@@ -1,10 +1,13 @@
 import numpy as np
 import pytest
 import torch
+from conftest import config_of
 from torch import nn
 
 from mmerf.apis import benchmark
 from mmerf.apis.benchmark_cases import CASES, Case, alive
+from mmerf.apis.benchmark_hook import hook_costs
+from mmerf.core.errors import ConfigError
 
 
 def small():
@@ -51,6 +54,19 @@ def test_shares_of_the_time_and_what_is_patched_goes_back(case, tmp_path):
     assert torch.autograd.grad is before
     assert sum(told['shares'].values()) == pytest.approx(1)
     assert all(share > 0 for share in told['shares'].values())
+
+
+def test_what_the_hook_costs_a_validation(data_root, tmp_path):
+    path = tmp_path / 'small.py'
+    config_of(data_root, tmp_path / 'work').dump(str(path))
+    found = hook_costs(path, validations=1, num_images=2)
+    assert found['images'] == 2
+    for name in ('without', 'with'):
+        assert found[name]['first'] > 0 and found[name]['steady'] > 0
+    cfg = config_of(tmp_path / 'nowhere', tmp_path / 'work')
+    cfg.dump(str(path))
+    with pytest.raises(ConfigError, match='make_demo_data'):
+        hook_costs(path, validations=1)
 
 
 def test_residual_branches_are_switched_on():

@@ -205,3 +205,18 @@ def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
     assert erf([*run, '--cfg-options', 'model.module.type=nets.UNett']) == 1
     said = capsys.readouterr().err
     assert said == 'error: nets has no UNett; nearest: UNet\n'
+
+
+def test_reduced_precision_and_how_layers_ran_are_said(
+    config, photos, tmp_path, erf, capsys
+):
+    out = tmp_path / 'o'
+    args = [str(config), '--img-dir', str(photos), '--layers', 'backbone[0]']
+    args += ['--no-theory', '--amp', 'bfloat16', '--out-dir', str(out)]
+    assert erf(args) == 0
+    said = ' '.join(capsys.readouterr().out.split())
+    assert 'note: bfloat16 moved maps by up to' in said
+    assert 'note: run on backbone[0]: whole image' in said
+    told = ERFResult.load(out / 'backbone[0].npz').provenance
+    assert told['deviation_from_float32']['images'] == 2
+    assert told['run_on'] == 'whole image'
