@@ -72,6 +72,6 @@ def _seconds(cfg: Config, validations: int) -> dict[str, float]:
     except FileNotFoundError as error:
         raise ConfigError(
             f'{one_line(error)}; make the demo data first: python '
-            'tools/make_demo_data.py data/texture'
+            'tools/make_demo_data.py'
         ) from error
     return {'first': seconds[0], 'steady': float(np.median(seconds[1:]))}
