@@ -58,7 +58,8 @@ erf: $(STAMP) data/texture/.ready
 questions: $(WORK)/iter_160.pth
 	$(BIN)/python tools/questions.py $(CONFIG) $< \
 		--targets CentreUnit grid=5x5 class=brick \
-		--out docs/questions.png
+		--out work_dirs/questions.png
+	$(SMALL) work_dirs/questions.png docs/questions.png
 work_dirs/%_texture/iter_160.pth: $(STAMP) data/texture/.ready
 	$(TRAIN) configs/demo/$*_texture.py --work-dir $(@D)
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
 from ..core.result import ERFResult
+from .figure import Figure
 from .layers import plot_layers
 from .style import CMAP
 
@@ -55,4 +55,6 @@ def plot_questions(
         sides = ax.get_xlabel()
         ax.set_xlabel(f'x from the unit (px)\n{sides}', linespacing=1.4)
         ax.set_ylabel('' if number else 'y from the unit (px)')
+    fig.set_layout_engine('compressed')  # anew, since labels have grown
+    fig.settle()
     return fig, axes
