@@ -47,7 +47,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('--order', choices=('even', 'first'), default='even')
     add('--shares', nargs='+', type=float, default=list(SHARES))
     add('--img-dir', help='any folder of images, no labels needed')
-    add('--batch-size', type=int, default=1)
+    add('--batch-size', type=int, help='images in one pass')
     add('--input-size', nargs=2, type=int, metavar=('H', 'W'))
     add('--target', help='default: the unit nearest the middle of the image')
     add('--attribution', choices=sorted(ATTRIBUTIONS), help='how')

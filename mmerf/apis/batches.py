@@ -21,6 +21,13 @@ def own_share(indices: Sequence[int]) -> list[int]:
     return [indices[place] for place in sampler]
 
 
+def pass_size(measurement: Measurement) -> int:
+    """Images to load for the next pass: one, until a GPU says more."""
+    first = next(measurement.model.parameters(), None)
+    on_gpu = first is not None and first.is_cuda
+    return measurement.batch_size or (on_gpu and measurement.fitting) or 1
+
+
 def measure_batch(
     measurement: Measurement, data_batch: dict, source: ImageSource
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ from ..engine.ranks import gathered
 from ..engine.selection import check_num_images, check_order, chosen_indices
 from ..engine.theory import add_theory
 from .auto import Enough, spread_indices
-from .batches import measure_batch, own_share
+from .batches import measure_batch, own_share, pass_size
 from .config import load_config
 from .images import open_images
 from .mean_image import MeanImage
@@ -132,8 +133,8 @@ def run_erf(
             50 % and 99 % of every layer have a relative standard error of at
             most ``tolerance``, with at most ``max_images``.
         order (str): ``'even'`` over the dataset, or the ``'first'`` images.
-        batch_size (int, optional): Images in one pass; None for as many as
-            memory holds.
+        batch_size (int, optional): Images in one pass; None for one on a
+            processor, for as many as memory holds on a GPU.
         target, attribution, shares, amp: See :func:`mmerf.measure_erf`.
         theory (bool): Also find every layer's theoretical receptive field.
         seed (int): Of initial weights and of whatever is drawn.
@@ -187,7 +188,9 @@ def run_erf(
         )
     failure, mean = None, MeanImage()
     try:
-        for batch in source.batches(own_share(indices), batch_size or 1):
+        for batch in source.batches(
+            own_share(indices), partial(pass_size, measurement)
+        ):
             mean.add(batch['inputs'])
             measure_batch(measurement, batch, source)
             if progress is not None:

@@ -42,14 +42,16 @@ class ImageSource:
     classes: list[str] | None = None
 
     def batches(
-        self, indices: Sequence[int], batch_size: int
+        self, indices: Sequence[int], batch_size: int | Callable[[], int]
     ) -> Iterator[dict]:
         """Collated batches of images that agree in size.
 
         Args:
             indices (sequence of int): Which images, in order.
-            batch_size (int): Most images in a batch.
+            batch_size (int or callable): Most images in a batch; a callable
+                is asked anew for each.
         """
+        most = batch_size if callable(batch_size) else lambda: batch_size
         held: list[Any] = []
         for index in indices:
             item = self._load_or_skip(index)
@@ -59,7 +61,7 @@ class ImageSource:
                 yield pseudo_collate(held)
                 held = []
             held.append(item)
-            if len(held) == batch_size:
+            if len(held) >= most():
                 yield pseudo_collate(held)
                 held = []
         if held:

@@ -95,7 +95,7 @@ class Measurement:
         self.amp = check_amp(amp)
         self.capture = Capture(find_layers(model, layers), front_tokens(model))
         self.passes = Passes(model, self.capture, self.attribution)
-        self._fitting: int | None = None  # images in a pass, by memory
+        self.fitting: int | None = None  # images in a pass, by memory
         self.deviation: Deviation | None = None
         if self.amp is not None:
             self.deviation = Deviation(
@@ -169,15 +169,15 @@ class Measurement:
                 part.start,
             )
 
-        step = self.batch_size or self._fitting or FIRST
-        known = self.batch_size or self._fitting
+        step = self.batch_size or self.fitting or FIRST
+        known = self.batch_size or self.fitting
         with nullcontext() if known else saved_bytes() as saved:
             allowed = in_parts(measure, len(inputs), step)
         if allowed != step:  # memory ran out
             self.batch_size = allowed
         elif saved is not None and len(inputs):
             each = saved.total // min(len(inputs), step)
-            self._fitting = images_that_fit(self._device(inputs), each)
+            self.fitting = images_that_fit(self._device(inputs), each)
         if self.deviation is not None:
             self.deviation.update(inputs, forward, metas, names, labels)
 
