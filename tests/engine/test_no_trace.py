@@ -13,6 +13,7 @@ from conftest import FCN, SEGFORMER, config_of
 from mmengine.optim import AmpOptimWrapper
 from traces import differing, of_model, of_process, of_run
 
+from mmerf.core import passes
 from mmerf.core.targets import TARGETS
 from mmerf.engine import logging
 from mmerf.engine.hooks import erf_hook
@@ -94,6 +95,8 @@ def train(data_root, tmp_path, monkeypatch):
     monkeypatch.setattr(
         amp_optimizer_wrapper, 'is_cuda_available', lambda: True
     )
+    # As if images were large: folded batch norms, and the search for crops.
+    monkeypatch.setattr(passes, 'SMALL', 0)
     assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
     made = []
 
