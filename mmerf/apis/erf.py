@@ -216,6 +216,7 @@ def run_erf(
         )
     provenance = _provenance(config, cfg, loaded, model, seed)
     notes = checkpoint_notes(checkpoint, loaded)
+    notes.append(f'run on {measurement.passes.said}')
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
     notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
@@ -235,7 +236,6 @@ def run_erf(
         for layer, names in measurement.excluded().items()
     ]
     notes += zero_notes(results) + deviation_notes(results)
-    notes.append(f'run on {measurement.passes.said}')
     whole = measurement.input_kind == 'whole image'
     shape = next(iter(results.values())).map.shape
     image = mean.grey(shape, input_size is not None) if whole else None
