@@ -7,7 +7,9 @@
 # afterwards; what it printed stays in $COMPAT/<name>.log. PYTHON names the
 # interpreter, OLDEST and NEWEST the torch versions, TORCH_ARGS what pip needs
 # to find them (for CPU builds: --index-url https://download.pytorch.org/whl/cpu).
-# official builds mmcv's operators: about 25 minutes on two cores.
+# official builds mmcv's operators: about 25 minutes on two cores. Its mmengine
+# 0.10.7 only loads its own checkpoints with torch 2.6 and later where
+# TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1 is set (mmengine#1655), as here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PYTHON=${PYTHON:-python3}
@@ -39,10 +41,14 @@ test $# -gt 0 || { sed -n '2,5p' "$0"; exit 2; }
 mkdir -p "$COMPAT"
 status=0
 for name in "$@"; do
+    unset TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD
     case $name in
     oldest) torch=$OLDEST ;;
     newest) torch=$NEWEST ;;
-    official) torch=$OFFICIAL_TORCH ;;
+    official)
+        torch=$OFFICIAL_TORCH
+        export TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1
+        ;;
     *) echo "no such environment: $name" >&2; exit 2 ;;
     esac
     if install "$name" "$torch" > "$COMPAT/$name.log" 2>&1 &&

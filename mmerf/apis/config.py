@@ -58,9 +58,15 @@ def load_config(
         raise ConfigError(
             f'the config options do not fit: {one_line(error)}'
         ) from error
+    scope = cfg.get('default_scope') or 'mmseg'
+    if not isinstance(scope, str):
+        raise ConfigError(
+            f"default_scope is the name of a registry, such as 'mmseg', not "
+            f'{scope!r}'
+        )
     with redirect_stdout(io.StringIO()):  # it prints what it could not find
         register_all_modules(init_default_scope=False)
-    init_default_scope(cfg.get('default_scope') or 'mmseg')
+    init_default_scope(scope)
     return cfg
 
 
@@ -136,5 +142,16 @@ def _is_path(value: Any) -> bool:
 
 def one_line(error: BaseException) -> str:
     """An exception's text on one line, of bounded length."""
-    text = ' '.join(str(error).split()) or type(error).__name__
-    return text if len(text) <= 300 else text[:297] + '...'
+    return cut(' '.join(str(error).split()) or type(error).__name__, 300)
+
+
+def cut(text: str, length: int) -> str:
+    """The first words of a text that is too long.
+
+    Example:
+        >>> cut('one image and many', 14), cut('one image', 14)
+        ('one image...', 'one image')
+    """
+    if len(text) <= length:
+        return text
+    return text[: length - 3].rsplit(' ', 1)[0] + '...'

@@ -14,10 +14,26 @@ from ..plots.normalization import NORMALIZATIONS
 from ..plots.style import CMAP
 
 
+class Pairs(DictAction):
+    """mmengine's KEY=VALUE, where what it cannot read is a usage error."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> None:
+        """Read the pairs into the namespace, or say what they look like."""
+        try:
+            super().__call__(*args, **kwargs)
+        except (AssertionError, RecursionError, ValueError) as error:
+            raise argparse.ArgumentError(
+                self,
+                'not KEY=VALUE as mmengine reads it: numbers, true, text, '
+                '[a,b] and (a,b); of a dict, set each key: '
+                'model.backbone.norm_cfg.type=BN',
+            ) from error
+
+
 def add_measuring(parser: argparse.ArgumentParser) -> None:
     """Add CONFIG, CHECKPOINT, and what is measured, drawn and run on."""
     add = parser.add_argument
-    pairs = {'nargs': '+', 'action': DictAction, 'metavar': 'KEY=VALUE'}
+    pairs = {'nargs': '+', 'action': Pairs, 'metavar': 'KEY=VALUE'}
     add('config', help='config file, or mmseg::FAMILY/NAME.py')
     add('checkpoint', nargs='?', help="default: the config's initial weights")
     add('--layers', nargs='+', metavar='NAME', help='names, globs, name[i]')

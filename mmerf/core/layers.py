@@ -251,10 +251,9 @@ def _unpack(request: dict) -> tuple[object, dict[str, Any]]:
 
 
 def _no_match(pattern: str, names: list[str]) -> str:
-    asked = pattern[:_SHOWN]
-    near = difflib.get_close_matches(asked, names, n=4, cutoff=0.5)
+    near = difflib.get_close_matches(pattern, names, n=4, cutoff=0.5)
     if not near:
-        tail = asked.rsplit('.', 1)[-1]
+        tail = pattern.rsplit('.', 1)[-1]
         near = [n for n in names if tail and tail in n][:4]
     if not near:
         near = [n for n in names if '.' not in n][:8]

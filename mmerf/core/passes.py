@@ -153,7 +153,7 @@ class Passes:
             )
         if plan.whole is not None:
             self.words |= dict.fromkeys(
-                {part.layer for part in plan.whole.parts.values()}, words
+                (part.layer for part in plan.whole.parts.values()), words
             )
         return self._ordered(parts), grids
 

@@ -11,9 +11,14 @@ import numpy as np
 import torch
 from torch import nn
 
-# Switches of activation checkpointing: mmcv-style and torchvision-style
-# models, transformers; under it a block's output carries no gradient yet.
-_CHECKPOINTING = ('with_cp', 'use_checkpoint', 'gradient_checkpointing')
+# Switches of activation checkpointing in mmcv, torchvision, transformers and
+# timm; under it a block's output carries no gradient yet.
+_CHECKPOINTING = (
+    'with_cp',
+    'use_checkpoint',
+    'gradient_checkpointing',
+    'grad_checkpointing',
+)
 
 
 @contextmanager

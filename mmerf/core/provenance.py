@@ -59,5 +59,6 @@ def check_same_definition(
             if ours != theirs:
                 raise ConfigError(
                     f'{first} and {name} are not comparable: {part} is '
-                    f'{ours!r} and {theirs!r}; force it if you mean to'
+                    f'{ours!r} and {theirs!r}; if you mean to compare them, '
+                    'give --force (in Python, force=True)'
                 )

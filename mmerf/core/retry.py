@@ -1,7 +1,7 @@
 """Where memory runs out: smaller passes, and nothing of the failed one kept.
 
 A pass that failed is freed before the next one starts: the frames of its
-traceback would keep a whole graph alive.
+traceback could keep a whole graph alive.
 """
 
 from __future__ import annotations
@@ -95,12 +95,11 @@ def in_parts(
         except Exception as error:
             if stop - start == 1 or not is_out_of_memory(error):
                 raise
-            released(error)
             step = (stop - start) // 2
         else:
             start = stop
             continue
-        gc.collect()
+        gc.collect()  # a frame may keep its own exception, in a cycle
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
     return step

@@ -22,6 +22,7 @@ from mmengine.visualization import (
 
 _INDEX = re.compile(r'\[(-?\d+)\]')
 _REFUSED = re.compile(r'[^\w\-. /]', re.ASCII)  # by MLflow, in a metric's name
+_KNOWN = ('mmengine.', 'mmerf.')
 # Chart titles and patterns over tags, for TensorBoard's Custom Scalars.
 GROWTH = {
     'side of the 50 % square (px)': r'^erf/.*/side_0\.5$',
@@ -70,16 +71,19 @@ def scalars_for(
     return dict(tags)
 
 
-def any_refuses(
+def join_metrics(
     backends: Mapping[str, BaseVisBackend], tags: Mapping[str, float]
 ) -> bool:
-    """Whether a backend would drop these scalars and all that come with them.
+    """Whether scalars may go along with a validation's own metrics.
 
-    MLflow takes the scalars of one call all or none: one bracket among them,
-    and the validation's own metrics are lost too.
+    LoggerHook hands both to every backend in one call. MLflow takes all of a
+    call or none, so that one bracket in a name loses the metrics too; and a
+    backend that is not mmengine's may raise at a name or a NaN, which nobody
+    catches there.
     """
-    return any(
-        scalars_for(backend, tags).keys() != tags.keys()
+    return all(
+        type(backend).__module__.startswith(_KNOWN)
+        and scalars_for(backend, tags).keys() == tags.keys()
         for backend in backends.values()
     )
 

@@ -19,7 +19,7 @@ from ..core.statistics.centred_square import (
 )
 from ..plots.map import plot_map
 from ..plots.render import to_rgb
-from .backends import add_image, add_layout, any_refuses, scalars_for
+from .backends import add_image, add_layout, join_metrics, scalars_for
 
 
 def log_step(runner: Runner) -> int:
@@ -136,11 +136,11 @@ def put_scalars(runner: Runner, tags: dict[str, float], mode: str) -> bool:
     every vis backend.
 
     Returns:
-        bool: False where a backend refuses one of the names: it would drop
-        the validation's own metrics with them, so nothing was put.
+        bool: False where a backend could lose the validation's own metrics
+        with them, or stop the run: then nothing was put.
     """
     backends = runner.visualizer._vis_backends
-    if mode == 'val' and any_refuses(backends, tags):
+    if mode == 'val' and not join_metrics(backends, tags):
         return False
     for tag, value in tags.items():
         runner.message_hub.update_scalar(f'{mode}/{tag}', value)

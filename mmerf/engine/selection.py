@@ -78,14 +78,15 @@ class Selection:
 
     def __init__(self, dataloader: Any, num_images: int, order: str) -> None:
         self.error: Exception | None = None
+        batches: list[Sequence[int]] = []
+        length = 0
         try:
+            length = len(dataloader.dataset)
             batches = _rank_batches(dataloader)
         except Exception as error:  # the other ranks wait in the gathering
-            self.error, batches = error, []
+            self.error = error
         every = all_gather_object(batches)
-        wanted = set(
-            chosen_indices(len(dataloader.dataset), num_images, order)
-        )
+        wanted = set(chosen_indices(length, num_images, order))
         rank = get_rank()
         self.positions: list[list[int]] = [[] for _ in batches]
         self.indices: list[int] = []

@@ -32,12 +32,14 @@ class Session:
 
     Args:
         model (nn.Module): As the loop runs it, wrappers and all.
-        measurement (Measurement): Of the model inside.
+        measurement (Measurement, optional): Of the model inside; None where
+            it could not be made, which ``failure`` then says.
         selection (Selection): Which images of each batch to take.
         strict (bool): Raise a failure at once, where there is one rank.
+        failure (Exception, optional): What this rank has failed with.
 
     Attributes:
-        measurement (Measurement): What has been gathered.
+        measurement (Measurement, optional): What has been gathered.
         failure (Exception, optional): What this rank failed with; nothing is
             measured after it.
         seconds (float): Time spent measuring.
@@ -46,17 +48,20 @@ class Session:
     def __init__(
         self,
         model: nn.Module,
-        measurement: Measurement,
+        measurement: Measurement | None,
         selection: Selection,
         strict: bool = False,
+        failure: Exception | None = None,
     ) -> None:
         self.model = model
         self.strict = strict
         self.measurement = measurement
-        self._batch_size = measurement.batch_size
+        self._batch_size = getattr(measurement, 'batch_size', None)
         self.selection = selection
-        self.failure = selection.error
+        self.failure: Exception | None = None
         self.seconds = 0.0
+        if failure is not None:
+            self._failed(failure)
 
     def measure_batch(self, batch_idx: int, data_batch: Any) -> None:
         """Measure what is chosen of a batch that a loop has just loaded."""
@@ -104,8 +109,13 @@ class Session:
         released(error)
         self.failure = error
 
-    def said(self, step: int) -> str:
-        """A line for the log: how much was measured, and what it cost."""
+    def said(self, step: int, logging: float) -> str:
+        """A line for the log: how much was measured, and what it cost.
+
+        Args:
+            step (int): Of the run.
+            logging (float): Seconds that statistics, figures and files took.
+        """
         measurement = self.measurement
         words = (
             f'ERF of {len(measurement.accumulators)} layer(s) from '
@@ -117,7 +127,7 @@ class Session:
         if measurement.batch_size != self._batch_size:
             size = measurement.batch_size
             words += f', {size} image(s) a pass since memory ran out'
-        return words
+        return f'{words}, figures and files {logging:.1f} s'
 
     def gather(self) -> list[Exception]:
         """Merge every rank's measurement into each rank's own.

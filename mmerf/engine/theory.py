@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..core.measurement import Measurement
 from ..core.structure import structural_support
+from ..core.support import Support
 from .segmentor import prepare_tensor
 
 
@@ -43,3 +46,23 @@ def add_theory(measurement: Measurement) -> str | None:
         text = ' '.join(str(error).split()) or type(error).__name__
         return f'no theoretical receptive field: {text[:160]}'
     return None
+
+
+class Theory:
+    """Theoretical fields of a run, found once: training changes none."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Support] | None = None
+
+    def give(self, measurement: Measurement) -> None:
+        """Give a measurement its theoretical fields; logs what they cost."""
+        if self._found is None and measurement.input_shape:
+            began = time.perf_counter()
+            reason = add_theory(measurement)
+            took = f'took {time.perf_counter() - began:.1f} s, once a run'
+            print_log(
+                f'ERFHook: {reason or "the theoretical fields"} {took}',
+                logger='current',
+            )
+            self._found = measurement.theory
+        measurement.theory = self._found or {}

@@ -3,7 +3,6 @@
 import struct
 import zlib
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ from conftest import config_of
 from PIL import Image
 
 from mmerf.apis import run_erf
-from mmerf.apis.batches import pass_size
 from mmerf.apis.config import load_config
 from mmerf.apis.images import open_images
 
@@ -148,18 +146,3 @@ def test_batches_grow_where_more_images_fit(cfg, photos):
     sizes = iter([1, 2, 2, 2])
     batches = source.batches([0, 1, 2], lambda: next(sizes))
     assert [len(batch['inputs']) for batch in batches] == [1, 2]
-
-
-@pytest.mark.parametrize(
-    ('asked', 'fitting', 'cuda', 'size'),
-    [(3, 8, True, 3), (None, 8, True, 8), (None, 8, False, 1),
-     (None, None, True, 1)],
-)  # fmt: skip
-def test_images_of_the_next_pass(asked, fitting, cuda, size):
-    parameter = SimpleNamespace(is_cuda=cuda)
-    measurement = SimpleNamespace(
-        model=SimpleNamespace(parameters=lambda: iter([parameter])),
-        batch_size=asked,
-        fitting=fitting,
-    )
-    assert pass_size(measurement) == size

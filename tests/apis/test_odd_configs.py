@@ -59,6 +59,10 @@ def pipeline_without_packing(cfg):
     del cfg.val_dataloader.dataset.pipeline[-1]
 
 
+def scope_of_a_number(cfg):
+    cfg.default_scope = 1
+
+
 def plain_model(cfg):
     cfg.model = dict(type='ResNetV1c', depth=18, norm_cfg=dict(type='BN'))
 
@@ -68,6 +72,7 @@ CHANGES = {
     'no data preprocessor': (without_preprocessor, 'data_preprocessor'),
     'a pipeline of text': (pipeline_of_text, 'pipeline=[dict(type=...)'),
     'no PackSegInputs': (pipeline_without_packing, 'end in PackSegInputs'),
+    'a number as scope': (scope_of_a_number, "such as 'mmseg', not 1"),
     'a bare backbone': (plain_model, 'has no data_preprocessor'),
     'img': (custom('img'), 'end in PackSegInputs'),
     'tuples': (custom('tuple'), 'end in PackSegInputs'),

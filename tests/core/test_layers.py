@@ -22,6 +22,15 @@ def keys(*requests):
     return [layer.key for layer in find_layers(model(), list(requests))]
 
 
+def test_a_glob_has_few_stars(fcn):
+    """Each one more multiplies the time that matching can take."""
+    assert find_layers(fcn, 'b*a*c*k*b*o*n*e')
+    with pytest.raises(LayerError, match='more than 8 stars'):
+        find_layers(fcn, '*b*a*c*k*b*o*n*e*')
+    with pytest.raises(LayerError, match='no layer matches'):
+        find_layers(fcn, 'x' + '*' * 5000)
+
+
 def test_star_stops_at_a_dot_and_two_cross_it():
     assert keys('backbone.layer*') == [
         f'backbone.layer{i}' for i in (1, 2, 3, 4)

@@ -3,6 +3,7 @@ import pytest
 import torch
 from reference import centre_score, hooked_score, images_like, slow_map
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from mmerf import measure_erf
 from mmerf.core.errors import ConfigError, LayerError, MeasurementError
@@ -289,6 +290,41 @@ def test_inference_mode_and_no_grad_around_the_call(fcn):
             )
         key = 'backbone[1]'
         np.testing.assert_array_equal(found[key].map, expected[key].map)
+
+
+class Checkpointed(torch.nn.Module):
+    """Activation checkpointing behind a switch, as packages name theirs."""
+
+    def __init__(self, switch, reentrant):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = torch.nn.Conv2d(3, 4, 3)
+        self.last = torch.nn.Conv2d(4, 2, 3)
+        self.switch, self.reentrant = switch, reentrant
+        setattr(self, switch, True)
+
+    def forward(self, x):
+        if getattr(self, self.switch):
+            x = checkpoint(self.first, x, use_reentrant=self.reentrant)
+        else:
+            x = self.first(x)
+        return self.last(x)
+
+
+@pytest.mark.parametrize('reentrant', [False, True])
+@pytest.mark.parametrize(
+    'switch',
+    ['with_cp', 'use_checkpoint', 'gradient_checkpointing',
+     'grad_checkpointing'],
+)  # fmt: skip
+def test_every_switch_of_checkpointing_is_off_meanwhile(switch, reentrant):
+    net, images = Checkpointed(switch, reentrant), images_like(2, 12, 12)
+    results = measure_erf(net, images, layers=['first', 'last'])
+    assert getattr(net, switch) is True
+    setattr(net, switch, False)
+    plain = measure_erf(net, images, layers=['first', 'last'])
+    for layer, result in results.items():
+        np.testing.assert_array_equal(result.map, plain[layer].map)
 
 
 def test_checkpointed_blocks_can_be_measured(fcn):

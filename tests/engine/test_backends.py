@@ -6,11 +6,18 @@ from backends import ALWAYS, TAGS, check
 from mmengine.registry import VISBACKENDS
 from mmengine.visualization import (
     DVCLiveVisBackend,
+    LocalVisBackend,
     MLflowVisBackend,
     TensorboardVisBackend,
 )
 
-from mmerf.engine.backends import GROWTH, add_image, add_layout
+from mmerf.engine.backends import (
+    GROWTH,
+    add_image,
+    add_layout,
+    join_metrics,
+)
+from mmerf.visualization import ERFVisBackend
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=2)
 
@@ -80,22 +87,22 @@ def iter_logs(runner):
     yield from Path(runner.log_dir).glob('*.log')
 
 
-def test_a_backend_that_refuses_nothing_asked_for_is_served_by_loggerhook(
-    make_runner, refusing
+def test_what_goes_along_with_a_validations_own_metrics(tmp_path):
+    plain, bracket = {'erf/decode_head/side_0.5': 1.0}, dict.fromkeys(TAGS, 1)
+    own = {
+        kind.__name__: kind(str(tmp_path))
+        for kind in (LocalVisBackend, TensorboardVisBackend, ERFVisBackend)
+    }
+    mlflow = {**own, 'mlflow': MLflowVisBackend(str(tmp_path))}
+    assert join_metrics(own, plain) and join_metrics(own, bracket)
+    assert join_metrics(mlflow, plain) and not join_metrics(mlflow, bracket)
+    assert not join_metrics({**own, 'x': Refusing(str(tmp_path))}, plain)
+
+
+@pytest.mark.parametrize('layers', [ERF['layers'], ['decode_head']])
+def test_a_backend_whose_scalars_fail_stops_no_other(
+    layers, make_runner, refusing
 ):
-    hook = {**ERF, 'layers': ['decode_head'], 'on_error': 'raise'}
-    runner = make_runner(
-        [hook],
-        backends=[dict(type='LocalVisBackend'), dict(type=refusing)],
-    )
-    runner.train()
-    backend = runner.visualizer.get_backend(refusing)
-    together = [v for _, v in backend.kept if 'mIoU' in v]
-    assert len(together) == 2
-    assert all('erf/decode_head/side_0.5' in values for values in together)
-
-
-def test_a_backend_whose_scalars_fail_stops_no_other(make_runner, refusing):
     class Failing(Refusing):
         def add_scalars(self, scalar_dict, *args, **kwargs):
             if any(name.startswith('erf/') for name in scalar_dict):
@@ -104,7 +111,7 @@ def test_a_backend_whose_scalars_fail_stops_no_other(make_runner, refusing):
     VISBACKENDS.register_module(module=Failing, force=True)
     try:
         runner = make_runner(
-            [ERF],
+            [{**ERF, 'layers': layers}],
             backends=[dict(type='Failing'), dict(type='ERFVisBackend')],
             log_level='INFO',
         )
@@ -115,6 +122,20 @@ def test_a_backend_whose_scalars_fail_stops_no_other(make_runner, refusing):
     assert 'Failing did not take the ERF scalars' in log.read_text()
     own = (log.parent / 'vis_data/erf/scalars.json').read_text()
     assert own.count('erf/decode_head/side_0.5') == 2
+
+
+def test_a_layout_that_fails_stops_no_training(make_runner, monkeypatch):
+    from torch.utils.tensorboard import SummaryWriter
+
+    def refuse(self, layout):
+        raise OSError('No space left on device')
+
+    monkeypatch.setattr(SummaryWriter, 'add_custom_scalars', refuse)
+    runner = make_runner([ERF], backends=[dict(type='TensorboardVisBackend')])
+    runner.train()
+    assert runner.iter == 4
+    log = next(iter_logs(runner)).read_text()
+    assert 'TensorboardVisBackend did not take the layout' in log
 
 
 def test_dvclive_gets_the_step_in_the_name(tmp_path):

@@ -119,7 +119,10 @@ def test_each_validation_is_logged_once_everywhere(make_runner):
     log = log_text(runner)
     for tag in TAGS:
         assert log.count(f'{tag}: ') == 3
-    took = r'ERF of \d layer\(s\).* took \d+\.\d s \(.*: whole image\)'
+    took = (
+        r'ERF of \d layer\(s\).* took \d+\.\d s \(.*: whole image\), '
+        r'figures and files \d+\.\d s'
+    )
     assert len(re.findall(took, log)) == 3
 
 
@@ -492,7 +495,9 @@ def test_non_finite_maps_are_named_in_the_log(make_runner, monkeypatch):
 
 
 def test_theoretical_fields_are_found_once_and_stored(make_runner):
-    runner = make_runner([{**ERF, 'layers': ['backbone[0]', 'decode_head']}])
+    runner = make_runner(
+        [{**ERF, 'layers': ['backbone[0]', 'decode_head']}], log_level='INFO'
+    )
     runner.train()
     lines = json_lines(vis_data(runner) / 'erf' / 'erf.jsonl')
     first, head = lines[0], lines[1]
@@ -500,3 +505,4 @@ def test_theoretical_fields_are_found_once_and_stored(make_runner):
     assert first['theory']['y']['kind'] == 'box'
     assert first['statistics']['erf_size']['theory_ratio'] > 0
     assert head['theory'] == lines[3]['theory']
+    assert log_text(runner).count('the theoretical fields took') == 1

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import config_of
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from traces import differing, of_run
 
 from mmerf import ERFResult
 from mmerf.core.targets import TARGETS, CentreUnit
+from mmerf.engine import theory
 from mmerf.engine.hooks import erf_hook
 
 ERF = dict(type='ERFHook', layers=['backbone[1]'], num_images=4)
@@ -23,7 +25,7 @@ BOTH = [*LOCAL, dict(type='ERFVisBackend')]
 
 @pytest.fixture(autouse=True)
 def _no_theory(monkeypatch):
-    monkeypatch.setattr(erf_hook, 'add_theory', lambda measurement: None)
+    monkeypatch.setattr(theory, 'add_theory', lambda measurement: None)
 
 
 def log_text(runner):
@@ -84,6 +86,75 @@ def test_a_run_without_memory_for_a_batch_measures_halves(
     assert [result.num_images for result in maps] == [4, 4]
     difference = abs(maps[0].map - maps[1].map).max()
     assert difference <= 1e-6 * maps[1].map.max()
+
+
+def test_a_failure_after_measuring_is_a_warning(make_runner, monkeypatch):
+    """Memory for the maps, but not for their statistics."""
+    kept = erf_hook.Measurement.compute
+
+    def compute(self):
+        monkeypatch.setattr(erf_hook.Measurement, 'compute', kept)
+        raise MemoryError('Unable to allocate 3 GiB')
+
+    monkeypatch.setattr(erf_hook.Measurement, 'compute', compute)
+    runner = make_runner([ERF], backends=BOTH)
+    runner.train()
+    assert runner.iter == 4
+    log = log_text(runner)
+    assert 'the ERF of step 2 was not logged: MemoryError: Unable' in log
+    lines = erf_lines(Path(runner.log_dir, 'vis_data'))
+    assert [line['step'] for line in lines] == [4]
+    monkeypatch.setattr(erf_hook.Measurement, 'compute', compute)
+    strict = make_runner([{**ERF, 'on_error': 'raise'}], backends=BOTH)
+    with pytest.raises(MemoryError, match='Unable to allocate'):
+        strict.train()
+
+
+class Surgery(Hook):
+    """Takes a layer out of the model in the middle of a training."""
+
+    def __init__(self, change):
+        self.change = change
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, **kwargs):
+        if runner.iter == 2:
+            self.change(runner.model)
+
+
+def renamed(model):
+    model.decode_head.dropout = model.decode_head.dropout[0]
+
+
+def with_fewer_outputs(model):
+    model.decode_head.dropout.forward = lambda x: (x,)
+
+
+@pytest.mark.parametrize(
+    ('layer', 'change', 'reason'),
+    [
+        ('decode_head.dropout.0', renamed, 'no layer matches'),
+        ('decode_head.dropout[1]', with_fewer_outputs, 'decode_head.dropout'),
+    ],
+)
+def test_a_model_that_changes_in_training_is_a_warning(
+    layer, change, reason, make_runner
+):
+    runner = make_runner([{**ERF, 'layers': [layer]}], backends=BOTH)
+    head = runner.model.decode_head
+    head.dropout = torch.nn.Sequential(head.dropout)
+    if change is with_fewer_outputs:
+        head.dropout.forward = lambda x: (x, x)
+        head.conv_seg.register_forward_pre_hook(
+            lambda module, args: args[0][0]
+        )
+    runner.register_hook(Surgery(change), 'VERY_LOW')
+    runner.train()
+    assert runner.iter == 4
+    log = log_text(runner)
+    assert 'the ERF of step 4 was not measured' in log and reason in log
+    assert 'step 2 was not' not in log
+    lines = erf_lines(Path(runner.log_dir, 'vis_data'))
+    assert [line['step'] for line in lines] == [2]
 
 
 @pytest.fixture(params=['full', 'read-only'])

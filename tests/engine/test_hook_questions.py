@@ -134,3 +134,38 @@ def test_attributions_leave_no_trace_either(make_runner, attribution):
     assert np.isfinite(
         ERFResult.load(next(vis_data(runner).rglob('*.npz'))).map
     ).all()
+
+
+@pytest.mark.parametrize(
+    ('first', 'second', 'clash'),
+    [
+        (dict(layers='decode_head'), dict(layers='decode_head'), True),
+        (dict(layers='backbone'), dict(layers='backbone[1]'), True),
+        (dict(layers='backbone[1]'), dict(layers='backbone'), True),
+        (dict(layers='backbone[1]'), dict(layers='backbone[2]'), False),
+        (dict(layers='backbone[1]'), dict(layers='decode_head'), False),
+        (
+            dict(layers='decode_head'),
+            dict(layers='decode_head', target=dict(type='ClassRegion')),
+            False,
+        ),
+    ],
+)
+def test_two_hooks_do_not_replace_each_others_results(
+    first, second, clash, make_runner
+):
+    hooks = [{**ERF, **first}, {**ERF, **second}]
+    runner = make_runner(hooks)
+    if clash:
+        with pytest.raises(ConfigError, match='two ERFHooks measure'):
+            runner.train()
+        assert runner.iter == 0
+    else:
+        runner.val()
+        logged = [line['layer'] for line in lines(runner)]
+        assert len(logged) == len(set(logged)) >= 2
+        for hook in hooks:
+            assert any(key.startswith(hook['layers']) for key in logged)
+        scalars = (vis_data(runner) / 'scalars.json').read_text()
+        for layer in logged:
+            assert scalars.count(f'"erf/{layer}/side_0.5"') == 1

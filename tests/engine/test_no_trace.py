@@ -15,7 +15,7 @@ from traces import differing, of_model, of_process, of_run
 
 from mmerf.core import passes
 from mmerf.core.targets import TARGETS
-from mmerf.engine import logging
+from mmerf.engine import logging, theory
 from mmerf.engine.hooks import erf_hook
 
 ERF = dict(type='ERFHook', num_images=3, initial=True)
@@ -118,7 +118,7 @@ def train(data_root, tmp_path, monkeypatch):
 def test_training_is_bit_identical_with_and_without(row, train, monkeypatch):
     hooks, changes, on = changes_of(row)
     if on:  # the first row finds theory and draws pictures as well
-        monkeypatch.setattr(erf_hook, 'add_theory', lambda m: None)
+        monkeypatch.setattr(theory, 'add_theory', lambda m: None)
         monkeypatch.setattr(
             logging, '_picture', lambda *a: np.zeros((4, 4, 3), np.uint8)
         )

@@ -67,10 +67,16 @@ def test_unknown_order_counts_positions():
     assert chosen.of_batch(99) == []
 
 
-def test_a_loader_that_cannot_be_told_is_an_error_kept_for_later():
+@pytest.mark.parametrize(
+    ('dataset', 'error'), [(range(3), AttributeError), (iter([]), TypeError)]
+)
+def test_a_loader_that_cannot_be_told_is_an_error_kept_for_later(
+    dataset, error
+):
     class Odd:
-        dataset = range(3)
+        pass
 
+    Odd.dataset = dataset
     chosen = Selection(Odd(), 2, 'even')
-    assert isinstance(chosen.error, AttributeError)
+    assert isinstance(chosen.error, error)
     assert chosen.of_batch(0) == []

@@ -15,7 +15,7 @@ from mmerf.core.measurement import Measurement
 from mmerf.engine.session import Session
 
 RANK = """
-    import pickle, sys
+    import os, pickle, sys
     import numpy as np
     import torch
     from torch import distributed, nn
@@ -48,7 +48,8 @@ RANK = """
                  for k, r in session.measurement.compute().items()}
     with open(f'{folder}/{rank}.pkl', 'wb') as file:
         pickle.dump((failures, found), file)
-    distributed.destroy_process_group()
+    distributed.barrier()
+    os._exit(0)  # taking a gloo group apart can wait for ever in torch 2.4
 """
 
 
@@ -64,8 +65,13 @@ def run_ranks(case, tmp_path):
         )
         for rank in (0, 1)
     ]
-    for process in ranks:
-        assert process.wait(timeout=120) == 0
+    try:
+        for process in ranks:
+            assert process.wait(timeout=120) == 0
+    finally:  # one that waits for another must not outlive the test
+        for process in ranks:
+            process.kill()
+            process.wait()
     return [
         pickle.loads((tmp_path / f'{rank}.pkl').read_bytes())
         for rank in (0, 1)

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import textwrap
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from mmengine.config import Config
@@ -15,6 +16,7 @@ from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ResultError
+from mmerf.core.files import alone
 from mmerf.visualization import ERFVisBackend
 
 COMMON = """
@@ -139,6 +141,19 @@ def test_two_runs_in_one_folder_lose_no_line(tmp_path):
     assert {(r['step'], r['layer']) for r in found} == expected
     scalars = lines(tmp_path / 'erf/scalars.json')
     assert {(r['step'], *set(r) - {'step'}) for r in scalars} == expected
+
+
+def test_a_run_waits_while_another_changes_the_file(tmp_path):
+    backend = ERFVisBackend(str(tmp_path))
+    backend.add_erf(ERFResult.from_map([[0.0, 1.0]], layer='a'), 1)
+    path = tmp_path / 'erf/erf.jsonl'
+    late = Thread(target=backend._add_line, args=({'step': 2, 'layer': 'a'},))
+    with alone(tmp_path / 'erf'):
+        late.start()
+        late.join(0.5)
+        assert late.is_alive() and len(lines(path)) == 1
+    late.join(60)
+    assert [r['step'] for r in lines(path)] == [1, 2]
 
 
 def test_lines_that_something_tore_are_dropped_and_the_rest_kept(tmp_path):

@@ -20,8 +20,8 @@ from ...core.errors import (
 from ...core.measurement import Measurement
 from ...core.preserve import random_state
 from ...core.statistics import SHARES
-from ...core.support import Support
 from ...plots.normalization import check_normalization
+from ..asked import asked_of, check_apart
 from ..labels import classes_of_runner
 from ..logging import (
     forget_scalars,
@@ -37,7 +37,7 @@ from ..schedule import past_validations
 from ..segmentor import unwrapped
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
-from ..theory import add_theory
+from ..theory import Theory
 
 
 @HOOKS.register_module()
@@ -125,15 +125,19 @@ class ERFHook(Hook):
             'batch_size': batch_size,
             'amp': amp,
         }
+        self._asked: frozenset[str] = frozenset()
         self._session: Session | None = None
         self._validations = 0
-        self._theory: dict[str, Support] | None = None
+        self._measured = False
+        self._theory = Theory()
 
     # Before anything is trained: mistakes in the config show at once.
 
     def before_run(self, runner: Runner) -> None:
         """Check every setting against the model."""
-        self._new_measurement(runner)
+        others = [h for h in runner.hooks if isinstance(h, ERFHook)]
+        self._asked = asked_of(self._new_measurement(runner))
+        check_apart(self._asked, (h._asked for h in others if h is not self))
 
     def before_train(self, runner: Runner) -> None:
         """Measure the untrained model where ``initial`` asks for it."""
@@ -211,9 +215,15 @@ class ERFHook(Hook):
     def _start(self, runner: Runner, dataloader: Any) -> None:
         with random_state():
             selection = Selection(dataloader, self.num_images, self.order)
-        measurement = self._new_measurement(runner)
+        measurement, failure = None, selection.error
+        try:
+            measurement = self._new_measurement(runner)
+        except Exception as error:  # the model is not what before_run saw
+            failure = failure or error
         strict = self.on_error == 'raise'
-        self._session = Session(runner.model, measurement, selection, strict)
+        self._session = Session(
+            runner.model, measurement, selection, strict, failure
+        )
 
     def _finish(self, runner: Runner, step: int, mode: str | None) -> None:
         """Merge the ranks, log what there is, tell what went wrong."""
@@ -221,11 +231,12 @@ class ERFHook(Hook):
         assert session is not None
         failures = session.gather()
         for failure in failures:
-            if isinstance(failure, OutputIndexError):
+            if isinstance(failure, OutputIndexError) and not self._measured:
                 raise failure
         if failures:
             self._tell(f'the ERF of step {step} was not measured', failures[0])
             return
+        self._measured = True
         try:
             self._publish(runner, session, step, mode)
         except Exception as error:
@@ -243,7 +254,8 @@ class ERFHook(Hook):
         for reason in measurement.absent().values():
             warn('not measured', reason)
         if is_main_process() and measurement.kind == 'erf':
-            self._add_theory(measurement)
+            self._theory.give(measurement)
+        began = time.perf_counter()
         results = measurement.compute()
         errors = publish(runner, results, step, self.normalization)
         for backend, error in errors.items():
@@ -254,9 +266,9 @@ class ERFHook(Hook):
             errors = publish_scalars(runner, tags, step)
             for backend, error in errors.items():
                 self._tell(f'{backend} did not take the ERF scalars', error)
+        said = session.said(step, time.perf_counter() - began)
         print_log(
-            session.said(step) + ('' if in_hub else f': {_listed(tags)}'),
-            logger='current',
+            said + ('' if in_hub else f': {_listed(tags)}'), logger='current'
         )
 
     def _tell(self, what: str, error: Exception) -> None:
@@ -264,19 +276,6 @@ class ERFHook(Hook):
         if self.on_error == 'raise':
             raise error
         warn(what, error)
-
-    def _add_theory(self, measurement: Measurement) -> None:
-        """Find theoretical fields once: training does not change them."""
-        if self._theory is None and measurement.input_shape:
-            began = time.perf_counter()
-            reason = add_theory(measurement)
-            took = f'took {time.perf_counter() - began:.1f} s, once a run'
-            print_log(
-                f'ERFHook: {reason or "the theoretical fields"} {took}',
-                logger='current',
-            )
-            self._theory = measurement.theory
-        measurement.theory = self._theory or {}
 
 
 def _listed(tags: dict[str, float]) -> str:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import os
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
+from enum import Enum
 from importlib.metadata import packages_distributions
 from typing import Any
 
@@ -105,19 +107,25 @@ def without_fetching(module: Any) -> Any:
     """The same module with nothing left that its constructor would fetch.
 
     Constructors that fetch weights by default are told not to, by the names
-    that segmentation_models_pytorch, torchvision and timm use.
+    that segmentation_models_pytorch, torchvision and timm use. A file that is
+    there, and a value that names no weights (numbers, lists), stay.
     """
     if not isinstance(module, Mapping) or 'type' not in module:
         return module
     known = _parameters(find_object(module['type']))
-    return {
-        **module,
-        **{
-            name: False if name == 'pretrained' else None
-            for name in _FETCHED
-            if name in known or name in module
-        },
-    }
+    changed = dict(module)
+    for name in _FETCHED:
+        default = known[name].default if name in known else None
+        if _may_fetch(module.get(name, default)):
+            changed[name] = False if name == 'pretrained' else None
+    return changed
+
+
+def _may_fetch(value: Any) -> bool:
+    """Whether a value names weights that are elsewhere."""
+    if isinstance(value, str):
+        return not os.path.isfile(value)
+    return value is True or isinstance(value, Enum)
 
 
 def _check_arguments(path: str, factory: Callable, arguments: dict) -> None:
@@ -139,11 +147,11 @@ def _check_arguments(path: str, factory: Callable, arguments: dict) -> None:
         ) from error
 
 
-def _parameters(factory: Any) -> Iterable[str]:
+def _parameters(factory: Any) -> Mapping[str, inspect.Parameter]:
     try:
         return inspect.signature(factory).parameters
     except (TypeError, ValueError):
-        return ()
+        return {}
 
 
 def _plain(value: Any) -> Any:

@@ -1,3 +1,5 @@
+from enum import Enum
+
 import conftest
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from mmerf.apis.layers import layers_from_config
 from mmerf.core.errors import ConfigError, LayerError
 from mmerf.engine import ModuleSegmentor
 from mmerf.engine.segmentor import prepare_tensor
+from mmerf.engine.segmentors.imported import without_fetching
 
 HEAD = dict(num_classes=2)
 UNET = dict(type='nets.UNet', classes=2, encoder_weights=None)
@@ -240,6 +243,35 @@ def test_nothing_is_fetched_where_a_config_is_measured(data_root, tmp_path):
     rows = layers_from_config(config)
     defaults = {row.key.split('[')[0] for row in rows if row.default}
     assert defaults == {'net.encoder', 'net.decoder', 'decode_head'}
+
+
+class Weights(Enum):
+    """As torchvision names what it would fetch."""
+
+    DEFAULT = 'https://example.org/weights.pth'
+
+
+@pytest.mark.parametrize(
+    ('given', 'left'),
+    [
+        ('imagenet', None),
+        (Weights.DEFAULT, None),
+        (True, None),
+        (None, None),
+        ([0.0, 1.0], [0.0, 1.0]),
+        (2, 2),
+        (__file__, __file__),
+    ],
+)
+def test_only_what_names_weights_elsewhere_is_left_out(given, left):
+    module = dict(type='nets.classifier', encoder_weights=given)
+    assert without_fetching(module)['encoder_weights'] == left
+    by_default = dict(type='nets.UNet', classes=2)
+    assert without_fetching(by_default)['encoder_weights'] is None
+    assert without_fetching(dict(type='nets.classifier', pretrained=True)) == {
+        'type': 'nets.classifier',
+        'pretrained': False,
+    }
 
 
 @pytest.mark.parametrize(
