@@ -96,7 +96,7 @@ backends: $(STAMP)
 # an environment of its own.
 smp: $(STAMP) data/texture/.ready
 	configs/smp/study.sh
-	cp work_dirs/smp/compare.png docs/decoder_interpolation.png
+	$(SMALL) work_dirs/smp/compare.png docs/decoder_interpolation.png
 
 # The demo's training in TensorBoard; needs chromium.
 docs/tensorboard.png: $(STAMP)

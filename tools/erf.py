@@ -115,7 +115,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         console.print(f'note: {note}', markup=False)
     console.print(results_table(run.results))
     console.print(shapes_table(run.results))
-    for path in files[:3]:
+    for path in files[: len(files) - 2 * len(run.results)]:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
     each = f'one .npz and one .{args.format}'
     console.print(

@@ -26,29 +26,44 @@ def numbers(path):
     ]
 
 
+def mean_and_error(values):
+    """A cell: the mean over seeds and its standard error."""
+    mean = f'{np.mean(values):.1f}'
+    if len(values) < 2:
+        return mean
+    return f'{mean} ± {np.std(values, ddof=1) / len(values) ** 0.5:.1f}'
+
+
 def main(work):
     """Print a Markdown table of what study.sh has measured."""
-    print('| weights | mode | seeds | 50 % (px) | 99 % (px) | ERF size (px) |')
-    print('| --- | --- | ---: | ---: | ---: | ---: |')
+    print(
+        '| weights | mode | seeds | 50 % (px) | less nearest (px) '
+        '| 99 % (px) | ERF size (px) |'
+    )
+    print('| --- | --- | ---: | ---: | ---: | ---: | ---: |')
     for weights, pattern in (
-        ('random', 'initial_*/*={}/erf.json'),
-        ('trained', '{}_[0-9]*/erf/erf.json'),
+        ('random', 'initial_{seed}/*={mode}/erf.json'),
+        ('trained', '{mode}_{seed}/erf/erf.json'),
     ):
+        sides = {}
         for mode in MODES:
-            runs = [
-                numbers(p) for p in sorted(work.glob(pattern.format(mode)))
-            ]
-            runs = [run for run in runs if run is not None]
+            found = {
+                seed: numbers(path)
+                for seed in range(100)
+                for path in work.glob(pattern.format(mode=mode, seed=seed))
+            }
+            runs = {seed: run for seed, run in found.items() if run}
             if not runs:
                 continue
-            mean = np.mean(runs, axis=0)
-            cells = [f'{value:.1f}' for value in mean]
-            if len(runs) > 1:
-                error = np.std(runs, axis=0, ddof=1) / len(runs) ** 0.5
-                cells = [
-                    f'{m:.1f} ± {e:.1f}'
-                    for m, e in zip(mean, error, strict=True)
-                ]
+            half, most, size = zip(*runs.values(), strict=True)
+            sides[mode] = dict(zip(runs, half, strict=True))
+            cells = [mean_and_error(values) for values in (half, most, size)]
+            less = [
+                side - sides['nearest'][seed]
+                for seed, side in sides[mode].items()
+                if seed in sides.get('nearest', {})
+            ]
+            cells.insert(1, mean_and_error(less) if less else '-')
             print(
                 f'| {weights} | {mode} | {len(runs)} | {" | ".join(cells)} |'
             )

@@ -14,7 +14,7 @@ from ..core.result import ERFResult
 from ..plots import plot_comparison, save_figure
 from ..plots.style import CMAP, check_cmap
 from .runs import named, read_run
-from .table_files import TABLES, table_rows
+from .table_files import TABLES, check_tables, table_rows
 
 Runs = Mapping[str, Mapping[str, ERFResult]]
 
@@ -40,7 +40,9 @@ class Comparison:
         for name, results in self.runs.items():
             missing = [la for la in self.layers if la not in results]
             if missing and name not in self.gaps:
-                notes.append(f'{name} has no layer {", ".join(missing)}')
+                notes.append(
+                    f'{name} has no layer {", ".join(missing) or "of these"}'
+                )
         notes += self._differences()
         return notes
 
@@ -158,7 +160,7 @@ def comparison_of(
             for name, run in kept.items()
         },
         chosen,
-        dict(gaps or {}),
+        {n: 'no result' for n in runs if not runs[n]} | dict(gaps or {}),
     )
 
 
@@ -187,10 +189,12 @@ def write_comparison(
         list[Path]: The files, the figure first.
 
     Raises:
-        ConfigError: If the suffix or colour map is none of these.
+        ConfigError: If the suffix or colour map is none of these, or a table
+            would replace another file.
     """
     path = check_figure_path(out)
     check_cmap(cmap)
+    check_tables(path)
     figure, _ = plot_comparison(
         comparison.runs,
         layers=comparison.layers,

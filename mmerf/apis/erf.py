@@ -34,7 +34,12 @@ from .config import load_config
 from .images import open_images
 from .mean_image import MeanImage
 from .model import build_model
-from .notes import checkpoint_notes, deviation_notes, zero_notes
+from .notes import (
+    checkpoint_notes,
+    deviation_notes,
+    skipped_reasons,
+    zero_notes,
+)
 
 
 @dataclass
@@ -209,10 +214,9 @@ def run_erf(
     for skipped in all_gather_object(source.skipped):
         source.skipped.update(skipped)
     if not measurement.seen:
-        reasons = '; '.join(f'{p}: {r}' for p, r in source.skipped.items())
         raise ImageError(
             f'none of the {len(indices)} image(s) of {source.where} could be '
-            f'measured: {reasons[:400]}'
+            f'measured: {skipped_reasons(source.skipped)}'
         )
     provenance = _provenance(config, cfg, loaded, model, seed)
     notes = checkpoint_notes(checkpoint, loaded)

@@ -6,6 +6,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from ..core.result import ERFResult
+from .config import cut
+
+
+def skipped_reasons(skipped: Mapping[str, str]) -> str:
+    """Why images were left out, each reason once.
+
+    Example:
+        >>> skipped_reasons({'a.png': 'damaged', 'b.png': 'damaged'})
+        'a.png and 1 more: damaged'
+    """
+    paths: dict[str, list[str]] = {}
+    for path, reason in skipped.items():
+        paths.setdefault(reason, []).append(path)
+    told = [
+        f'{first}{f" and {len(more)} more" if more else ""}: {reason}'
+        for reason, (first, *more) in paths.items()
+    ]
+    return cut('; '.join(told), 400)
 
 
 def zero_notes(results: Mapping[str, ERFResult]) -> list[str]:

@@ -25,7 +25,7 @@ def write_report(
     """Write ``erf.json``, a map and a figure a layer, and overviews.
 
     ``erf.<suffix>`` shows all maps, ``profile.<suffix>`` the contribution by
-    distance.
+    distance, where there are ERFs.
 
     Args:
         run (ERFRun): What was measured.
@@ -65,8 +65,9 @@ def write_report(
     first = [
         write_text(folder / 'erf.json', json.dumps(record, indent=1) + '\n'),
         save_figure(overview, folder / f'erf.{suffix}'),
-        save_figure(
-            plot_profile(run.results)[0], folder / f'profile.{suffix}'
-        ),
     ]
+    fields = {k: r for k, r in run.results.items() if r.kind == 'erf'}
+    if fields:
+        profile, _ = plot_profile(fields)
+        first.append(save_figure(profile, folder / f'profile.{suffix}'))
     return first + files

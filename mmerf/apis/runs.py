@@ -72,17 +72,20 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
         list[dict]: ``step``, ``layer``, ``statistics`` and so on, by step.
 
     Raises:
-        ConfigError: If there is no such file.
+        ConfigError: If there is no such file, or ``spec`` is a single step
+            or result.
         ResultError: If it is damaged.
     """
-    path = find_folder(Path(spec)) / 'erf.jsonl'
-    try:
-        lines = path.read_text(encoding='utf-8').splitlines()
-    except FileNotFoundError as error:
+    path, step = _split(spec)
+    whole = step is None and not path.is_file()
+    if whole:
+        path = find_folder(path) / 'erf.jsonl'
+    if not (whole and path.is_file()):
         raise ConfigError(
-            f'{spec} holds one measurement, no training; give the erf folder '
+            f'{spec} is no training with all its steps; give the erf folder '
             "of a run's vis_data"
-        ) from error
+        )
+    lines = path.read_text(encoding='utf-8').splitlines()
     try:
         records = [json.loads(line) for line in lines if line.strip()]
         records.sort(key=lambda record: int(record['step']))

@@ -11,18 +11,21 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from mmengine.config import Config
 
 from ..core.errors import ConfigError, ERFError
 from ..core.files import write_text
+from ..core.provenance import check_same_definition
 from ..core.settings import check_size
-from ..engine.selection import check_num_images, chosen_indices
+from ..engine.selection import check_num_images
 from ..plots.style import CMAP, check_cmap
 from .comparison import Comparison, comparison_of, write_comparison
 from .config import load_config
 from .erf import ERFRun, run_erf
-from .images import open_images
+from .middle import common_middle
 from .report import write_report
+from .table_files import check_tables
 from .vary import Combination, check_keys, combinations
 
 
@@ -95,8 +98,10 @@ def sweep_erf(
         Sweep: The runs, the gaps and the comparison.
 
     Raises:
-        ConfigError: If a key is not in the config, no combination can be
-            measured, or the folder cannot be written.
+        ConfigError: If a key is not in the config or not read, no combination
+            can be measured, the folder cannot be written or has other files
+            of these names, or ``force`` is not set and the definition of a
+            combination, told once it is measured, differs from those before.
     """
     check_cmap(cmap)
     check_num_images(num_images)
@@ -104,16 +109,14 @@ def sweep_erf(
     check_keys(cfg, vary)
     every = combinations(vary)
     if target is None:
-        size = check_size(input_size) or _smallest(
-            cfg, img_dir, num_images, order
+        y, x = common_middle(
+            cfg, every, check_size(input_size), img_dir, num_images, order
         )
-        for combination in every:
-            size = _window(cfg, combination, size)
-        y, x = size[0] // 2, size[1] // 2
         target = {'type': 'Pixel', 'y': y, 'x': x}
     folder = Path(out_dir)
     if folder.exists() and not folder.is_dir():
         raise ConfigError(f'{folder} is a file; name a folder')
+    check_tables(folder / f'sweep.{suffix}', '--out-dir')
     runs: dict[str, ERFRun] = {}
     gaps: dict[str, str] = {}
     style: dict = {'normalization': normalization, 'cmap': cmap}
@@ -140,8 +143,10 @@ def sweep_erf(
                 gaps[name] = str(error)
                 say(f'{name} is left out: {error}')
                 continue
+            runs[name].notes += _same_maps(name, runs)
             place = folder / _folder(number, name)
             write_report(runs[name], place, suffix=suffix, **style)
+            _check_comparable(runs, force)
         if not runs:
             reasons = list(dict.fromkeys(gaps.values()))
             raise ConfigError(
@@ -193,31 +198,31 @@ def _compared(
     return Sweep(runs, gaps, comparison, told + comparison.notes)
 
 
-def _smallest(
-    cfg: Config, img_dir: Any, num_images: int, order: str
-) -> tuple[int, int]:
-    """Smallest height and width of the images, as the network gets them."""
-    source = open_images(cfg, img_dir)
-    indices = chosen_indices(len(source.paths), num_images, order)
-    sizes = [
-        tuple(batch['inputs'][0].shape[-2:])
-        for batch in source.batches(indices, 1)
-    ]
-    if not sizes:
-        raise ConfigError(f'no image of {source.where} can be read')
-    return min(h for h, _ in sizes), min(w for _, w in sizes)
+def _check_comparable(runs: Mapping[str, ERFRun], force: bool) -> None:
+    """Stop before more is measured that cannot be put side by side."""
+    every = {
+        f'{name}: {layer}': result
+        for name, run in runs.items()
+        for layer, result in run.results.items()
+    }
+    check_same_definition(every, force)
 
 
-def _window(
-    cfg: Config, combination: Combination, size: tuple[int, int]
-) -> tuple[int, int]:
-    """The size, or that of the windows which a combination slides."""
-    try:
-        test_cfg = load_config(cfg, combination.options).model.test_cfg
-        crop = test_cfg['crop_size'] if test_cfg['mode'] == 'slide' else size
-        return min(size[0], crop[0]), min(size[1], crop[1])
-    except (ERFError, AttributeError, KeyError, TypeError):
-        return size  # whatever is wrong with it, its own run will say
+def _same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
+    """Say so where an earlier run has the very maps of this one."""
+    own = {la: r.map for la, r in runs[name].results.items()}
+    for other, run in runs.items():
+        theirs = {la: r.map for la, r in run.results.items()}
+        if (
+            other != name
+            and own.keys() == theirs.keys()
+            and all(np.array_equal(own[la], theirs[la]) for la in own)
+        ):
+            return [
+                f'every map is identical to that of {other}: what differs is '
+                'not read, comes after these layers, or means the same'
+            ]
+    return []
 
 
 def _folder(number: int, name: str) -> str:

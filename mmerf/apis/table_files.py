@@ -6,8 +6,10 @@ import csv
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from ..core.errors import ConfigError
 from ..core.result import ERFResult
 
 Row = dict[str, Any]
@@ -33,29 +35,31 @@ def table_rows(
     Args:
         runs (mapping): By name, then by layer.
         layers (sequence of str): In order.
-        gaps (mapping, optional): Of runs without results, why.
+        gaps (mapping, optional): Of runs without results, why; without it
+            they have no such layer.
 
     Returns:
         list[dict]: All with the same keys. Sides, sizes, sigmas and places
         in input pixels, ratios as parts of one; None where there is none.
-        ``note`` says why a row is empty.
+        ``note`` says why a row has none.
     """
-    rows = []
+    rows, gaps = [], gaps or {}
     for name, run in runs.items():
-        if not run:
-            why = (gaps or {}).get(name, 'no result')
-            rows.append({'run': name, 'layer': '', 'note': why})
+        if not run and name in gaps:
+            rows.append({'run': name, 'layer': '', 'note': gaps[name]})
             continue
         for layer in layers:
-            head = {'run': name, 'layer': layer}
+            row: Row = {'run': name, 'layer': layer, 'note': 'no such layer'}
             if layer in run:
-                numbers = _numbers(run[layer])
-                rows.append({**head, **numbers, 'note': ''})
-            else:
-                rows.append({**head, 'note': 'no such layer'})
+                row.update(_numbers(run[layer]), note=_note(run[layer]))
+            rows.append(row)
     keys = list(dict.fromkeys(key for row in rows for key in row))
     keys.append(keys.pop(keys.index('note')))
     return [{key: row.get(key) for key in keys} for row in rows]
+
+
+def _note(result: ERFResult) -> str:
+    return '' if result.kind == 'erf' else f'{result.kind}: no statistics'
 
 
 def _numbers(result: ERFResult) -> Row:
@@ -116,6 +120,36 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     '.csv': as_csv,
     '.tex': as_latex,
 }
+_STARTS = {
+    '.md': r'\| run \| layer \|.* ERF size \(px\) \|',
+    '.csv': r'run,layer,.*\berf_size,',
+    '.tex': r'\\begin\{tabular\}\{llr+\}\s+\\toprule\s+'
+    r'run & layer &.* ERF size \(px\) &',
+}
+
+
+def check_tables(figure: Path, option: str = '--out') -> None:
+    """Refuse to put tables where other files are.
+
+    Args:
+        figure (Path): The figure that the tables would stand beside.
+        option (str): Of the command line, that names another place.
+
+    Raises:
+        ConfigError: If one would replace anything but such a table.
+    """
+    for suffix, start in _STARTS.items():
+        path = figure.with_suffix(suffix)
+        if not path.exists():
+            continue
+        if path.is_file():
+            with path.open(encoding='utf-8', errors='replace') as file:
+                if re.match(start, file.read(100_000)):
+                    continue
+        raise ConfigError(
+            f'{path} would be replaced and is no table of this command; '
+            f'choose another {option}'
+        )
 
 
 def words(rows: Sequence[Row]) -> list[list[str]]:
@@ -128,20 +162,18 @@ def words(rows: Sequence[Row]) -> list[list[str]]:
     head = ['run', 'layer', *sides, *area, 'ERF size (px)', 'theory (px)']
     table = [[*head, 'images']]
     for row in rows:
-        if row['note']:
-            layer = f'{row["layer"]}: ' if row['layer'] else ''
-            line = [row['run'], f'{layer}{row["note"]}']
-            table.append(line + ['-'] * (len(table[0]) - 2))
-            continue
-        line = [row['run'], row['layer']]
+        line = [
+            row['run'],
+            ': '.join(filter(None, (row['layer'], row['note']))),
+        ]
         for share in shares:
             error = row[f'side_{share}_stderr']
             side = _text(row[f'side_{share}'], '')
             line.append(side if error is None else f'{side} ± {error:.2g}')
         if middle:
             line.append(_text(row[f'area_ratio_{middle}'], '.3g', 100, ' %'))
-        line.append(_text(row['erf_size'], '.1f'))
-        line += [row['theory'] or '-', _text(row['images'], '')]
+        line.append(_text(row.get('erf_size'), '.1f'))
+        line += [row.get('theory') or '-', _text(row.get('images'), '')]
         table.append(line)
     return table
 

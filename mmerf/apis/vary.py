@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import product
@@ -14,6 +16,14 @@ from mmengine.config import Config, DictAction
 from ..core.errors import ConfigError
 
 _CLOSING = {'(': ')', '[': ']', '{': '}'}
+_READ = (
+    'model',
+    'val_dataloader',
+    'test_dataloader',
+    'test_pipeline',
+    'default_scope',
+)
+_TOO_DEEP = RecursionError, MemoryError  # brackets in brackets
 
 
 @dataclass(frozen=True)
@@ -33,8 +43,7 @@ def parse_vary(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
     """What ``--vary`` takes: keys, and for each its values by their text.
 
     Commas between values separate them, commas inside brackets or quotes do
-    not. A value is read as Python where it is a literal, else as mmengine's
-    ``--cfg-options`` reads it.
+    not. :func:`parse_value` reads each.
 
     Args:
         texts (sequence of str): Each ``KEY=V1,V2``.
@@ -92,7 +101,13 @@ def split_values(text: str) -> list[str]:
 
 
 def parse_value(text: str) -> Any:
-    """One value: a Python literal, ``dict(...)``, or mmengine's reading.
+    """One value: a Python literal, also with ``dict(...)`` in it, else text.
+
+    Lists and tuples need no quotes around the texts in them.
+
+    Raises:
+        ConfigError: If a text looks like a call, a dictionary or a list and
+            cannot be read as one.
 
     Example:
         >>> parse_value("dict(type='GN', num_groups=4)")
@@ -100,25 +115,38 @@ def parse_value(text: str) -> Any:
         >>> parse_value('true'), parse_value('[a,(b,1)]')
         (True, ['a', ('b', 1)])
     """
-    try:
-        return _literal(ast.parse(text, mode='eval').body)
-    except (ValueError, SyntaxError, TypeError):
-        pass
-    try:
-        return DictAction._parse_iterable(text)
-    except AssertionError as error:
-        raise ConfigError(
-            f'cannot read the value {text!r}: {error}'
-        ) from error
+    with suppress(ValueError, SyntaxError, TypeError, *_TOO_DEEP):
+        tree = _Literal().visit(ast.parse(text, mode='eval'))
+        return ast.literal_eval(tree)
+    if not re.fullmatch(r'[\w.]*\s*\(.*\)|[\[{].*[\])}]', text, re.DOTALL):
+        return DictAction._parse_int_float_bool(text)
+    if text[0] + text[-1] in ('()', '[]'):
+        pieces = split_values(text[1:-1])
+        pieces = pieces if pieces[-1] else pieces[:-1]
+        with suppress(*_TOO_DEEP):
+            items = list(map(parse_value, pieces))
+            return items if text[0] == '[' else tuple(items)
+    raise ConfigError(
+        f'cannot read the value {text!r}; write it as Python, with quotes '
+        "around texts: dict(type='BN')"
+    )
 
 
-def _literal(node: ast.expr) -> Any:
-    if isinstance(node, ast.Call):
+class _Literal(ast.NodeTransformer):
+    """Makes ``dict(a=1)`` a literal, and of ``...`` none."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
         named = isinstance(node.func, ast.Name) and node.func.id == 'dict'
         if named and not node.args and all(k.arg for k in node.keywords):
-            return {str(k.arg): _literal(k.value) for k in node.keywords}
-        raise ValueError
-    return ast.literal_eval(node)
+            keys: list[Any] = [ast.Constant(k.arg) for k in node.keywords]
+            return ast.Dict(keys, [k.value for k in node.keywords])
+        return node
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        if node.value is ...:
+            raise ValueError
+        return node
 
 
 def combinations(vary: Mapping[str, Any]) -> list[Combination]:
@@ -174,9 +202,11 @@ def _short_keys(keys: Sequence[str]) -> dict[str, str]:
 
 
 def check_keys(cfg: Config, vary: Mapping[str, Any]) -> None:
-    """Raise ConfigError where what holds a key is not in the config.
+    """Raise ConfigError for a key that would change nothing.
 
-    A misspelt key would be added beside the right one, and change nothing.
+    A misspelt one would be added beside the right one; one that no
+    measurement reads, such as a variable whose value is already part of the
+    model, would be set in vain.
     """
     for key in vary:
         *path, last = key.split('.')
@@ -201,3 +231,9 @@ def check_keys(cfg: Config, vary: Mapping[str, Any]) -> None:
                     if isinstance(node, (list, tuple))
                     else node[part]
                 )
+        if key.split('.')[0] not in _READ:
+            raise ConfigError(
+                f'no measurement reads {key}; vary a key inside model, which '
+                'has its own copy of what variables hold (model.decode_head.'
+                f'norm_cfg.type), or inside {", ".join(_READ[1:])}'
+            )

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from ..core.result import ERFResult
 from .figure import Figure
 from .map import draw_map
-from .normalization import LABELS
+from .marks import label_of
 from .panels import (
     figure_width,
     panel_size,
@@ -44,7 +44,8 @@ def plot_comparison(
     Args:
         runs (mapping): By name, then by layer; in drawing order.
         layers (sequence of str, optional): The columns; None for all.
-        gaps (mapping, optional): Of runs without results, why.
+        gaps (mapping, optional): Of runs without results, why; without it
+            they have no such layer.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
         cmap (str): Any matplotlib colour map.
         title (str, optional): Over the whole figure.
@@ -71,10 +72,11 @@ def plot_comparison(
         fig.set_layout_engine('compressed')
         axes = fig.subplots(len(runs), len(columns), squeeze=False)
         for row, (name, run) in zip(axes, runs.items(), strict=True):
+            why = None if run else (gaps or {}).get(name)
             last = row[0] is axes[-1, 0]
             for ax, layer in zip(row, columns, strict=True):
                 if layer not in run:
-                    _gap(ax, 'no such layer' if run else '', extent)
+                    _gap(ax, '' if why else 'no such layer', extent)
                     continue
                 result = run[layer]
                 shown = draw_map(
@@ -85,12 +87,12 @@ def plot_comparison(
                 ax.set_ylabel('')
                 ax.tick_params(labelleft=ax is row[0], labelbottom=last)
             row[0].set_ylabel(_wrapped_name(name, height), fontsize=7.5)
-            if not run:
-                why = (gaps or {}).get(name, 'no result')
+            if why:
                 _say(row[0], f'not measured: {why}', width * len(columns))
         for ax, layer in zip(axes[0], columns, strict=True):
             ax.set_title(wrapped(layer, width))
-        shared_bar(fig, shown, list(axes.ravel()), LABELS[normalization])
+        label = label_of(every[0], normalization)
+        shared_bar(fig, shown, list(axes.ravel()), label)
         shared_legend(fig, every, shares)
         if title:
             fig.suptitle(title)
@@ -154,7 +156,12 @@ def _say(ax: Axes, text: str, width: float) -> None:
     """A sentence across a row of panels, of a width in inches."""
     lines = wrap(text, int(14 * width))
     said = ax.text(
-        0, 0.5, '\n'.join(lines), transform=ax.transAxes, va='center'
+        0,
+        0.5,
+        '\n'.join(lines),
+        transform=ax.transAxes,
+        va='center',
+        parse_math=False,
     )
     said.set_in_layout(False)
     ax.set_zorder(2)  # over the empty panels beside it

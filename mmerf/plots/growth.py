@@ -11,9 +11,11 @@ from matplotlib.ticker import MaxNLocator
 from ..core.errors import ConfigError
 from .comparison import headline
 from .figure import Figure
+from .panels import wrapped
 from .style import COLUMN, PAGE, SERIES, style
 
 History = Sequence[Mapping]
+_DASHES = ('-', ':', '--')  # the next where SERIES begins anew
 
 
 def plot_growth(
@@ -24,7 +26,8 @@ def plot_growth(
 ) -> tuple[Figure, np.ndarray]:
     """Sides and ERF size by training step, one line a layer.
 
-    Bands are one standard error to each side, where it was measured.
+    Bands are one standard error to each side, where it was measured. Sides
+    are of shares that all records have.
 
     Args:
         histories (mapping): By name of the training, the records of its
@@ -37,7 +40,8 @@ def plot_growth(
         trainings): one training is as wide as a column of a paper.
 
     Raises:
-        ConfigError: If no training has such a layer.
+        ConfigError: If no training has such a layer, a record is a picture
+            of attention, or records have no share in common.
 
     Example:
         >>> records = [
@@ -58,7 +62,12 @@ def plot_growth(
                 f'{", ".join(known)}'
             )
     chosen = list(layers or known)
-    shares = _shares(histories)
+    kept = {
+        name: [r for r in history if r['layer'] in chosen]
+        for name, history in histories.items()
+    }
+    _check_fields(kept)
+    shares = _shares(kept)
     rows = [*(f'{float(s) * 100:g} % side (px)' for s in shares)]
     rows.append('ERF size (px)')
     count = len(histories)
@@ -69,12 +78,11 @@ def plot_growth(
         axes = fig.subplots(
             len(rows), count, squeeze=False, sharex='col', sharey='row'
         )
-        for column, (name, history) in zip(
-            axes.T, histories.items(), strict=True
-        ):
+        for column, (name, history) in zip(axes.T, kept.items(), strict=True):
             for number, layer in enumerate(chosen):
                 records = [r for r in history if r['layer'] == layer]
-                look = SERIES[number % len(SERIES)]
+                again, place = divmod(number, len(SERIES))
+                look = (*SERIES[place], _DASHES[again % len(_DASHES)])
                 for ax, share in zip(column, shares, strict=False):
                     _line(ax, records, layer, look, *_sides(records, share))
                 sizes = [_get(r, 'erf_size', 'size') for r in records]
@@ -82,9 +90,10 @@ def plot_growth(
             column[-1].set_xlabel('training step')
             column[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
             if count > 1:
-                column[0].set_title(name)
-        for ax in axes.ravel():
+                column[0].set_title(wrapped(name, width / count))
+        for ax in axes[:, 0]:  # the others of a row share it
             ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+        for ax in axes.ravel():
             ax.grid(color='#dddddd', linewidth=0.5)
             ax.spines[['top', 'right']].set_visible(False)
         for ax, text in zip(axes[:, 0], rows, strict=True):
@@ -107,14 +116,40 @@ def plot_growth(
     return fig, axes
 
 
+def _check_fields(histories: Mapping[str, History]) -> None:
+    """Raise ConfigError where a record is no receptive field's."""
+    for name, history in histories.items():
+        for record in history:
+            if record.get('kind') == 'attention':
+                raise ConfigError(
+                    f'{name}, {record["layer"]} is a picture of attention, '
+                    'which has no size that grows; choose trainings or '
+                    'layers with an ERF'
+                )
+
+
 def _shares(histories: Mapping[str, History]) -> list[str]:
     """The shares, as records write them, whose sides are drawn."""
-    for history in histories.values():
-        for record in history:
-            squares = record['statistics'].get('centred_square')
-            if squares:
-                return [str(s) for s in headline(list(map(float, squares)))]
-    return []
+    every = {
+        f'{name}, step {record["step"]}, {record["layer"]}': squares
+        for name, history in histories.items()
+        for record in history
+        if (squares := record['statistics'].get('centred_square'))
+    }
+    if not every:
+        return []
+    first, *others = every
+    common = list(every[first])
+    for where in others:
+        both = [share for share in common if share in every[where]]
+        if not both:
+            raise ConfigError(
+                f'no share is in all records: {where} has '
+                f'{", ".join(every[where])}, those from {first} on share '
+                f'{", ".join(common)}; measure all with the same shares'
+            )
+        common = both
+    return [str(share) for share in headline([float(s) for s in common])]
 
 
 def _sides(
@@ -138,14 +173,14 @@ def _line(
     ax: Axes,
     records: History,
     layer: str,
-    look: tuple[str, str],
+    look: tuple[str, str, str],
     values: Sequence[float | None],
     errors: Sequence[float | None] = (),
 ) -> None:
     """One layer's values; a gap where a step has none."""
     if not records:
         return
-    color, marker = look
+    color, marker, dash = look
     lighter = 0.5 * len(ax.get_lines())  # so that no line hides another
     steps = [r['step'] for r in records]
     y = np.array(values, dtype=float)
@@ -154,6 +189,7 @@ def _line(
         y,
         color=color,
         marker=marker,
+        linestyle=dash,
         markersize=max(6 - lighter, 2),
         linewidth=max(2.4 - lighter * 0.6, 0.8),
         label=layer,

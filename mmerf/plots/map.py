@@ -112,10 +112,13 @@ def draw_map(
     ax.set_ylim(picture.shape[0] - 0.5, -0.5)
     sides = sides_of(result)
     if not result.map.any():
+        why = 'no channel of the unit\nis positive'
+        if result.kind != 'erf':
+            why = 'nothing attends\nto the target'
         ax.text(
             0.5,
             0.65,
-            'zero everywhere:\nno channel of the unit\nis positive',
+            f'zero everywhere:\n{why}',
             transform=ax.transAxes,
             color='white',
             ha='center',

@@ -12,6 +12,7 @@ from mmerf.apis.growth import write_growth
 from mmerf.apis.runs import read_run
 from mmerf.apis.table_files import as_csv, as_latex, as_markdown, table_rows
 from mmerf.core.errors import ConfigError
+from mmerf.plots import plot_comparison
 
 
 def test_runs_of_every_kind(out_dir, training, tmp_path):
@@ -58,7 +59,8 @@ def test_every_number_in_every_table():
 
 def test_tables_survive_any_name(make_result):
     name = r'a_b & 50 % | $x^2$ {~\#}'
-    rows = table_rows({name: {'a': make_result()}, 'none': {}}, ['a'])
+    runs = {name: {'a': make_result()}, 'none': {}}
+    rows = table_rows(runs, ['a'], {'none': 'no result'})
     tex = as_latex(rows)
     assert (
         r'a\_b \& 50 \% | \$x\textasciicircum{}2\$ '
@@ -106,6 +108,46 @@ def test_single_layers_share_a_column(make_result):
     ]  # fmt: skip
     assert found.notes == ['none: why not']
     assert [row['note'] for row in found.rows()] == ['', '', 'why not']
+
+
+def test_a_run_without_the_layers_has_results_all_the_same(make_result):
+    runs = {'one': {'l1': make_result('l1'), 'l2': make_result('l2')},
+            'two': {'l1': make_result('l1')}, 'none': {}}  # fmt: skip
+    found = comparison_of(runs, layers=['l2'])
+    assert [row['note'] for row in found.rows()] == [
+        '', 'no such layer', 'no result',
+    ]  # fmt: skip
+    assert 'two has no layer l2' in found.notes
+    _, axes = plot_comparison(found.runs, layers=found.layers, gaps=found.gaps)
+    said = [[text.get_text() for text in ax.texts] for ax in axes[1:, 0]]
+    assert said == [['no such layer'], ['', 'not measured: no result']]
+
+
+def test_attention_has_a_note_in_place_of_numbers(make_result):
+    seen = replace(make_result(), kind='attention', num_images=7)
+    (row,) = comparison_of({'cam': {'a': seen}}).rows()
+    assert row['note'] == 'attention: no statistics'
+    line = as_markdown([row]).splitlines()[2]
+    assert line.startswith('| cam | a: attention: no statistics | - |')
+    assert line.endswith('| - | 7 |')
+
+
+@pytest.mark.parametrize('kind', ['md', 'csv', 'tex'])
+def test_tables_replace_tables_and_nothing_else(make_result, tmp_path, kind):
+    found = comparison_of({'one': {'a': make_result()}, 'two': {}})
+    out = tmp_path / 'paper.png'
+    for _ in range(2):
+        assert len(write_comparison(found, out)) == 4
+    out.unlink()
+    table = out.with_suffix(f'.{kind}')
+    for text in (
+        '# A paper', 'run,layer,loss\n', '| run | layer |\n',
+        '\\begin{tabular}{llr}\n\\toprule\nrun & layer & loss', '',
+    ):  # fmt: skip
+        table.write_text(text)
+        with pytest.raises(ConfigError, match=r'another --out$'):
+            write_comparison(found, out)
+        assert table.read_text() == text and not out.exists()
 
 
 def test_what_differs_is_said(make_result):

@@ -54,7 +54,10 @@ def test_what_is_no_run_says_what_would_be(tmp_path, out_dir, training):
     refused('not a run', read_run, out_dir / 'erf.json')
     refused('no steps', read_run, f'{out_dir}@3')
     refused('no steps', read_run, f'{out_dir}/early.npz@3')
-    refused('no training', read_history, out_dir)
+    whole = "with all its steps; give the erf folder of a run's vis_data"
+    for spec in (out_dir, out_dir / 'early.npz', f'{training}@20'):
+        refused(whole, read_history, spec)
+    refused('there is no run', read_history, training / 'nothing')
     (out_dir / 'erf.json').write_text('{"layers": ')
     refused('damaged', read_run, out_dir, ResultError)
     (training / 'erf.jsonl').write_text('{"step": 3}\n')

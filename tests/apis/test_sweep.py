@@ -101,14 +101,57 @@ def test_windows_of_slide_mode_are_asked_in_their_middle(cfg, tmp_path):
     for row in sweep.comparison.rows():
         assert (row['map_h'], row['map_w']) == (32, 32)
         assert (row['unit_y'], row['unit_x']) == (16, 16)
-    vary = {'model.test_cfg': [dict(mode='whole'), slide]}
-    with pytest.raises(ConfigError, match='not comparable'):
-        sweep_erf(cfg, vary=vary, out_dir=tmp_path / 'p',
-                  layers=['backbone[0]'], **SMALL)  # fmt: skip
-    assert len(list((tmp_path / 'p').glob('*/erf.json'))) == 2
     with pytest.raises(ConfigError, match='num_images'):
         sweep_erf(cfg, vary={'model.backbone.depth': [18]},
                   out_dir=tmp_path, num_images='auto')  # fmt: skip
+
+
+def test_other_definitions_stop_a_sweep_as_soon_as_they_show(cfg, tmp_path):
+    slide = dict(mode='slide', crop_size=(32, 32), stride=(16, 16))
+    arguments = dict(
+        vary={
+            'model': {
+                'whole': {},
+                'gap': dict(backbone=dict(depth=19)),
+                'slide': dict(test_cfg=slide),
+                'last': dict(test_cfg=slide),
+            }
+        },
+        layers=['backbone[0]'],
+        **dict(SMALL, num_images=1),
+    )
+    said = []
+    with pytest.raises(ConfigError, match='--force') as caught:
+        sweep_erf(cfg, out_dir=tmp_path / 'o', say=said.append, **arguments)
+    told = 'model=whole: backbone[0] and model=slide: backbone[0] are'
+    assert str(caught.value).startswith(f'{told} not comparable: input is')
+    assert said[-1] == '3/4: model=slide'
+    assert len(list((tmp_path / 'o').glob('*/erf.json'))) == 2
+    sweep = sweep_erf(cfg, out_dir=tmp_path / 'p', force=True, **arguments)
+    assert list(sweep.gaps) == ['model=gap'] and len(sweep.runs) == 3
+
+
+def test_units_lie_inside_the_smallest_size_that_varies(cfg, tmp_path):
+    steps = cfg.val_dataloader.dataset.pipeline
+    steps.insert(1, dict(type='Resize', scale=(96, 96), keep_ratio=False))
+    vary = {
+        'val_dataloader.dataset.pipeline.1.scale': [(96, 96), (40, 32), 'x'],
+        'model.backbone.strides': [(1, 1, 1, 1)],
+    }
+    sweep = sweep_erf(
+        cfg,
+        vary=vary,
+        out_dir=tmp_path / 'o',
+        layers=['backbone[0]'],
+        **SMALL,
+    )
+    (gap,) = sweep.gaps
+    assert gap.startswith('scale=x')
+    assert [
+        (row['map_h'], row['map_w'], row['unit_y'], row['unit_x'])
+        for row in sweep.comparison.rows()
+        if row['run'] != gap
+    ] == [(96, 96, 16, 20), (32, 40, 16, 20)]
 
 
 def test_what_cannot_be_built_is_a_named_gap(cfg, checkpoint, tmp_path):
@@ -134,6 +177,52 @@ def test_what_cannot_be_built_is_a_named_gap(cfg, checkpoint, tmp_path):
         True,
         False,
     ]
+
+
+def test_maps_that_an_earlier_combination_has_too_are_named(cfg, tmp_path):
+    """A misspelt last key is no error: it may be one that has a default."""
+    sweep = sweep_erf(
+        cfg,
+        vary={
+            'model.backbone.dilations': [(1, 1, 2, 4), (1, 1, 1, 1)],
+            'model.test_cfg.mdoe': ['whole', 'slide'],
+        },
+        out_dir=tmp_path / 'o',
+        layers=['backbone[2]', 'backbone[3]'],
+        **SMALL,
+    )
+    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())
+    told = {
+        entry['name']: [n for n in entry['notes'] if 'identical' in n]
+        for entry in record
+    }
+    for dilations in ('(1, 1, 2, 4)', '(1, 1, 1, 1)'):
+        first = f'dilations={dilations}, mdoe=whole'
+        second = f'dilations={dilations}, mdoe=slide'
+        assert told[first] == []
+        (note,) = told[second]
+        assert f'identical to that of {first}:' in note
+        assert f'{second}: {note}' in sweep.notes
+    report = tmp_path / 'o' / record[1]['folder'] / 'erf.json'
+    assert (
+        told[record[1]['name']][0] in json.loads(report.read_text())['notes']
+    )
+
+
+def test_a_forward_that_fails_is_told_once_for_all_images(cfg, tmp_path):
+    sweep = sweep_erf(
+        cfg,
+        vary={'model.decode_head.in_channels': [64, 65]},
+        out_dir=tmp_path / 'o',
+        layers='decode_head',
+        **dict(SMALL, num_images=5),
+    )
+    gap = sweep.gaps['in_channels=65']
+    assert '0.png and 4 more: the model does not run on its 32 x 48' in gap
+    assert gap.endswith('to have 65 channels, but got 64 channels instead')
+    for suffix in ('md', 'tex', 'csv'):
+        text = (tmp_path / 'o' / f'sweep.{suffix}').read_text()
+        assert text.count('does not run on') == 1
 
 
 def test_weights_of_another_shape_stay_initial_and_are_named(
@@ -196,6 +285,27 @@ def test_a_whole_part_can_vary(cfg, tmp_path):
     folders = [p for p in (tmp_path / 'p').iterdir() if p.is_dir()]
     assert all(re.fullmatch(r'[\w.=-]+', p.name) for p in folders)
     assert all(ERFResult.load(p / 'backbone[1].npz') for p in folders)
+
+
+def test_again_over_its_own_files_and_no_others(cfg, tmp_path):
+    out = tmp_path / 'o'
+
+    def again():
+        return sweep_erf(
+            cfg,
+            vary={'model.backbone.depth': [18, 19]},
+            out_dir=out,
+            layers=['backbone[0]'],
+            **SMALL,
+        )
+
+    assert len(again().files) == len(again().files) == 5
+    (out / 'sweep.md').write_text('# Sweeping floors')
+    before = {path: path.stat().st_mtime_ns for path in out.rglob('*')}
+    with pytest.raises(ConfigError, match='choose another --out-dir'):
+        again()
+    after = {path: path.stat().st_mtime_ns for path in out.rglob('*')}
+    assert after == before
 
 
 @pytest.mark.parametrize(

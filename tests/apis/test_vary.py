@@ -31,6 +31,52 @@ def test_what_mmengine_cannot_read_survives():
     ]  # fmt: skip
 
 
+def test_texts_stay_as_they_are():
+    texts = ['a b', '...', 'photos (1)/x', 'backbone[3]', '[a b,...]']
+    values = list(parse_vary([f'k={",".join(texts)}'])['k'].values())
+    assert values == [*texts[:-1], ['a b', '...']]
+
+
+@pytest.mark.parametrize(
+    'value',
+    [
+        {'cfgs': [{'type': 'GN'}, {'type': 'BN'}], 'b': (1,)},
+        [{'type': 'GN', 'num_groups': 4}],
+    ],
+)
+def test_dict_calls_are_literals_at_any_depth(value):
+    def written(part):
+        if isinstance(part, dict):
+            items = (f'{key}={written(v)}' for key, v in part.items())
+            return f'dict({", ".join(items)})'
+        if isinstance(part, list):
+            return f'[{", ".join(map(written, part))}]'
+        return repr(part)
+
+    assert parse_value(written(value)) == value
+
+
+@pytest.mark.parametrize(
+    'text',
+    [
+        'dict(type=BN,requires_grad=True)',
+        'dict(type=BN)',
+        "dict('a',b=1)",
+        'nn.ReLU(True)',
+        '{type:BN,b:1}',
+        '{BN}',
+        '[1,dict(type=BN)]',
+        '[a](b)',
+        '[' * 3000 + ']' * 3000,
+    ],
+)
+def test_what_is_no_literal_asks_for_quotes(text):
+    with pytest.raises(ConfigError, match='quotes') as caught:
+        parse_vary([f'k={text}'])
+    assert "dict(type='BN')" in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
 values = st.recursive(
     st.none()
     | st.booleans()
@@ -107,3 +153,26 @@ def test_misspelt_keys_are_found_before_anything_is_built():
         with pytest.raises(ConfigError) as caught:
             check_keys(cfg, {key: 1})
         assert message in str(caught.value)
+
+
+def test_keys_that_no_measurement_reads_are_refused():
+    """A variable's value is part of the model once the file is read."""
+    loader = dict(dataset=dict(pipeline=[dict(scale=1)]))
+    cfg = Config(
+        dict(model={}, norm_cfg=dict(type='BN'), load_from=None,
+             test_pipeline=[dict(scale=1)], default_scope='mmseg',
+             val_dataloader=loader, train_dataloader=loader)
+    )  # fmt: skip
+    check_keys(cfg, {'val_dataloader.dataset.pipeline.0.scale': 1})
+    check_keys(cfg, {'test_pipeline.0.scale': 1, 'default_scope': 1})
+    check_keys(cfg, {'model': 1})
+    for key in (
+        'norm_cfg.type',
+        'norm_cfg',
+        'load_from',
+        'train_dataloader.dataset.pipeline.0.scale',
+    ):
+        with pytest.raises(ConfigError) as caught:
+            check_keys(cfg, {'model': 1, key: 1})
+        assert f'no measurement reads {key};' in str(caught.value)
+        assert 'model.' in str(caught.value)

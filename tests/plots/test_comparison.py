@@ -72,7 +72,7 @@ def test_maps_of_different_size_share_the_scale_in_pixels():
 
 
 def test_picture_looks_as_the_maps_do(runs):
-    fig, axes = plot_comparison(runs, cmap='gray')
+    fig, axes = plot_comparison(runs, gaps={'three': 'why'}, cmap='gray')
     for ax, found in ((axes[0, 0], runs['one']['a']),
                       (axes[1, 1], runs['two']['b'])):  # fmt: skip
         expected = normalize(found.map) * 255
@@ -98,3 +98,17 @@ def test_long_names_break_between_settings():
     lines = axes[0, 0].get_ylabel().split('\n')
     assert len(lines) > 1
     assert ' '.join(lines) == name
+
+
+def test_reasons_are_words_and_no_formulas():
+    why = 'costs $1 and $2 more'
+    _, axes = plot_comparison({'a': {'a': result()}, 'b': {}}, gaps={'b': why})
+    (said,) = (t for t in axes[1, 0].texts if 'costs' in t.get_text())
+    assert not said.get_parse_math()
+
+
+def test_attention_is_called_so():
+    seen = replace(result(), kind='attention')
+    fig, axes = plot_comparison({'a': {'a': seen}}, normalization='linear')
+    (bar,) = (ax for ax in fig.axes if ax not in axes)
+    assert bar.get_ylabel() == 'attention / max'

@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb as rgb_of
@@ -84,6 +86,68 @@ def test_a_zero_map_is_a_gap_in_the_line(history):
     _, axes = plot_growth({'run': history}, layers=['a'])
     (line,) = axes[0, 0].get_lines()
     assert np.isnan(line.get_ydata()[1]) and line.get_ydata()[2] == 13
+
+
+def with_shares(step, *shares):
+    squares = {share: {'side': 3 + step} for share in shares}
+    statistics = {'centred_square': squares, 'erf_size': {'size': 4}}
+    return {'step': step, 'layer': 'a', 'statistics': statistics}
+
+
+def test_shares_that_not_all_have_are_left_out():
+    resumed = [with_shares(0, '0.5', '0.99'), with_shares(8, '0.2', '0.5')]
+    other = [with_shares(4, '0.9', '0.5')]
+    _, axes = plot_growth({'resumed': resumed, 'other': other})
+    assert [ax.get_ylabel() for ax in axes[:, 0]] == [
+        '50 % side (px)', 'ERF size (px)',
+    ]  # fmt: skip
+    assert data(axes[0, 0]) == {'a': [[0, 3], [8, 11]]}
+    assert data(axes[0, 1]) == {'a': [[4, 7]]}
+
+
+def test_no_share_in_common_is_refused():
+    one, other = [with_shares(0, '0.2', '0.5')], [with_shares(4, '0.9')]
+    with pytest.raises(ConfigError) as caught:
+        plot_growth({'one': one, 'other': other})
+    for part in ('other, step 4, a has 0.9', 'one, step 0, a', '0.2, 0.5'):
+        assert part in str(caught.value)
+    assert '\n' not in str(caught.value)
+
+
+def test_pictures_of_attention_have_no_size_to_draw(history):
+    history[1]['kind'] = 'attention'
+    with pytest.raises(ConfigError, match='run, b is a picture of attention'):
+        plot_growth({'run': history})
+    _, axes = plot_growth({'run': history}, layers=['a'])
+    assert set(data(axes[0, 0])) == {'a'}
+
+
+def test_many_trainings_have_the_limit_of_one(history):
+    _, one = plot_growth({'run': history})
+    _, many = plot_growth({f'run {i}': history for i in range(8)})
+    for first, ax in zip(one[:, 0], many[:, 7], strict=True):
+        assert ax.get_ylim() == pytest.approx(first.get_ylim())
+
+
+def test_long_names_do_not_run_into_each_other(history):
+    names = [f'{i} work_dirs/a_long_name/of a training' for i in range(5)]
+    fig, axes = plot_growth(dict.fromkeys(names, history))
+    to_rgb(fig)
+    boxes = [ax.title.get_window_extent() for ax in axes[0]]
+    for left, right in itertools.pairwise(boxes):
+        assert left.x1 < right.x0
+    assert min(b.x0 for b in boxes) > 0 and boxes[-1].x1 < fig.bbox.x1
+
+
+def test_every_layer_has_a_look_of_its_own():
+    layers = [f'layer {i}' for i in range(21)]
+    records = [record(step, la, 5) for step in (0, 9) for la in layers]
+    _, axes = plot_growth({'run': records})
+    looks = {
+        (line.get_color(), line.get_marker(), line.get_linestyle())
+        for line in axes[0, 0].get_lines()
+    }
+    assert len(looks) == 21
 
 
 def test_unknown_layers_are_refused(history):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -66,6 +68,13 @@ def test_attention_has_no_cross_and_no_squares():
     assert bar.get_ylabel() == 'attention / max'
     _, axes = plot_layers({'a': attention(), 'b': attention()})
     assert all(not ax.lines and not ax.patches for ax in axes)
+
+
+def test_attention_that_is_zero_speaks_of_no_unit():
+    zero = replace(attention(), map=np.zeros((8, 8)))
+    (said,) = plot_map(zero)[1].texts
+    assert 'nothing attends' in said.get_text()
+    assert 'unit' not in said.get_text()
 
 
 def test_a_field_beside_it_keeps_both(results):

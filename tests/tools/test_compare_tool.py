@@ -91,7 +91,8 @@ def test_definitions_are_not_mixed_without_force(
         (['RUN', '--out', 'x.bmp'], '.png, .pdf or .svg'),
         (['RUN', '--cmap', 'nothing'], 'no colour map'),
         (['RUN', '--growth', '--layers', 'b'], 'they have a'),
-        (['RUN/8/a.npz', '--growth'], 'there is no run'),
+        (['RUN/8/a.npz', '--growth'], 'give the erf folder'),
+        (['RUN@8', '--growth'], 'RUN@8 is no training with all its steps'),
         (['RUN', 'RUN', '--growth'], 'same name'),
         (['RUN', '--out', 'run/vis_data/erf/8/a.png/x.png'], 'a.png'),
     ],
@@ -103,6 +104,7 @@ def test_what_the_user_can_mend(
     args = [arg.replace('RUN', str(vis_data)) for arg in args]
     assert compare(args) == 1
     err = capsys.readouterr().err
+    message = message.replace('RUN', str(vis_data))
     assert err.startswith('error: ') and message in err
     assert err.count('\n') == 1
     assert [path.name for path in tmp_path.iterdir()] == ['run']

@@ -81,7 +81,8 @@ def test_attention_is_drawn_and_told_as_such(
     out = tmp_path / 'o'
     target = ['--target', 'CentreUnit', '--target-options', 'relu=False']
     assert run(erf, config, out, '--attribution', 'GradCAM', *target) == 0
-    assert 'attention' in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert 'attention' in printed and printed.count('wrote') == 2
     record = json.loads((out / 'erf.json').read_text())
     found = record['layers']['backbone[1]']
     assert found['kind'] == 'attention' and not found['uncertainty']
