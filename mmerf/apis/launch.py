@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+
 import torch
 from mmengine.dist import init_dist, is_distributed
+from torch.distributed import destroy_process_group
 
 from ..core.errors import ConfigError
 
@@ -13,7 +16,8 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 def join_processes(launcher: str) -> None:
     """Join the other processes that a launcher has started.
 
-    On GPUs they talk over NCCL; without, over gloo.
+    On GPUs they talk over NCCL; without, over gloo, which is taken apart
+    when the process ends: its threads may not outlive the interpreter.
 
     Args:
         launcher (str): One of ``LAUNCHERS``; ``'none'`` stays alone.
@@ -41,6 +45,8 @@ def join_processes(launcher: str) -> None:
         ) from error
     finally:
         torch.cuda.set_device = set_device
+    if not gpus:
+        atexit.register(destroy_process_group)
 
 
 def _no_device(device: object) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
+import functools
+import time
+
 import numpy as np
 import torch
 from mmengine.dist import (
@@ -33,6 +37,7 @@ def gathered(
     failures = [] if failure is None else [failure]
     if get_world_size() == 1:
         return failures
+    wait_at_exit()
     every = all_gather_object(_portable(failure))
     failures += [
         _told(rank, other)
@@ -42,6 +47,17 @@ def gathered(
     if not failures:
         measurement.reduce(all_gather_object, _summed)
     return failures
+
+
+@functools.cache
+def wait_at_exit() -> None:
+    """Give the threads of an exchange a moment before the process ends.
+
+    gloo's may still hold its last tensors; one that needs the interpreter to
+    let go of them, when that is already ending, aborts the process, or with
+    older torch waits for ever (pytorch#179291).
+    """
+    atexit.register(time.sleep, 0.1)
 
 
 def _summed(array: np.ndarray) -> np.ndarray:

@@ -74,6 +74,28 @@ def test_an_error_is_said_once_and_no_rank_waits(config, tmp_path):
     assert done.stderr.count('runs in one process') == 1
 
 
+def test_the_processes_part_before_the_interpreter_ends():
+    """A thread of gloo that outlives it aborts the process."""
+    script = (
+        'import atexit\n'
+        'from torch.distributed import is_initialized\n'
+        'from mmerf.apis.launch import join_processes\n'
+        'atexit.register(lambda: print("at the end:", is_initialized()))\n'
+        'join_processes("pytorch")\n'
+        'print("joined:", is_initialized())\n'
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script],
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'RANK': '0', 'LOCAL_RANK': '0', 'WORLD_SIZE': '1',
+             'MASTER_ADDR': '127.0.0.1', 'MASTER_PORT': str(free_port())},
+        timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split('\n')[:2] == ['joined: True', 'at the end: False']
+
+
 @pytest.mark.parametrize('launcher', ['pytorch', 'slurm', 'mpi'])
 def test_a_process_that_no_launcher_started(launcher, monkeypatch):
     for name in ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_LOCAL_RANK'):
