@@ -114,7 +114,9 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     for note in run.notes:
         console.print(f'note: {note}', markup=False)
     console.print(results_table(run.results))
-    console.print(shapes_table(run.results))
+    shapes = shapes_table(run.results)
+    if shapes.row_count:
+        console.print(shapes)
     for path in files[: len(files) - 2 * len(run.results)]:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
     each = f'one .npz and one .{args.format}'

@@ -67,13 +67,18 @@ def results_table(
 def shapes_table(
     results: Mapping[str, ERFResult], force: bool = False
 ) -> Table:
-    """Theoretical field, size beside it, Gaussian, densest area."""
+    """Theoretical field, size beside it, Gaussian, densest area.
+
+    A picture of attention has none of these, and no row.
+    """
     check_same_definition(results, force)
     table = Table(title='Shape, theory and worth')
     _columns(table, 'theory (px)', 'ERF size (px)', 'of theory')
     _columns(table, 'sigma y x (px)', 'fit y x (px)', 'R2', 'sy / sx')
     _columns(table, 'densest 50 %', 'worth')
     for layer, result in results.items():
+        if result.kind != 'erf':
+            continue
         found = result.statistics()
         size, bell = found['erf_size'] or {}, found['gaussian'] or {}
         moments, fit = bell.get('moments') or {}, bell.get('fit') or {}

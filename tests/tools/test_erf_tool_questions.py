@@ -83,6 +83,7 @@ def test_attention_is_drawn_and_told_as_such(
     assert run(erf, config, out, '--attribution', 'GradCAM', *target) == 0
     printed = capsys.readouterr().out
     assert 'attention' in printed and printed.count('wrote') == 2
+    assert 'theory' not in printed  # it has none, and no table of dashes
     record = json.loads((out / 'erf.json').read_text())
     found = record['layers']['backbone[1]']
     assert found['kind'] == 'attention' and not found['uncertainty']
