@@ -57,7 +57,7 @@ def wait_at_exit() -> None:
     let go of them, when that is already ending, aborts the process, or with
     older torch waits for ever (pytorch#179291).
     """
-    atexit.register(time.sleep, 0.1)
+    atexit.register(time.sleep, 0.5)
 
 
 def _summed(array: np.ndarray) -> np.ndarray:

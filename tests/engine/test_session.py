@@ -90,7 +90,7 @@ def test_the_last_exchange_ends_before_the_interpreter(monkeypatch):
     wait_at_exit.cache_clear()
     for _ in range(2):
         gathered(Empty(), None)
-    assert waits == [(time.sleep, 0.1)]
+    assert waits == [(time.sleep, 0.5)]
 
 
 class Empty:
