@@ -1,5 +1,7 @@
 """Networks that know nothing of mmseg, as other packages have them."""
 
+from collections import namedtuple
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -66,6 +68,22 @@ class Pair(Named):
 
     def forward(self, x):
         return tuple(super().forward(x).values())
+
+
+class Fields(Named):
+    """The same as a named tuple."""
+
+    def forward(self, x):
+        outputs = super().forward(x)
+        return namedtuple('Outputs', outputs)(**outputs)
+
+
+class Deep(Pair):
+    """Two outputs in training, and one tensor after it."""
+
+    def forward(self, x):
+        outputs = super().forward(x)
+        return outputs if self.training else outputs[0]
 
 
 class Classifier(nn.Module):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ..core.errors import ConfigError
 from ..core.files import write_text
-from ..core.provenance import check_same_definition
+from ..core.provenance import check_same_definition, definition_differences
 from ..core.result import ERFResult
 from ..plots import plot_comparison, save_figure
 from ..plots.style import CMAP, check_cmap
@@ -51,8 +51,8 @@ class Comparison:
         return table_rows(self.runs, self.layers, self.gaps)
 
     def _differences(self) -> list[str]:
-        """Sizes, images and places of units that are not the same."""
-        notes = []
+        """Definitions, sizes, images, units' places: what is not the same."""
+        notes = definition_differences(by_run_and_layer(self.runs))
         every = [r for run in self.runs.values() for r in run.values()]
         shapes = sorted({result.map.shape for result in every})
         if len(shapes) > 1:
@@ -146,9 +146,7 @@ def comparison_of(
             for name, run in kept.items()
         }
         chosen = ['']
-    flat = {
-        f'{n}: {la}': r for n, run in kept.items() for la, r in run.items()
-    }
+    flat = by_run_and_layer(kept)
     check_same_definition(flat, force)
     shares = next(iter(flat.values())).shares
     return Comparison(
@@ -162,6 +160,15 @@ def comparison_of(
         chosen,
         {n: 'no result' for n in runs if not runs[n]} | dict(gaps or {}),
     )
+
+
+def by_run_and_layer(runs: Runs) -> dict[str, ERFResult]:
+    """Every result, by ``run: layer``."""
+    return {
+        f'{name}: {layer}': result
+        for name, run in runs.items()
+        for layer, result in run.items()
+    }
 
 
 def _with_layer(name: str, run: Mapping[str, ERFResult]) -> str:

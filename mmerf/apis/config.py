@@ -29,7 +29,8 @@ def load_config(
 
     Args:
         config: A path, ``'mmseg::FAMILY/NAME.py'``, or a ready config.
-        cfg_options (mapping, optional): Settings to override, by dotted key.
+        cfg_options (mapping, optional): Settings to override, by dotted key,
+            one after the other.
 
     Returns:
         Config: A copy; its default scope is initialised.
@@ -52,8 +53,10 @@ def load_config(
                 else f'{config} could not be read: {one_line(error)}'
             ) from error
     try:
+        # one by one: of one call, a key would replace what is set inside it;
         # merging takes _delete_ out of what it is given
-        cfg.merge_from_dict(copy.deepcopy(dict(cfg_options or {})))
+        for key, value in (cfg_options or {}).items():
+            cfg.merge_from_dict({key: copy.deepcopy(value)})
     except Exception as error:
         raise ConfigError(
             f'the config options do not fit: {one_line(error)}'

@@ -240,9 +240,14 @@ def run_erf(
         for layer, names in measurement.excluded().items()
     ]
     notes += zero_notes(results) + deviation_notes(results)
-    whole = measurement.input_kind == 'whole image'
-    shape = next(iter(results.values())).map.shape
-    image = mean.grey(shape, input_size is not None) if whole else None
+    shapes = {result.map.shape for result in results.values()}
+    image = None
+    if (
+        measurement.input_kind == 'whole image'
+        and len(shapes) == 1
+        and all(result.coverage is None for result in results.values())
+    ):
+        image = mean.grey(shapes.pop(), input_size is not None)
     return ERFRun(results, source.skipped, notes, absent, provenance, image)
 
 

@@ -16,11 +16,11 @@ from PIL import Image, UnidentifiedImageError
 from ..core.errors import ConfigError, ImageError
 from ..engine.labels import class_names
 from .config import one_line
+from .loaders import inner, loader_of, pipeline_of, with_pipeline
 
 SUFFIXES = tuple(
     '.bmp .gif .jpeg .jpg .jp2 .pbm .pgm .png .ppm .tif .tiff .webp'.split()  # noqa: SIM905
 )
-_LOADERS = ('val_dataloader', 'test_dataloader')
 
 
 @dataclass
@@ -122,7 +122,7 @@ def open_images(
         ImageError: If there is no image.
     """
     try:
-        pipeline = _test_pipeline(cfg, labels and img_dir is None)
+        pipeline = pipeline_of(cfg, labels and img_dir is None)
     except (TypeError, KeyError, AttributeError) as error:
         raise ConfigError(
             'the val_dataloader of the config cannot be read '
@@ -158,11 +158,11 @@ def open_images(
 def _configured_classes(cfg: Config) -> list[str] | None:
     """Names of the classes as the config's dataset has them, without data."""
     try:
-        dataset = _loader(cfg)['dataset']
+        dataset = loader_of(cfg)['dataset']
     except ConfigError:
         return None
-    while _inner(dataset):
-        dataset = _inner(dataset)[0]
+    while inner(dataset):
+        dataset = inner(dataset)[0]
     given = (dataset.get('metainfo') or {}).get('classes')
     if not given:
         kind = DATASETS.get(str(dataset.get('type')))
@@ -175,8 +175,8 @@ def _info(path: str) -> dict:
 
 
 def _from_dataset(cfg: Config, pipeline: list) -> ImageSource:
-    loader = _loader(cfg)
-    dataset_cfg = _with_pipeline(loader['dataset'], pipeline)
+    loader = loader_of(cfg)
+    dataset_cfg = with_pipeline(loader['dataset'], pipeline)
     try:
         dataset = DATASETS.build(dataset_cfg)
         count = len(dataset)
@@ -205,67 +205,6 @@ def _path_of(dataset: Any, index: int) -> str:
         return str(dataset.get_data_info(index)['img_path'])
     except (AttributeError, KeyError, TypeError):
         return f'image {index}'
-
-
-def _loader(cfg: Config) -> Any:
-    for name in _LOADERS:
-        loader = cfg.get(name)
-        if isinstance(loader, Mapping) and loader.get('dataset'):
-            return loader
-    raise ConfigError(
-        'the config has neither a val_dataloader nor a test_dataloader with '
-        'a dataset; add one'
-    )
-
-
-def _test_pipeline(cfg: Config, labels: bool = False) -> list:
-    """The config's own test pipeline, as a rule without annotation steps."""
-    pipeline = cfg.get('test_pipeline')
-    try:
-        pipeline = _pipeline_of(_loader(cfg)['dataset']) or pipeline
-    except ConfigError:
-        if not pipeline:
-            raise
-    if not pipeline:
-        raise ConfigError(
-            'the config has no test pipeline; add test_pipeline, or a '
-            'pipeline to the dataset of val_dataloader'
-        )
-    return [
-        step
-        for step in pipeline
-        if labels or 'Annotation' not in str(step['type'])
-    ]
-
-
-def _inner(dataset: Mapping) -> list:
-    """The datasets inside a wrapper: repeated, or several as one."""
-    inside = [dataset['dataset']] if 'dataset' in dataset else []
-    return inside + list(dataset.get('datasets', []))
-
-
-def _pipeline_of(dataset: Mapping) -> Any:
-    """A dataset's own pipeline, or that of the first one inside it."""
-    found = dataset.get('pipeline')
-    for inside in _inner(dataset):
-        found = found or _pipeline_of(inside)
-    return found
-
-
-def _with_pipeline(dataset: Any, pipeline: list) -> Any:
-    """A copy whose innermost datasets have this pipeline instead."""
-    changed = dataset.copy()
-    if not _inner(dataset):
-        changed['pipeline'] = pipeline
-        return changed
-    changed.pop('pipeline', None)
-    if 'dataset' in dataset:
-        changed['dataset'] = _with_pipeline(dataset['dataset'], pipeline)
-    if 'datasets' in dataset:
-        changed['datasets'] = [
-            _with_pipeline(one, pipeline) for one in dataset['datasets']
-        ]
-    return changed
 
 
 def _compose(pipeline: list) -> Compose:

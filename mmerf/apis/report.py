@@ -43,8 +43,9 @@ def write_report(
     folder = Path(out_dir)
     if over_image and run.image is None:
         raise ConfigError(
-            'images of different size, or windows of them, have no mean; give '
-            'one size with --input-size, or leave out --over-image'
+            'the maps do not lie on one image, where images differ in size '
+            '(give one with --input-size), are measured in windows, or units '
+            'sit at different places; leave out --over-image'
         )
     style: dict = {'normalization': normalization, 'cmap': cmap}
     style['image'] = run.image if over_image else None

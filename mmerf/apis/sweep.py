@@ -20,7 +20,12 @@ from ..core.provenance import check_same_definition
 from ..core.settings import check_size
 from ..engine.selection import check_num_images
 from ..plots.style import CMAP, check_cmap
-from .comparison import Comparison, comparison_of, write_comparison
+from .comparison import (
+    Comparison,
+    by_run_and_layer,
+    comparison_of,
+    write_comparison,
+)
 from .config import load_config
 from .erf import ERFRun, run_erf
 from .middle import common_middle
@@ -200,17 +205,15 @@ def _compared(
 
 def _check_comparable(runs: Mapping[str, ERFRun], force: bool) -> None:
     """Stop before more is measured that cannot be put side by side."""
-    every = {
-        f'{name}: {layer}': result
-        for name, run in runs.items()
-        for layer, result in run.results.items()
-    }
+    every = by_run_and_layer({n: run.results for n, run in runs.items()})
     check_same_definition(every, force)
 
 
 def _same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
     """Say so where an earlier run has the very maps of this one."""
     own = {la: r.map for la, r in runs[name].results.items()}
+    if not any(map_hw.any() for map_hw in own.values()):
+        return []  # zero for reasons of their own
     for other, run in runs.items():
         theirs = {la: r.map for la, r in run.results.items()}
         if (

@@ -104,8 +104,10 @@ def comparison_table(comparison: Comparison) -> Table:
     head, *rows = words(comparison.rows())
     table = Table(title='Comparison')
     for column in head:
-        left = column in head[:2]
-        table.add_column(column, justify='left' if left else 'right')
+        if column in head[:2]:
+            table.add_column(column, overflow='fold')
+        else:
+            table.add_column(column, justify='right')
     for row in rows:
         table.add_row(*map(escape, row))
     return table

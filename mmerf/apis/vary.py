@@ -14,15 +14,9 @@ from typing import Any
 from mmengine.config import Config, DictAction
 
 from ..core.errors import ConfigError
+from .loaders import read_keys
 
 _CLOSING = {'(': ')', '[': ']', '{': '}'}
-_READ = (
-    'model',
-    'val_dataloader',
-    'test_dataloader',
-    'test_pipeline',
-    'default_scope',
-)
 _TOO_DEEP = RecursionError, MemoryError  # brackets in brackets
 
 
@@ -208,6 +202,7 @@ def check_keys(cfg: Config, vary: Mapping[str, Any]) -> None:
     measurement reads, such as a variable whose value is already part of the
     model, would be set in vain.
     """
+    read = read_keys(cfg)
     for key in vary:
         *path, last = key.split('.')
         node: Any = cfg
@@ -231,9 +226,13 @@ def check_keys(cfg: Config, vary: Mapping[str, Any]) -> None:
                     if isinstance(node, (list, tuple))
                     else node[part]
                 )
-        if key.split('.')[0] not in _READ:
+        if not any(_within(key, k) or _within(k, key) for k in read):
             raise ConfigError(
                 f'no measurement reads {key}; vary a key inside model, which '
                 'has its own copy of what variables hold (model.decode_head.'
-                f'norm_cfg.type), or inside {", ".join(_READ[1:])}'
+                f'norm_cfg.type), or inside {", ".join(read[1:])}'
             )
+
+
+def _within(key: str, other: str) -> bool:
+    return f'{key}.'.startswith(f'{other}.')

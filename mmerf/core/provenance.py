@@ -50,15 +50,35 @@ def check_same_definition(
     Raises:
         ConfigError: If two definitions differ; quotes the difference.
     """
-    if force or not results:
-        return
+    differences = definition_differences(results)
+    if differences and not force:
+        raise ConfigError(
+            f'{differences[0]}; if you mean to compare them, give --force (in '
+            'Python, force=True)'
+        )
+
+
+def definition_differences(results: Mapping[str, Any]) -> list[str]:
+    """Where results are not of the first one's definition.
+
+    Args:
+        results (mapping of str to ERFResult): By name.
+
+    Returns:
+        list[str]: A sentence for each difference, naming the first result
+        that has it.
+    """
+    told: dict[tuple[str, str], str] = {}
+    if not results:
+        return []
     (first, one), *others = results.items()
     for name, other in others:
-        for part in one.definition.keys() | other.definition.keys():
+        for part in {**one.definition, **other.definition}:
             ours, theirs = one.definition.get(part), other.definition.get(part)
             if ours != theirs:
-                raise ConfigError(
+                told.setdefault(
+                    (part, repr(theirs)),
                     f'{first} and {name} are not comparable: {part} is '
-                    f'{ours!r} and {theirs!r}; if you mean to compare them, '
-                    'give --force (in Python, force=True)'
+                    f'{ours!r} and {theirs!r}',
                 )
+    return list(told.values())

@@ -85,7 +85,10 @@ def test_definitions_are_not_mixed_unless_forced(make_result):
     runs = {'one': {'a': one}, 'other': {'a': other}}
     with pytest.raises(ConfigError, match=r'score is .*something else'):
         comparison_of(runs)
-    assert len(comparison_of(runs, force=True).rows()) == 2
+    forced = comparison_of(runs, force=True)
+    assert len(forced.rows()) == 2
+    (note,) = forced.notes
+    assert 'not comparable: score is' in note and 'something else' in note
 
 
 def test_growth_does_not_mix_definitions_either(training, tmp_path):

@@ -8,6 +8,7 @@ from mmerf.apis import run_erf
 from mmerf.apis.mean_image import MeanImage
 from mmerf.apis.report import write_report
 from mmerf.core.errors import ConfigError
+from mmerf.core.targets import parse_target
 
 SMALL = dict(layers='backbone[0]', theory=False)
 
@@ -46,3 +47,23 @@ def test_images_of_different_size_have_none(cfg, photos, tmp_path):
         write_report(run, tmp_path / 'o', over_image=True)
     assert not (tmp_path / 'o').exists()
     assert MeanImage().grey((2, 2)) is None
+
+
+@pytest.mark.parametrize(
+    ('target', 'images'), [('grid=2x2', 1), ('class=left,right', 3)]
+)
+def test_maps_aligned_at_their_units_lie_on_no_image(
+    cfg, tmp_path, target, images
+):
+    run = run_erf(
+        cfg,
+        layers='backbone[1]',
+        target=parse_target(target),
+        num_images=images,
+        theory=False,
+    )
+    assert all(r.coverage is not None for r in run.results.values())
+    assert run.image is None
+    with pytest.raises(ConfigError, match='units sit at different places'):
+        write_report(run, tmp_path / 'o', over_image=True)
+    assert not (tmp_path / 'o').exists()

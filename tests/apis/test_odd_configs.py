@@ -6,7 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import config_of
+from mmengine.config import Config
 from mmseg.registry import DATASETS
+
+from mmerf.apis.config import load_config
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'erf.py'
 
@@ -126,3 +129,11 @@ def test_items_without_samples_are_measured(path, main, tmp_path):
     args = ['--layers', 'backbone[0]', '--no-theory', '--out-dir', str(out)]
     assert main([str(config), *args]) == 0
     assert (out / 'erf.json').is_file()
+
+
+def test_options_are_set_one_after_the_other():
+    """In one call of mmengine's, the last would replace the others."""
+    inside = {'model.backbone.base_channels': 16, 'model.backbone.depth': 50}
+    options = {**inside, 'model.backbone': {'depth': 34, 'stem': 3}}
+    backbone = load_config(Config(dict(model=dict())), options).model.backbone
+    assert backbone == dict(base_channels=16, depth=34, stem=3)

@@ -209,6 +209,36 @@ def test_maps_that_an_earlier_combination_has_too_are_named(cfg, tmp_path):
     )
 
 
+def test_maps_that_are_zero_are_not_called_identical(cfg, tmp_path):
+    sweep = sweep_erf(
+        cfg,
+        vary={'model.backbone.dilations': [(1, 1, 2, 4), (1, 1, 1, 1)]},
+        out_dir=tmp_path / 'o',
+        layers=['backbone[3]'],
+        target=lambda output, context: output.sum((1, 2, 3)) * 0,
+        **SMALL,
+    )
+    maps = [run.results['backbone[3]'].map for run in sweep.runs.values()]
+    assert len(maps) == 2 and not np.any(maps)
+    assert not any('identical' in note for note in sweep.notes)
+
+
+def test_a_key_adds_to_what_is_set_inside_it(cfg, tmp_path):
+    sweep = sweep_erf(
+        cfg,
+        vary={
+            'model.backbone.dilations': [(1, 1, 1, 1), (1, 1, 2, 4)],
+            'model.backbone': [dict(contract_dilation=True)],
+        },
+        out_dir=tmp_path / 'o',
+        layers=['backbone[3]'],
+        **SMALL,
+    )
+    assert not any('identical' in note for note in sweep.notes)
+    one, other = (run.results['backbone[3]'] for run in sweep.runs.values())
+    assert not np.allclose(one.map, other.map)
+
+
 def test_a_forward_that_fails_is_told_once_for_all_images(cfg, tmp_path):
     sweep = sweep_erf(
         cfg,

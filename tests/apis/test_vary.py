@@ -161,18 +161,26 @@ def test_keys_that_no_measurement_reads_are_refused():
     cfg = Config(
         dict(model={}, norm_cfg=dict(type='BN'), load_from=None,
              test_pipeline=[dict(scale=1)], default_scope='mmseg',
-             val_dataloader=loader, train_dataloader=loader)
+             val_dataloader=dict(batch_size=1, **loader),
+             test_dataloader=loader, train_dataloader=loader)
     )  # fmt: skip
     check_keys(cfg, {'val_dataloader.dataset.pipeline.0.scale': 1})
-    check_keys(cfg, {'test_pipeline.0.scale': 1, 'default_scope': 1})
-    check_keys(cfg, {'model': 1})
+    check_keys(cfg, {'model': 1, 'val_dataloader': 1, 'default_scope': 1})
     for key in (
         'norm_cfg.type',
         'norm_cfg',
         'load_from',
         'train_dataloader.dataset.pipeline.0.scale',
+        'test_dataloader.dataset.pipeline.0.scale',
+        'test_pipeline.0.scale',
+        'val_dataloader.batch_size',
     ):
         with pytest.raises(ConfigError) as caught:
             check_keys(cfg, {'model': 1, key: 1})
         assert f'no measurement reads {key};' in str(caught.value)
         assert 'model.' in str(caught.value)
+    alone = Config(dict(test_pipeline=[dict(scale=1)]))
+    check_keys(alone, {'test_pipeline.0.scale': 1})
+    alone.test_dataloader = dict(dataset=dict(type='X'))
+    both = ['test_pipeline.0.scale', 'test_dataloader.dataset.type']
+    check_keys(alone, dict.fromkeys(both, 1))

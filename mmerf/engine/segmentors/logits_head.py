@@ -23,9 +23,10 @@ class LogitsHead(BaseDecodeHead):
     Args:
         num_classes (int): Classes of the data set.
         output (str or int, optional): Which output holds the logits, where
-            the network returns several: a key of a mapping, a place in a
-            sequence. None: ``'out'`` (torchvision), else ``'logits'``
-            (transformers), else the first.
+            the network returns several: a key of a mapping or named tuple, a
+            place in a sequence. None: ``'out'`` (torchvision), else
+            ``'logits'`` (transformers), else the first. After training a
+            network may give one tensor where a place is asked for.
         **kwargs: As mmseg's ``BaseDecodeHead``: ``loss_decode``,
             ``align_corners``, ``ignore_index``; for one logit of two classes
             ``out_channels=1, threshold=0.5`` and a loss with
@@ -76,9 +77,12 @@ class LogitsHead(BaseDecodeHead):
         return logits
 
     def _picked(self, outputs: Any) -> Any:
-        if isinstance(outputs, Tensor) and self.output is None:
-            return outputs
         key = self.output
+        placed = isinstance(key, int) and not self.training
+        if isinstance(outputs, Tensor) and (key is None or placed):
+            return outputs
+        if isinstance(key, str) and hasattr(outputs, '_asdict'):
+            outputs = outputs._asdict()
         if isinstance(outputs, Mapping):
             if key is None:
                 usual = [k for k in ('out', 'logits') if k in outputs]
@@ -87,7 +91,8 @@ class LogitsHead(BaseDecodeHead):
                 return outputs[key]
         elif isinstance(outputs, (list, tuple)):
             place = 0 if key is None else key
-            if isinstance(place, int) and 0 <= place < len(outputs):
+            count = len(outputs)
+            if isinstance(place, int) and -count <= place < count:
                 return outputs[place]
         names = list(outputs) if isinstance(outputs, Mapping) else ''
         raise ConfigError(

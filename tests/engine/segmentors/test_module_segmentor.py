@@ -163,6 +163,9 @@ def test_slide_mode_is_the_mean_over_windows():
         (dict(type='nets.Named', classes=2), dict(output='aux'), 'aux'),
         (dict(type='nets.Pair', classes=2), {}, 0),
         (dict(type='nets.Pair', classes=2), dict(output=1), 1),
+        (dict(type='nets.Pair', classes=2), dict(output=-2), 0),
+        (dict(type='nets.Fields', classes=2), dict(output='aux'), 0),
+        (dict(type='nets.Fields', classes=2), dict(output=1), 1),
     ],
 )
 def test_logits_among_several_outputs(module, head, key):
@@ -171,6 +174,18 @@ def test_logits_among_several_outputs(module, head, key):
     with torch.no_grad():
         torch.testing.assert_close(model(images), model.net(images)[key])
         assert model.predict(images)[0].seg_logits.shape == (32, 48)
+
+
+def test_a_network_that_gives_one_tensor_after_training():
+    net = dict(type='nets.Deep', classes=2)
+    model = build(net, dict(num_classes=2, output=0))
+    images = images_like(2, 32, 48)
+    with torch.no_grad():
+        torch.testing.assert_close(model.eval()(images), model.net(images))
+        both = model.train().net(images)
+        torch.testing.assert_close(model.decode_head(both), both[0])
+        with pytest.raises(ConfigError, match='no output 0'):
+            model.decode_head(both[0])
 
 
 def test_auxiliary_outputs_train_and_one_logit_serves_two_classes(
@@ -305,6 +320,7 @@ def test_what_cannot_be_built_says_what_would_be_right(module, head, said):
         (UNET, dict(num_classes=3), r'gives \(1, 2, 32, 48\).*num_classes'),
         (dict(type='nets.classifier'), {}, 'measure inner layers only'),
         (dict(type='nets.Pair', classes=2), dict(output=5), 'no output 5'),
+        (dict(type='nets.Pair', classes=2), dict(output=-3), 'no output -3'),
         (dict(type='nets.Named', classes=2), dict(output='x'), "'aux', 'out'"),
     ],
 )
