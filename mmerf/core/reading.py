@@ -22,8 +22,13 @@ from .outputs import (
 from .targets.base import Part, Target, TargetContext, keyed_parts
 
 
-class Enough(BaseException):
-    """Ends a forward once the last asked layer has returned."""
+class Enough(Exception):
+    """Ends a forward once the last asked layer has returned.
+
+    Where a model's own code catches it the forward goes on, and nothing more
+    is read. An ``Exception``, so that hooks registered with ``always_call``
+    run.
+    """
 
 
 @dataclass

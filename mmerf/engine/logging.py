@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..core.result import ERFResult
 from ..core.statistics.centred_square import (
@@ -25,15 +26,32 @@ from .backends import add_image, add_layout, join_metrics, scalars_for
 def log_step(runner: Runner) -> int:
     """The step that LoggerHook uses: iteration, or epoch; 0 in a bare test.
 
-    Asking a runner that never trained for its iteration would build the
-    training loop, and with it the training data.
+    Where it would log by epoch in a loop that counts none, all at step 0,
+    the iteration. Asking a runner that never trained for its iteration would
+    build the training loop, and with it the training data.
     """
     loop = runner._train_loop
     if loop is None or isinstance(loop, dict):
         return 0
-    logger = _logger_hook(runner)
-    by_epoch = logger is None or getattr(logger, 'log_metric_by_epoch', True)
+    by_epoch = _by_epoch(runner) and not _counts_no_epoch(runner)
     return int(runner.epoch if by_epoch else runner.iter)
+
+
+def apart(
+    results: Mapping[str, ERFResult], taken: bool
+) -> dict[str, ERFResult]:
+    """Results of a test, under names that leave a validation's alone.
+
+    Args:
+        results (mapping of str to ERFResult): By layer.
+        taken (bool): Whether a validation was logged at the same step.
+    """
+    if not taken:
+        return dict(results)
+    return {
+        f'test:{layer}': replace(result, layer=f'test:{layer}')
+        for layer, result in results.items()
+    }
 
 
 def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
@@ -137,10 +155,12 @@ def put_scalars(runner: Runner, tags: dict[str, float], mode: str) -> bool:
 
     Returns:
         bool: False where a backend could lose the validation's own metrics
-        with them, or stop the run: then nothing was put.
+        with them, or stop the run, or LoggerHook would log them at a step
+        that stays 0: then nothing was put.
     """
     backends = runner.visualizer._vis_backends
-    if mode == 'val' and not join_metrics(backends, tags):
+    another_step = _by_epoch(runner) and _counts_no_epoch(runner)
+    if mode == 'val' and (another_step or not join_metrics(backends, tags)):
         return False
     for tag, value in tags.items():
         runner.message_hub.update_scalar(f'{mode}/{tag}', value)
@@ -177,6 +197,19 @@ def _picture(result: ERFResult, step: int, normalization: str) -> np.ndarray:
         title=f'{result.layer}, step {step}, {result.num_images} image(s)',
     )
     return to_rgb(fig)
+
+
+def _by_epoch(runner: Runner) -> bool:
+    return bool(getattr(_logger_hook(runner), 'log_metric_by_epoch', True))
+
+
+def _counts_no_epoch(runner: Runner) -> bool:
+    return isinstance(runner._train_loop, IterBasedTrainLoop)
+
+
+def listed(tags: Mapping[str, float]) -> str:
+    """Scalars as the log has them."""
+    return '  '.join(f'{tag}: {value:.4g}' for tag, value in tags.items())
 
 
 def _logger_hook(runner: Runner) -> LoggerHook | None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from mmengine.dist import get_world_size
 from torch import nn
+from torch.utils.data import DataLoader, Subset
 
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
+from ..core.preserve import random_state
 from ..core.question import needs_labels
 from ..core.retry import released
 from .ranks import gathered
@@ -73,27 +75,32 @@ class Session:
         """Load this rank's chosen images, where no loop is running."""
         mine = self.selection.indices
         size = dataloader.batch_size or 1
-        for start in range(0, len(mine), size):
-            if self.failure is not None:
-                return
-            try:
-                part = mine[start : start + size]
-                items = [dataloader.dataset[i] for i in part]
-                batch = dataloader.collate_fn(items)
-            except Exception as error:
-                self._failed(error)
-                return
-            self._measure(batch, None)
+        # In workers, where the loop's own loading leaves what a dataset opens
+        workers = min(dataloader.num_workers, -(-len(mine) // size))
+        try:
+            for batch in DataLoader(
+                Subset(dataloader.dataset, mine),
+                size,
+                num_workers=workers,
+                collate_fn=dataloader.collate_fn,
+                worker_init_fn=dataloader.worker_init_fn,
+                multiprocessing_context=dataloader.multiprocessing_context,
+            ):
+                self._measure(batch, None)
+                if self.failure is not None:
+                    return
+        except Exception as error:
+            self._failed(error)
 
     def _measure(self, data_batch: Any, only: Sequence[int] | None) -> None:
         if self.failure is not None:
             return
         began = time.perf_counter()
         try:
-            measure_prepared(
-                self.measurement,
-                prepare(self.model, data_batch, only, self.measurement.layers),
-            )
+            layers = self.measurement.layers
+            with random_state(self.model):  # a preprocessor may draw numbers
+                prepared = prepare(self.model, data_batch, only, layers)
+            measure_prepared(self.measurement, prepared)
         except Exception as error:
             self._failed(error)
         self.seconds += time.perf_counter() - began

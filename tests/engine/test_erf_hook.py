@@ -163,6 +163,35 @@ def test_epochs_are_the_step_where_metrics_are_logged_by_epoch(make_runner):
     }
 
 
+def test_a_loop_without_epochs_logs_at_its_iterations(make_runner):
+    """Where LoggerHook goes by epoch, as mmengine's own default does."""
+    runner = make_runner([ERF], default_hooks=dict(logger=dict(
+        type='LoggerHook')))  # fmt: skip
+    runner.train()
+    lines = json_lines(vis_data(runner) / 'erf/erf.jsonl')
+    assert [r['step'] for r in lines] == [2, 2, 4, 4]
+    assert events(runner)['scalars'] == expected((2, 4))
+
+
+def test_a_test_after_training_replaces_no_validation(make_runner):
+    runner = make_runner([ERF])
+    runner.train()
+    kept = json_lines(vis_data(runner) / 'erf/erf.jsonl')
+    picture = vis_data(runner) / 'erf/4/decode_head.png'
+    pixels = picture.read_bytes()
+    runner.test()
+    lines = json_lines(vis_data(runner) / 'erf/erf.jsonl')
+    assert lines[: len(kept)] == kept and picture.read_bytes() == pixels
+    assert [(r['step'], r['layer']) for r in lines[len(kept) :]] == [
+        (4, f'test:{layer}') for layer in LAYERS
+    ]
+    stem = picture.with_name('test%3Adecode_head')
+    assert ERFResult.load(f'{stem}.npz').layer == 'test:decode_head'
+    scalars = events(runner)['scalars']
+    assert scalars[('erf/decode_head/side_0.5', 4)] == 1
+    assert scalars[('erf/test:decode_head/side_0.5', 4)] == 1
+
+
 def test_test_without_training_data_measures_at_step_zero(make_runner):
     runner = make_runner(
         [ERF],

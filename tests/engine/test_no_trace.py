@@ -5,12 +5,18 @@ combination (the orthogonal array L8).
 """
 
 import itertools
+import random
 
 import numpy as np
 import pytest
 import torch
 from conftest import FCN, SEGFORMER, config_of
+from mmcv.transforms import BaseTransform
+from mmengine.dataset import DefaultSampler
 from mmengine.optim import AmpOptimWrapper
+from mmengine.registry import DATA_SAMPLERS
+from mmseg.models import SegDataPreProcessor
+from mmseg.registry import MODELS, TRANSFORMS
 from traces import differing, of_model, of_process, of_run
 
 from mmerf.core import passes
@@ -100,11 +106,11 @@ def train(data_root, tmp_path, monkeypatch):
     assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
     made = []
 
-    def run(hooks, changes, on):
+    def run(hooks, changes, on, change=lambda cfg: cfg):
         work_dir = tmp_path / f'{len(made)}_{tmp_path.name}'
         cfg = config_of(data_root, work_dir, hooks=hooks, **changes)
         cfg.experiment_name = str(work_dir)
-        made.append(Runner.from_cfg(loaders(cfg, on)))
+        made.append(Runner.from_cfg(change(loaders(cfg, on))))
         made[-1].train()
         return of_run(made[-1])
 
@@ -135,6 +141,66 @@ def test_training_is_bit_identical_with_and_without(row, train, monkeypatch):
     assert ours['waiting'][1::2] == waits
     if 'accumulate' in on:  # of three counts, two are in
         assert any(gradient is not None for gradient in waits[0])
+
+
+class Drawing(SegDataPreProcessor):
+    """Adds noise to what it prepares."""
+
+    def forward(self, data, training=False):
+        data = super().forward(data, training)
+        data['inputs'] = data['inputs'] + torch.rand_like(data['inputs'])
+        return data
+
+
+class Opening(BaseTransform):
+    """Opens what it reads from at its first image, in its own process."""
+
+    opened: list = []
+
+    def transform(self, results):
+        self.opened.append(results['img_path'])
+        return results
+
+
+class DrawingSampler(DefaultSampler):
+    """Draws a number as it gives its indices."""
+
+    def __iter__(self):
+        random.random()
+        return super().__iter__()
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    for registry, kind in (
+        (MODELS, Drawing),
+        (TRANSFORMS, Opening),
+        (DATA_SAMPLERS, DrawingSampler),
+    ):
+        monkeypatch.setitem(registry.module_dict, kind.__name__, kind)
+    yield
+    Opening.opened.clear()
+
+
+def test_parts_of_a_users_own_that_draw_numbers_or_open_files(
+    train, registered
+):
+    """A preprocessor, a sampler, a transform."""
+    dropout = dict(FCN['decode_head'], dropout_ratio=0.3)
+    noisy = dict(FCN['data_preprocessor'], type='Drawing')
+    model = dict(FCN, data_preprocessor=noisy, decode_head=dropout)
+    changes = dict(model=model, backends=[dict(type='LocalVisBackend')])
+
+    def own_parts(cfg):
+        loader = cfg.val_dataloader
+        loader.update(num_workers=2, sampler=dict(type='DrawingSampler'))
+        loader.dataset.pipeline.insert(0, dict(type='Opening'))
+        return cfg
+
+    ours = train([WITNESS, ERF], changes, set(), own_parts)
+    assert not Opening.opened  # in this process, whose workers are forked
+    theirs = train([WITNESS], changes, set(), own_parts)
+    assert differing(ours, theirs) == []
 
 
 def count_passes(monkeypatch):

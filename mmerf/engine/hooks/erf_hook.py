@@ -24,8 +24,10 @@ from ...plots.normalization import check_normalization
 from ..asked import asked_of, check_apart
 from ..labels import classes_of_runner
 from ..logging import (
+    apart,
     forget_scalars,
     lay_out_growth,
+    listed,
     log_step,
     publish,
     publish_scalars,
@@ -129,6 +131,7 @@ class ERFHook(Hook):
         self._session: Session | None = None
         self._validations = 0
         self._measured = False
+        self._logged: int | None = None
         self._theory = Theory()
 
     # Before anything is trained: mistakes in the config show at once.
@@ -256,7 +259,9 @@ class ERFHook(Hook):
         if is_main_process() and measurement.kind == 'erf':
             self._theory.give(measurement)
         began = time.perf_counter()
-        results = measurement.compute()
+        taken = mode == 'test' and step == self._logged
+        results = apart(measurement.compute(), taken)
+        self._logged = step
         errors = publish(runner, results, step, self.normalization)
         for backend, error in errors.items():
             self._tell(f'{backend} did not take the ERF of step {step}', error)
@@ -268,7 +273,7 @@ class ERFHook(Hook):
                 self._tell(f'{backend} did not take the ERF scalars', error)
         said = session.said(step, time.perf_counter() - began)
         print_log(
-            said + ('' if in_hub else f': {_listed(tags)}'), logger='current'
+            said + ('' if in_hub else f': {listed(tags)}'), logger='current'
         )
 
     def _tell(self, what: str, error: Exception) -> None:
@@ -276,7 +281,3 @@ class ERFHook(Hook):
         if self.on_error == 'raise':
             raise error
         warn(what, error)
-
-
-def _listed(tags: dict[str, float]) -> str:
-    return '  '.join(f'{tag}: {value:.4g}' for tag, value in tags.items())
