@@ -20,7 +20,7 @@ from PIL import Image
 WINDOW = (1080, 700)
 PARTS = (
     ('images&tagFilter=backbone.3|decode_head', (280, 105, 1080, 630)),
-    ('custom_scalars', (280, 75, 1080, 372)),
+    ('custom_scalars&_smoothingWeight=0', (280, 75, 1080, 372)),
 )
 
 
