@@ -7,16 +7,23 @@ from itertools import product
 
 from ..core.errors import ConfigError
 from ..core.measurement import Measurement
+from ..core.targets.classes import resolve
 
 
 def asked_of(measurement: Measurement) -> frozenset[str]:
-    """Layers whose results go by the layer's own name.
+    """Names that results go by: ``layer``, or of classes ``layer:class``.
 
-    Targets of classes name theirs ``layer:class``.
+    Of classes only those that are known before a layer has run.
     """
-    if 'num_classes' in getattr(measurement.target, 'needs', ()):
+    keys = [layer.key for layer in measurement.capture.layers]
+    target = measurement.target
+    if 'num_classes' not in getattr(target, 'needs', ()):
+        return frozenset(keys)
+    classes = getattr(target, 'classes', ())
+    if classes is None and measurement.classes is None:
         return frozenset()
-    return frozenset(layer.key for layer in measurement.capture.layers)
+    labels = [label for label, _ in resolve(classes, measurement.classes)]
+    return frozenset(f'{key}:{la}' for key in keys for la in labels)
 
 
 def check_apart(

@@ -136,6 +136,11 @@ def test_attributions_leave_no_trace_either(make_runner, attribution):
     ).all()
 
 
+def of_classes(classes):
+    target = dict(type='ClassRegion', classes=classes, region='ground_truth')
+    return dict(layers='decode_head', target=target)
+
+
 @pytest.mark.parametrize(
     ('first', 'second', 'clash'),
     [
@@ -149,6 +154,9 @@ def test_attributions_leave_no_trace_either(make_runner, attribution):
             dict(layers='decode_head', target=dict(type='ClassRegion')),
             False,
         ),
+        (of_classes('left'), of_classes('right'), False),
+        (of_classes('left'), of_classes(0), True),
+        (of_classes(None), of_classes('right'), True),
     ],
 )
 def test_two_hooks_do_not_replace_each_others_results(
