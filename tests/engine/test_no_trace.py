@@ -5,12 +5,15 @@ combination (the orthogonal array L8).
 """
 
 import itertools
+import random
 
 import numpy as np
 import pytest
 import torch
 from conftest import FCN, SEGFORMER, config_of
+from mmengine.dataset import DefaultSampler
 from mmengine.optim import AmpOptimWrapper
+from torch.utils.data import DataLoader
 from traces import differing, of_model, of_process, of_run
 
 from mmerf.core import passes
@@ -191,3 +194,24 @@ def test_nothing_is_left_on_the_model_of_a_run(
         assert runner.iter == 4
     assert 'backbone[0]' in seen and seen.count([]) >= 2
     assert all(not item for item in seen if isinstance(item, list))
+
+
+class Drawing(DefaultSampler):
+    """Draws from every generator whenever it is iterated."""
+
+    def __iter__(self):
+        random.random(), np.random.rand(), torch.rand(1)
+        return super().__iter__()
+
+
+def test_choosing_images_draws_nothing_from_the_training(make_runner):
+    runner = make_runner()
+    loader = runner.val_loop.dataloader
+    sampler = Drawing(loader.dataset, shuffle=False)
+    runner.val_loop.dataloader = DataLoader(loader.dataset, sampler=sampler)
+    first = of_process()
+    list(sampler)
+    before = of_process()
+    assert len(differing(first, before)) == 3
+    erf_hook.ERFHook(num_images=2).before_val_epoch(runner)
+    assert differing(before, of_process()) == []
