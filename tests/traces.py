@@ -77,6 +77,9 @@ def of_process():
             if hasattr(owner, name)
         ],
         'tf32': torch.backends.cuda.matmul.allow_tf32,
+        'matmul': getattr(
+            torch.backends.cuda.matmul, 'fp32_precision', 'torch of old'
+        ),
     }
 
 

@@ -179,9 +179,13 @@ def _classes(checkpoint: Any) -> list[str] | None:
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     if not isinstance(meta, Mapping):
         return None
-    found = meta.get('dataset_meta') or {}
-    names = found.get('classes') or meta.get('CLASSES')
-    return [str(name) for name in names] if names else None
+    noted = meta.get('dataset_meta')
+    found = noted.get('classes') if isinstance(noted, Mapping) else None
+    for names in (found, meta.get('CLASSES')):
+        if isinstance(names, (list, tuple)) and names:
+            text = all(isinstance(name, str) for name in names)
+            return list(names) if text else None
+    return None
 
 
 def _state_dict(checkpoint: Any, path: Any) -> dict[str, torch.Tensor]:
@@ -201,4 +205,10 @@ def _state_dict(checkpoint: Any, path: Any) -> dict[str, torch.Tensor]:
     }
     if not weights:
         raise CheckpointError(f'{path} holds no weights')
+    for key, value in weights.items():
+        if value.is_nested:
+            raise CheckpointError(
+                f'{path} holds a nested tensor ({key!r:.80}); a weight is '
+                'an array'
+            )
     return weights

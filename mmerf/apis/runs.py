@@ -11,8 +11,10 @@ from pathlib import Path
 from ..core.errors import ConfigError, ResultError
 from ..core.files import file_stem
 from ..core.result import ERFResult
+from ..core.storage import one_line
 
 _DULL = re.compile(r'erf|vis_data|\d{8}_\d{6}|\.*')  # say nothing of a run
+_RECORD = {'step': int, 'layer': str, 'statistics': dict}
 
 
 def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
@@ -85,17 +87,19 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
             f'{spec} is no training with all its steps; give the erf folder '
             "of a run's vis_data"
         )
-    lines = path.read_text(encoding='utf-8').splitlines()
+    lines = path.read_bytes().splitlines()
     try:
         records = [json.loads(line) for line in lines if line.strip()]
-        records.sort(key=lambda record: int(record['step']))
-        if not all(isinstance(r['layer'], str) for r in records):
-            raise TypeError('a layer is text')
-    except (ValueError, KeyError, TypeError) as error:
+        for record in records:
+            for key, kind in _RECORD.items():
+                if not isinstance(record[key], kind):
+                    raise TypeError(f'{key} is {record[key]!r:.40}')
+    except Exception as error:
         raise ResultError(
-            f'{path} is damaged ({type(error).__name__}: {error}); measure '
-            'again'
+            f'{path} is damaged ({type(error).__name__}: {one_line(error)}); '
+            'measure again'
         ) from error
+    records.sort(key=lambda record: record['step'])
     if not records:
         raise ResultError(f'{path} holds no measurement')
     return records
@@ -179,7 +183,8 @@ def _load(folder: Path, layers: Sequence[str]) -> dict[str, ERFResult]:
 
 
 def _json(path: Path, key: str) -> dict:
+    content = path.read_bytes()
     try:
-        return dict(json.loads(path.read_text(encoding='utf-8'))[key])
-    except (ValueError, KeyError, TypeError) as error:
+        return dict(json.loads(content)[key])
+    except Exception as error:
         raise ResultError(f'{path} is damaged; measure again') from error

@@ -28,19 +28,44 @@ def precision(device_type: str, amp: str | None) -> Iterator[None]:
         with torch.autocast(device_type, dtype=AMP_DTYPES[amp]):
             yield
         return
-    owners: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
-    before = [owner.allow_tf32 for owner in owners]
-    try:
-        for owner in owners:
-            owner.allow_tf32 = False
+    with _no_tf32():
         if _autocast_is_on(device_type):
             with torch.autocast(device_type, enabled=False):
                 yield
         else:
             yield
+
+
+@contextmanager
+def _no_tf32() -> Iterator[None]:
+    """Products in float32 itself, also where torch may use less."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    if not hasattr(cudnn, 'conv'):  # torch of old
+        old = cudnn.allow_tf32, torch.get_float32_matmul_precision()
+        try:
+            cudnn.allow_tf32 = False
+            torch.set_float32_matmul_precision('highest')
+            yield
+        finally:
+            cudnn.allow_tf32 = old[0]
+            torch.set_float32_matmul_precision(old[1])
+        return
+    # To touch the older switches as well would make torch refuse both.
+    mkldnn: Any = torch.backends.mkldnn
+    owners: list[Any] = [cudnn.conv, cudnn.rnn, matmul]
+    owners += [mkldnn.conv, mkldnn.rnn, mkldnn.matmul]
+    on = [
+        (owner, owner.fp32_precision)
+        for owner in owners
+        if owner.fp32_precision in ('tf32', 'bf16')
+    ]
+    try:
+        for owner, _ in on:
+            owner.fp32_precision = 'ieee'
+        yield
     finally:
-        for owner, value in zip(owners, before, strict=True):
-            owner.allow_tf32 = value
+        for owner, before in on:
+            owner.fp32_precision = before
 
 
 def _autocast_is_on(device_type: str) -> bool:

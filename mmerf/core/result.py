@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import json
-import math
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -15,14 +14,14 @@ from typing import Any
 import numpy as np
 
 from .accumulate import clipped, nearest_pixel
-from .errors import ResultError, StatisticError
+from .errors import ResultError
+from .meta import check_meta
 from .statistics import (
     SHARES,
     STATISTICS,
     StatisticContext,
     all_statistics,
 )
-from .statistics._profile import check_share
 from .storage import ARRAYS, check_map_array, one_line, read_npz, write_npz
 from .support import Support
 
@@ -219,15 +218,8 @@ class ERFResult:
             if values.get('theory') is not None:
                 values['theory'] = Support.from_dict(values['theory'])
             result = cls(**{**values, **arrays})
-            _check_meta(result)
-        except (
-            AttributeError,
-            KeyError,
-            TypeError,
-            ValueError,
-            IndexError,
-            StatisticError,
-        ) as error:
+            check_meta(result, KINDS)
+        except Exception as error:
             raise ResultError(
                 f'{path}: its meta does not fit ({one_line(error)}); the '
                 'file is damaged'
@@ -242,39 +234,6 @@ class ERFResult:
         meta['input_size'] = self.input_size
         meta['theory'] = None if self.theory is None else asdict(self.theory)
         return json.loads(json.dumps(meta))
-
-
-_KINDS: dict[str, Any] = {
-    'layer': str,
-    'pixel_known': bool,
-    'num_images': int,
-    'zero_score_images': int,
-    'unit_pixel': tuple,
-    'unit': (tuple, type(None)),
-    'grid': (tuple, type(None)),
-    'stride': (tuple, type(None)),
-    'excluded': tuple,
-    'sizes': tuple,
-    'shares': tuple,
-    'uncertainty': dict,
-    'definition': dict,
-    'provenance': dict,
-}
-
-
-def _check_meta(result: ERFResult) -> None:
-    """Raise what using damaged meta information would raise later."""
-    for name, kind in _KINDS.items():
-        if not isinstance(getattr(result, name), kind):
-            raise TypeError(f'{name} is {getattr(result, name)!r:.40}')
-    (y, x), area = result.center, result.image_area
-    if not (math.isfinite(area) and area > 0):
-        raise ValueError(f'sizes are {result.sizes!r:.40}')
-    for share in (*result.shares, y * 0 + x * 0 + 1):
-        check_share(share)
-    if result.kind not in KINDS:
-        raise ValueError(f'there is no kind {result.kind!r}')
-    result._meta()
 
 
 def _tuples(value: Any) -> Any:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
-import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -45,17 +43,7 @@ def read_npz(
             meta = json.loads(str(file['meta'][()]))
     except FileNotFoundError as error:
         raise ResultError(f'there is no file {path}') from error
-    except (
-        OSError,
-        ValueError,
-        KeyError,
-        TypeError,
-        AttributeError,
-        EOFError,
-        NotImplementedError,
-        zipfile.BadZipFile,
-        zlib.error,
-    ) as error:
+    except Exception as error:  # zip, compression, header, JSON
         raise ResultError(
             f'{path} is not a whole ERF result ({one_line(error)}); '
             'measure it again, or use ERFResult.from_map on the array'

@@ -20,8 +20,11 @@ from mmengine.visualization import (
     TensorboardVisBackend,
 )
 
+from ..core.files import file_stem
+
 _INDEX = re.compile(r'\[(-?\d+)\]')
 _REFUSED = re.compile(r'[^\w\-. /]', re.ASCII)  # by MLflow, in a metric's name
+_ELSEWHERE = re.compile(r'^\.|[/\\]')
 _KNOWN = ('mmengine.', 'mmerf.')
 # Chart titles and patterns over tags, for TensorBoard's Custom Scalars.
 GROWTH = {
@@ -40,7 +43,8 @@ def add_image(
 
     ``erf/<layer>``; where a backend takes no step, the step is in the name:
     ``erf/<layer>/<step>`` for DVCLive, whose viewers then show a slider, and
-    ``erf/<layer>_<step>.png`` for MLflow.
+    ``erf/<layer>_<step>.png`` for MLflow. Some make a file's path of it: a
+    layer or class that could lead elsewhere goes by its ``file_stem``.
 
     Args:
         backend (BaseVisBackend): One vis backend.
@@ -51,7 +55,8 @@ def add_image(
     Raises:
         OSError: If LocalVisBackend did not write the file.
     """
-    name = f'erf/{layer}'
+    leads = _ELSEWHERE.search(layer)
+    name = f'erf/{file_stem(layer) if leads else layer}'
     if isinstance(backend, LocalVisBackend):
         _add_local(backend, name, picture, step)
     elif isinstance(backend, DVCLiveVisBackend):

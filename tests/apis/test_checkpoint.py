@@ -93,6 +93,10 @@ def test_a_pickle_that_runs_code_is_refused_until_trusted(tmp_path, evil):
         ([1, 2], 'list'),
         ({'other.weight': torch.zeros(2)}, "none of the model's"),
         (
+            {'0.weight': torch.nested.nested_tensor([torch.zeros(2)])},
+            r"a nested tensor \('0\.weight'\)",
+        ),
+        (
             {'0.weight': torch.zeros(5, 1, 1, 1)},
             r'0\.weight is \(5, 1, 1, 1\)',
         ),
@@ -127,3 +131,26 @@ def test_partly_matching_weights_are_listed(tmp_path):
     found = load_checkpoint(small(), tmp_path / 'x.pth')
     assert found['missing'] == ['1.bias']
     assert found['unexpected'] == ['2.weight']
+
+
+@pytest.mark.parametrize(
+    ('meta', 'classes'),
+    [
+        ({'dataset_meta': {'classes': ('a', 'b')}}, ['a', 'b']),
+        ({'dataset_meta': {'classes': ['a']}, 'CLASSES': ['b']}, ['a']),
+        ({'CLASSES': ('a', 'b')}, ['a', 'b']),
+        ({'dataset_meta': None, 'CLASSES': ('a', 'b')}, ['a', 'b']),
+        ({'dataset_meta': ['a']}, None),
+        ({'dataset_meta': 5}, None),
+        ({'dataset_meta': {'classes': 5}}, None),
+        ({'dataset_meta': {'classes': 'ab'}}, None),
+        ({'dataset_meta': {'classes': [1, 2]}}, None),
+        ({'dataset_meta': {'classes': torch.ones(3)}}, None),
+        ({'CLASSES': torch.ones(3)}, None),
+        (5, None),
+    ],
+)
+def test_classes_are_names_or_none(tmp_path, meta, classes):
+    path = tmp_path / 'x.pth'
+    torch.save({'state_dict': small().state_dict(), 'meta': meta}, path)
+    assert load_checkpoint(small(), path)['classes'] == classes

@@ -62,6 +62,19 @@ def test_what_is_no_run_says_what_would_be(tmp_path, out_dir, training):
     refused('damaged', read_run, out_dir, ResultError)
     (training / 'erf.jsonl').write_text('{"step": 3}\n')
     refused('damaged', read_run, training, ResultError)
+    for line in (
+        b'\xff',
+        b'[' * 100000,
+        b'5',
+        b'{"step": Infinity, "layer": "a", "statistics": {}}',
+        b'{"step": "3", "layer": "a", "statistics": {}}',
+        b'{"step": 3, "layer": 5, "statistics": {}}',
+        b'{"step": 3, "layer": "a", "statistics": 5}',
+    ):
+        (training / 'erf.jsonl').write_bytes(line)
+        refused('damaged', read_history, training, ResultError)
+    (out_dir / 'erf.json').write_text('[' * 100000)
+    refused('damaged', read_run, out_dir, ResultError)
     (training / 'erf.jsonl').write_text('')
     refused('holds no measurement', read_history, training, ResultError)
     (out_dir / 'early.npz').write_bytes(b'no zip')

@@ -1,6 +1,8 @@
 import dataclasses
+import io
 import json
 import pickle
+import zipfile
 
 import numpy as np
 import pytest
@@ -143,3 +145,73 @@ def test_any_bytes_are_refused(content):
         file.flush()
         with pytest.raises(ResultError):
             ERFResult.load(file.name)
+
+
+HEADER = "{'descr': '<f8', 'fortran_order': False, 'shape': %s}"
+
+
+def npy(header):
+    """An array file that is its header and eight bytes."""
+    text = header.encode().ljust(118) + b'\n'
+    size = len(text).to_bytes(2, 'little')
+    return b'\x93NUMPY\x01\x00' + size + text + bytes(8)
+
+
+HEADERS = {
+    'terabytes': npy(HEADER % '(1000000000, 1000000)'),
+    'inside a bracket': npy(HEADER[:-1] % '(1, '),
+    'minus signs': npy('-' * 9000),
+}
+META = {
+    'brackets': '[' * 100000,
+    **{
+        f'{key}={json.dumps(value):.50}': json.dumps(
+            {'format': 1, 'unit_pixel': [1, 1], key: value}
+        )
+        for key, value in (
+            ('unit_pixel', [float('inf'), 1]),
+            ('unit_pixel', [1, 1, 1]),
+            ('sizes', [[1, 1, 0]]),
+            ('sizes', [[-2, -2, 1]]),
+            ('sizes', [[10**400, 1, 1]]),
+            ('num_images', -3),
+            ('absent_images', 'x'),
+            ('stride', [1]),
+            ('uncertainty', {'side': 5}),
+            ('uncertainty', {'side': {'0.5': {'stderr': []}}}),
+            *(
+                ('theory', {'y': e, 'x': e, 'stride': [1, 1], 'phase': ''})
+                for bad in (float('nan'), float('inf'), 1e200)
+                for e in [{'kind': 'box', 'before': -bad, 'after': bad}]
+            ),
+        )
+    },
+}
+
+
+def hostile(path, name):
+    if name in META:
+        np.savez(path, map=np.ones((4, 5)), meta=np.array(META[name]))
+        return
+    whole = io.BytesIO()
+    np.save(whole, np.ones((4, 5)))
+    kind = zipfile.ZIP_LZMA if name == 'LZMA' else zipfile.ZIP_STORED
+    with zipfile.ZipFile(path, 'w', kind) as file:
+        file.writestr('map.npy', HEADERS.get(name, whole.getvalue()))
+    content = bytearray(path.read_bytes())
+    if name == 'encrypted':
+        content[content.index(b'PK\x01\x02') + 8] |= 1
+    if name == 'LZMA':
+        content[60:80] = b'\xff' * 20
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize('name', [*META, *HEADERS, 'encrypted', 'LZMA'])
+def test_hostile_files_are_refused_in_one_line(name, tmp_path):
+    path = tmp_path / 'x.npz'
+    hostile(path, name)
+    with pytest.raises(ResultError, match=r'damaged|not a whole') as caught:
+        ERFResult.load(path)
+    told = str(caught.value)
+    assert told.startswith(str(path)) and '\n' not in told
+    assert len(told) < 400

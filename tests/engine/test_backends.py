@@ -1,4 +1,5 @@
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -82,8 +83,6 @@ def test_a_backend_that_refuses_names_loses_nothing(make_runner, refusing):
 
 
 def iter_logs(runner):
-    from pathlib import Path
-
     yield from Path(runner.log_dir).glob('*.log')
 
 
@@ -147,6 +146,37 @@ def test_dvclive_gets_the_step_in_the_name(tmp_path):
     picture = np.zeros((2, 2, 3), np.uint8)
     add_image(Keeping(str(tmp_path)), 'backbone[3]', picture, 40)
     assert kept == ['erf/backbone[3]/40']
+
+
+@pytest.mark.parametrize(
+    'layer', ['../../../x', 'a/../../../x', '/tmp/x', '..']
+)
+def test_no_layer_or_class_leads_out_of_the_folder(layer, tmp_path):
+    kept = []
+
+    class Keeping(DVCLiveVisBackend):
+        def add_image(self, name, image, step=0, **kwargs):
+            kept.append(name)
+
+    class Flow(MLflowVisBackend):
+        add_image = Keeping.add_image
+
+    picture = np.zeros((2, 2, 3), np.uint8)
+    for number, kind in enumerate((Keeping, Flow), 1):
+        add_image(kind(str(tmp_path)), layer, picture, 40)
+        path = Path(kept[-1])
+        assert len(kept) == number and path.parts[0] == 'erf'
+        assert len(path.parts) == (3, 2)[number - 1] and '..' not in path.parts
+    inside = tmp_path / 'a' / 'b' / 'c'
+    local = LocalVisBackend(str(inside))
+    add_image(local, layer, picture, 40)
+    usual = ['backbone[1]', 'decode_head:traffic light']
+    for name in usual:
+        add_image(local, name, picture, 40)
+    folder = inside / 'vis_image' / 'erf'
+    pictures = list(tmp_path.rglob('*.png'))
+    assert len(pictures) == 3 and {p.parent for p in pictures} == {folder}
+    assert {folder / f'{name}_40.png' for name in usual} < set(pictures)
 
 
 def test_tensorboard_lays_out_growth_by_patterns_that_match(tmp_path):

@@ -17,6 +17,7 @@ from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import DATA_SAMPLERS
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS, TRANSFORMS
+from torch.utils.data import DataLoader
 from traces import differing, of_model, of_process, of_run
 
 from mmerf.core import passes
@@ -143,7 +144,7 @@ def test_training_is_bit_identical_with_and_without(row, train, monkeypatch):
         assert any(gradient is not None for gradient in waits[0])
 
 
-class Drawing(SegDataPreProcessor):
+class Noisy(SegDataPreProcessor):
     """Adds noise to what it prepares."""
 
     def forward(self, data, training=False):
@@ -173,7 +174,7 @@ class DrawingSampler(DefaultSampler):
 @pytest.fixture
 def registered(monkeypatch):
     for registry, kind in (
-        (MODELS, Drawing),
+        (MODELS, Noisy),
         (TRANSFORMS, Opening),
         (DATA_SAMPLERS, DrawingSampler),
     ):
@@ -187,7 +188,7 @@ def test_parts_of_a_users_own_that_draw_numbers_or_open_files(
 ):
     """A preprocessor, a sampler, a transform."""
     dropout = dict(FCN['decode_head'], dropout_ratio=0.3)
-    noisy = dict(FCN['data_preprocessor'], type='Drawing')
+    noisy = dict(FCN['data_preprocessor'], type='Noisy')
     model = dict(FCN, data_preprocessor=noisy, decode_head=dropout)
     changes = dict(model=model, backends=[dict(type='LocalVisBackend')])
 
@@ -257,3 +258,24 @@ def test_nothing_is_left_on_the_model_of_a_run(
         assert runner.iter == 4
     assert 'backbone[0]' in seen and seen.count([]) >= 2
     assert all(not item for item in seen if isinstance(item, list))
+
+
+class Drawing(DefaultSampler):
+    """Draws from every generator whenever it is iterated."""
+
+    def __iter__(self):
+        random.random(), np.random.rand(), torch.rand(1)
+        return super().__iter__()
+
+
+def test_choosing_images_draws_nothing_from_the_training(make_runner):
+    runner = make_runner()
+    loader = runner.val_loop.dataloader
+    sampler = Drawing(loader.dataset, shuffle=False)
+    runner.val_loop.dataloader = DataLoader(loader.dataset, sampler=sampler)
+    first = of_process()
+    list(sampler)
+    before = of_process()
+    assert len(differing(first, before)) == 3
+    erf_hook.ERFHook(num_images=2).before_val_epoch(runner)
+    assert differing(before, of_process()) == []

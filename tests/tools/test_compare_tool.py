@@ -110,6 +110,19 @@ def test_what_the_user_can_mend(
     assert [path.name for path in tmp_path.iterdir()] == ['run']
 
 
+@pytest.mark.parametrize('name', ['a.npz', 'erf.jsonl'])
+def test_a_damaged_run_is_one_line(vis_data, capsys, compare, name):
+    if name == 'a.npz':
+        meta = np.array('[' * 100000)
+        np.savez(vis_data / '8' / name, map=np.ones((3, 3)), meta=meta)
+    else:
+        (vis_data / name).write_bytes(b'\xff')
+    assert compare([str(vis_data)]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith('error: ') and name in err
+    assert err.count('\n') == 1
+
+
 def test_without_a_display_and_whatever_the_backend(vis_data, tmp_path):
     """Also where pyplot would open windows: pyplot is not used."""
     env = {k: v for k, v in os.environ.items() if 'DISPLAY' not in k}
