@@ -1,4 +1,4 @@
-"""TF32 and its like are off while float32 is measured, and afterwards as it was."""
+"""No TF32 or bfloat16 while float32 is measured; afterwards as before."""
 
 import subprocess
 import sys
