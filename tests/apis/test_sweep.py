@@ -252,7 +252,8 @@ def test_a_forward_that_fails_is_told_once_for_all_images(cfg, tmp_path):
     assert gap.endswith('to have 65 channels, but got 64 channels instead')
     for suffix in ('md', 'tex', 'csv'):
         text = (tmp_path / 'o' / f'sweep.{suffix}').read_text()
-        assert text.count('does not run on') == 1
+        assert text.count('could be measured:') == 1
+        assert text.count('does not run on') == (suffix == 'csv')
 
 
 def test_weights_of_another_shape_stay_initial_and_are_named(
@@ -315,6 +316,20 @@ def test_a_whole_part_can_vary(cfg, tmp_path):
     folders = [p for p in (tmp_path / 'p').iterdir() if p.is_dir()]
     assert all(re.fullmatch(r'[\w.=-]+', p.name) for p in folders)
     assert all(ERFResult.load(p / 'backbone[1].npz') for p in folders)
+
+
+def test_a_title_is_checked_before_anything_is_measured(cfg, tmp_path):
+    said = []
+    with pytest.raises(ConfigError, match='no formula'):
+        sweep_erf(
+            cfg,
+            vary={'model.backbone.depth': [18]},
+            out_dir=tmp_path / 'o',
+            title=r'$\nothing$',
+            say=said.append,
+            **SMALL,
+        )
+    assert not said and not (tmp_path / 'o').exists()
 
 
 def test_again_over_its_own_files_and_no_others(cfg, tmp_path):
