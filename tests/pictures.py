@@ -1,5 +1,8 @@
 """Maps to draw, and what a drawn figure shows."""
 
+import itertools
+from operator import attrgetter
+
 import numpy as np
 from PIL import Image
 
@@ -22,3 +25,46 @@ def region(fig, ax, shape):
     ]
     small = Image.fromarray(inside).convert('L').resize(shape[::-1], Image.BOX)
     return np.asarray(small).astype(float)
+
+
+def boxes(artists):
+    """Where artists were drawn, pixels of the screen."""
+    return [artist.get_window_extent() for artist in artists]
+
+
+def within(inner, outer, slack=0.5):
+    """Whether one box lies in another, but for half a pixel."""
+    return (
+        inner.x0 >= outer.x0 - slack
+        and inner.y0 >= outer.y0 - slack
+        and inner.x1 <= outer.x1 + slack
+        and inner.y1 <= outer.y1 + slack
+    )
+
+
+def apart(found):
+    """Whether no box meets another."""
+    return not any(
+        one.overlaps(other) for one, other in itertools.combinations(found, 2)
+    )
+
+
+def words(fig):
+    """What is written in a figure, but for what lies on its maps."""
+    found = [text for legend in fig.legends for text in legend.get_texts()]
+    for ax in filter(attrgetter('axison'), fig.axes):
+        found += [ax.title, ax.xaxis.label, ax.yaxis.label]
+        found += numbers(ax.xaxis) + numbers(ax.yaxis)
+    return [text for text in found if text.get_text()]
+
+
+def numbers(axis):
+    """The numbers that are seen at an axis."""
+    low, high = sorted(axis.get_view_interval())
+    return [
+        label
+        for place, label in zip(
+            axis.get_majorticklocs(), axis.get_majorticklabels(), strict=False
+        )
+        if low <= place <= high and label.get_text()
+    ]

@@ -11,6 +11,7 @@ from mmerf.core.errors import ERFError
 from mmerf.core.targets import parse_target
 from mmerf.plots import save_figure
 from mmerf.plots.questions import plot_questions
+from mmerf.plots.style import literal
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -60,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
             for key, result in run.results.items():
                 named = f'class={key.rpartition(":")[2]}' if several else text
                 panels[_words(named)] = result
-        figure, _ = plot_questions(panels, title=args.layer)
+        figure, _ = plot_questions(panels, title=literal(args.layer))
         save_figure(figure, args.out)
     except OSError as error:
         print(f'error: {args.out}: {error}', file=sys.stderr)

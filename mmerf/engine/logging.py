@@ -19,6 +19,7 @@ from ..core.statistics.centred_square import (
 )
 from ..plots.map import plot_map
 from ..plots.render import to_rgb
+from ..plots.style import literal
 from .backends import add_image, add_layout, join_metrics, scalars_for
 
 
@@ -174,7 +175,8 @@ def _picture(result: ERFResult, step: int, normalization: str) -> np.ndarray:
     fig, _ = plot_map(
         result,
         normalization=normalization,
-        title=f'{result.layer}, step {step}, {result.num_images} image(s)',
+        title=f'{literal(result.layer)}, step {step}, '
+        f'{result.num_images} image(s)',
     )
     return to_rgb(fig)
 

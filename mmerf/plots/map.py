@@ -8,13 +8,15 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import Bbox
 
 from ..core.errors import ConfigError
 from ..core.result import ERFResult
 from .figure import Figure
-from .marks import OUTLINE, draw_marks, label_of, sides_of
+from .marks import draw_marks, label_of, sides_of
 from .normalization import normalize
-from .style import CMAP, COLUMN, LEGEND, style
+from .style import CMAP, COLUMN, LEGEND, UNIT, style
+from .text import FittingText, wrapped
 
 _SMALL = 8  # a square is small where it fits so often into the map
 
@@ -60,8 +62,10 @@ def plot_map(
         ax = fig.add_subplot()
         drawn = draw_map(ax, result, normalization, cmap, image=image)
         _share_axes(ax, height, width)
-        text = result.layer if title is None else title
-        ax.set_title('\n'.join(wrap(text, 44)))
+        if title is None:
+            ax.set_title(wrapped(result.layer, 2.9), parse_math=False)
+        else:
+            ax.set_title('\n'.join(wrap(title, 44)))
         bar = fig.colorbar(drawn, ax=ax, pad=0.02)
         bar.set_label(label_of(result, normalization))
         handles = ax.get_legend_handles_labels()[0]
@@ -112,18 +116,7 @@ def draw_map(
     ax.set_ylim(picture.shape[0] - 0.5, -0.5)
     sides = sides_of(result)
     if not result.map.any():
-        why = 'no channel of the unit\nis positive'
-        if result.kind != 'erf':
-            why = 'nothing attends\nto the target'
-        ax.text(
-            0.5,
-            0.65,
-            f'zero everywhere:\n{why}',
-            transform=ax.transAxes,
-            color='white',
-            ha='center',
-            va='center',
-        )
+        _say_zero(ax, result)
     small = [s for s in sides.values() if s * _SMALL < min(picture.shape)]
     if small and inset:
         window = 2 * max(small)
@@ -131,6 +124,29 @@ def draw_map(
         _draw(enlarged, result, picture, cmap, under, shares)
         _frame(ax, enlarged, result, window)
     return shown
+
+
+def _say_zero(ax: Axes, result: ERFResult) -> None:
+    """Why a map is black, beside the unit's cross."""
+    why = 'no channel of the unit\nis positive'
+    if result.kind != 'erf':
+        why = 'nothing attends\nto the target'
+    whole = f'zero everywhere:\n{why}'
+    wordings = [(whole, 8), (whole, 6.5), ('zero everywhere', 6.5)]
+    wordings += [('zero\neverywhere', 6.5), ('zero', 6.5)]
+
+    def beside_the_cross() -> list[Bbox]:
+        box = ax.get_window_extent()
+        x, y = ax.transData.transform(result.unit_pixel[::-1])
+        arm = UNIT['markersize'] * ax.figure.dpi / 72
+        return [
+            Bbox.from_extents(box.x0, y + arm, box.x1, box.y1),
+            Bbox.from_extents(box.x0, box.y0, box.x1, y - arm),
+            Bbox.from_extents(box.x0, box.y0, x - arm, box.y1),
+            Bbox.from_extents(x + arm, box.y0, box.x1, box.y1),
+        ]
+
+    ax.add_artist(FittingText(wordings, beside_the_cross))
 
 
 def _draw(
@@ -211,12 +227,24 @@ def _frame(ax: Axes, inset: Axes, result: ERFResult, window: int) -> None:
     for spine in inset.spines.values():
         spine.set_edgecolor('white')
     ax.indicate_inset_zoom(inset, edgecolor='white', alpha=0.8)
-    inset.text(
-        0.04,
-        0.04,
-        f'{2 * half:g} px',
-        transform=inset.transAxes,
-        color='white',
-        fontsize=6.5,
-        path_effects=[OUTLINE],
-    )
+    text = [(f'{2 * half:g} px', 6.5)]
+    ax.add_artist(FittingText(text, lambda: _places(inset, ax)))
+
+
+def _places(inset: Axes, ax: Axes) -> list[Bbox]:
+    """Where an inset's size may stand: at its foot, or beside it."""
+    own, around = inset.get_window_extent(), ax.get_window_extent()
+    line = 9 * ax.figure.dpi / 72
+    reach = 3.5 * line
+    right = own.x0 + own.x1 > around.x0 + around.x1
+    left = own.x1 - reach if right else own.x0
+    tall = max(own.height, line)
+    beside = [
+        Bbox.from_bounds(left, own.y0 - line, reach, line),
+        Bbox.from_bounds(left, own.y1, reach, line),
+        Bbox.from_bounds(own.x0 - reach, own.y0, reach, tall),
+        Bbox.from_bounds(own.x1, own.y0, reach, tall),
+    ]
+    seen = [Bbox.intersection(place, around) for place in beside]
+    foot = Bbox.from_bounds(own.x0, own.y0, min(own.width, reach), line)
+    return [foot, *filter(None, seen)]

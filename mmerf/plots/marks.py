@@ -9,14 +9,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.patheffects import withStroke
+from matplotlib.transforms import Bbox
 
 from ..core.result import ERFResult
 from ..core.statistics.centred_square import centred_square
 from .normalization import LABELS
-from .style import SQUARES, THEORY, UNIT
-
-OUTLINE = withStroke(linewidth=2.4, foreground='#00000070')
+from .style import OUTLINE, SQUARES, THEORY, UNIT
 
 
 def label_of(result: ERFResult, normalization: str) -> str:
@@ -70,8 +68,24 @@ def draw_marks(
 
 
 def line_of(result: ERFResult, share: float) -> tuple[str, Any]:
-    """Colour and dash of a share's square."""
-    return SQUARES[result.shares.index(share) % len(SQUARES)]
+    """Colour and dash of a share's square; in each round, other pairs."""
+    again, place = divmod(result.shares.index(share), len(SQUARES))
+    return SQUARES[place][0], SQUARES[(place + again) % len(SQUARES)][1]
+
+
+def shows_theory(ax: Axes) -> bool:
+    """Whether a piece of a theoretical field's box is within the limits."""
+    (left, right), (low, high) = ax.get_xlim(), sorted(ax.get_ylim())
+    seen = Bbox.from_extents(left, low, right, high)
+    parts = [
+        Bbox.intersection(seen, patch.get_bbox())
+        for patch in ax.patches
+        if patch.get_gid() == 'theory'
+    ]
+    return any(
+        part is not None and (part.extents != seen.extents).any()
+        for part in parts
+    )
 
 
 def _square(

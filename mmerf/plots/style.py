@@ -6,6 +6,9 @@ from contextlib import AbstractContextManager
 from typing import Any
 
 import matplotlib
+from matplotlib.cbook import is_math_text
+from matplotlib.mathtext import MathTextParser
+from matplotlib.patheffects import withStroke
 
 from ..core.errors import ConfigError
 
@@ -30,6 +33,7 @@ UNIT: dict[str, Any] = {
     'markersize': 6,
     'markeredgewidth': 1.0,
 }
+OUTLINE = withStroke(linewidth=2.4, foreground='#00000070')
 # A series of lines on white: Okabe-Ito, told apart by marker too.
 SERIES = (
     ('#0072b2', 'o'),
@@ -76,3 +80,22 @@ def check_cmap(name: str) -> str:
             'magma, inferno, cividis, gray'
         )
     return name
+
+
+def check_title(title: str | None) -> str | None:
+    """Raise ConfigError where a formula in a title cannot be drawn."""
+    for line in (title or '').splitlines():
+        try:
+            if is_math_text(line):
+                MathTextParser('path').parse(line)
+        except ValueError as error:
+            raise ConfigError(
+                f'the title {title!r} is no formula that matplotlib can draw; '
+                r'mend it, or write \$ for a dollar sign'
+            ) from error
+    return title
+
+
+def literal(name: str) -> str:
+    """A name as part of a title, where its dollars are no formula."""
+    return name.replace('$', r'\$')

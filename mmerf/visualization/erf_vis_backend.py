@@ -24,7 +24,7 @@ from ..core.files import alone, file_stem, write_text, write_whole
 from ..core.result import ERFResult
 from ..plots import plot_map, save_figure
 from ..plots.normalization import check_normalization
-from ..plots.style import CMAP, check_cmap
+from ..plots.style import CMAP, check_cmap, literal
 
 
 def _warns(method: Callable) -> Callable:
@@ -115,7 +115,8 @@ class ERFVisBackend(BaseVisBackend):
             result,
             normalization=self._normalization,
             cmap=self._cmap,
-            title=f'{result.layer}, step {step}, {result.num_images} image(s)',
+            title=f'{literal(result.layer)}, step {step}, '
+            f'{result.num_images} image(s)',
         )
         save_figure(fig, f'{stem}.png')
         self._add_line({'step': int(step), **result.record()})

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from pictures import gaussian, region
+from pictures import gaussian, region, within
 from PIL import Image
 
 from mmerf import ERFResult
@@ -23,7 +23,7 @@ from mmerf.plots import (
     to_rgb,
 )
 from mmerf.plots.normalization import LABELS
-from mmerf.plots.style import check_cmap
+from mmerf.plots.style import check_cmap, check_title, literal
 
 
 @pytest.fixture
@@ -91,6 +91,36 @@ def test_small_squares_get_an_inset(result):
     (inset,) = insets(plot_map(small)[1])
     low, high = inset.get_xlim()
     assert low < 90 < high and (low + high) / 2 == 90
+    bottom, top = inset.get_ylim()
+    assert high - low == bottom - top
+
+
+@pytest.mark.parametrize('shape', [(128, 512), (512, 128), (256, 256)])
+@pytest.mark.parametrize('at', [0.2, 0.5, 0.8])
+def test_an_inset_tells_its_size_inside_the_map(shape, at):
+    center = (int(shape[0] * at), int(shape[1] * at))
+    found = ERFResult.from_map(gaussian(*shape, 3, center), center)
+    for fig, axes in (
+        plot_map(found),
+        plot_layers({str(i): found for i in range(5)}),
+    ):
+        to_rgb(fig)
+        for ax in np.atleast_1d(axes):
+            (inset,), (said,) = insets(ax), ax.texts
+            low, high = inset.get_xlim()
+            assert said.get_text() == f'{high - low:g} px'
+            box = said.get_window_extent()
+            assert within(box, ax.get_window_extent())
+            frame = inset.get_window_extent()
+            assert (
+                within(box, frame)
+                or box.y1 <= frame.y0 + 2
+                or (
+                    box.y0 >= frame.y1 - 2
+                    or box.x1 <= frame.x0 + 2
+                    or box.x0 >= frame.x1 - 2
+                )
+            )
 
 
 def test_theoretical_field_is_a_dashed_box_about_the_unit(result):
@@ -179,6 +209,28 @@ def test_zero_map_says_why_it_is_black():
     assert to_rgb(fig).shape[2] == 3
 
 
+@pytest.mark.parametrize(
+    'shape', [(64, 64), (64, 128), (64, 256), (32, 256), (256, 64)]
+)
+@pytest.mark.parametrize('at', [0.1, 0.5, 0.9])
+def test_a_zero_map_says_so_beside_its_cross(shape, at):
+    center = (int(shape[0] * at), int(shape[1] * at))
+    zero = ERFResult.from_map(np.zeros(shape), center)
+    for fig, axes in (
+        plot_map(zero),
+        plot_layers({str(i): zero for i in range(5)}),
+        plot_layers({'a': zero, 'b': zero}),
+    ):
+        to_rgb(fig)
+        for ax in np.atleast_1d(axes):
+            (said,) = ax.texts
+            assert said.get_text().startswith('zero')
+            box = said.get_window_extent()
+            assert within(box, ax.get_window_extent())
+            assert not box.contains(*ax.transData.transform(center[::-1]))
+            assert 6 <= said.get_fontsize() <= 8
+
+
 def test_layers_share_one_scale(result):
     other = ERFResult.from_map(gaussian(60, 90, 3, (30, 40)) * 1e-9, (30, 40))
     _fig, axes = plot_layers({'a': result, 'b': other})
@@ -217,6 +269,21 @@ def test_files_of_every_format(result, suffix, tmp_path):
     )
 
 
+def test_words_in_a_pdf_stay_words(result, tmp_path):
+    written = save_figure(plot_map(result)[0], tmp_path / 'map.pdf')
+    content = written.read_bytes()
+    assert b'/FontFile2' in content and b'/Type3' not in content
+
+
+def test_names_are_no_formulas(result):
+    name = r'cost $\nothing$'
+    fig, ax = plot_map(replace(result, layer=name))
+    to_rgb(fig)
+    assert ax.get_title() == name
+    fig, ax = plot_map(result, title=f'{literal(name)}, step 4')
+    to_rgb(fig)
+
+
 @pytest.mark.parametrize('figure', ['map', 'layers'])
 def test_picture_looks_as_the_map_does(result, figure):
     """Image comparison that does not depend on fonts."""
@@ -237,3 +304,11 @@ def test_unknown_names_are_refused():
         normalize(np.ones((2, 2)), 'cube')
     with pytest.raises(ConfigError, match='viridis'):
         check_cmap('infernal')
+
+
+def test_titles_may_be_formulas():
+    for title in (None, '', 'words', r'$\sigma$ of it', '2 $', r'a \$ b \$ c'):
+        assert check_title(title) == title
+    for title in (r'$\nothing$', 'one\nof $x_$ two', r'$\frac{1}$'):
+        with pytest.raises(ConfigError, match='no formula'):
+            check_title(title)

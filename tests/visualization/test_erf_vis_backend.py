@@ -10,6 +10,7 @@ from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
+from mmerf.engine.logging import _picture
 from mmerf.visualization import ERFVisBackend
 
 
@@ -124,3 +125,11 @@ def test_failed_write_leaves_nothing_half(tmp_path, monkeypatch):
 def test_settings_that_cannot_be_followed(tmp_path, change):
     with pytest.raises(ConfigError):
         ERFVisBackend(**{'save_dir': str(tmp_path), **change})
+
+
+def test_a_layer_name_in_a_title_is_no_formula(tmp_path):
+    layer = r'a$\nothing$'
+    found = ERFResult.from_map([[0.0, 1.0]], layer=layer)
+    ERFVisBackend(str(tmp_path)).add_erf(found, 1)
+    assert len(list(tmp_path.rglob('*.png'))) == 1
+    assert _picture(found, 1, 'power').shape[2] == 3
