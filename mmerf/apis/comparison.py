@@ -12,7 +12,7 @@ from ..core.files import write_text
 from ..core.provenance import check_same_definition
 from ..core.result import ERFResult
 from ..plots import plot_comparison, save_figure
-from ..plots.style import CMAP, check_cmap
+from ..plots.style import CMAP, check_cmap, check_title
 from .runs import named, read_run
 from .table_files import TABLES, check_tables, table_rows
 
@@ -189,11 +189,13 @@ def write_comparison(
         list[Path]: The files, the figure first.
 
     Raises:
-        ConfigError: If the suffix or colour map is none of these, or a table
-            would replace another file.
+        ConfigError: If the suffix or colour map is none of these, the title
+            is a formula that cannot be drawn, or a table would replace
+            another file.
     """
     path = check_figure_path(out)
     check_cmap(cmap)
+    check_title(title)
     check_tables(path)
     figure, _ = plot_comparison(
         comparison.runs,

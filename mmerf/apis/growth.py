@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 from ..core.provenance import check_same_definition
 from ..plots import plot_growth, save_figure
+from ..plots.style import check_title
 from .comparison import check_figure_path
 from .runs import named, read_history
 
@@ -36,11 +37,13 @@ def write_growth(
         list[Path]: The figure.
 
     Raises:
-        ConfigError: If a training or layer is not there, or definitions
-            differ and ``force`` is not set.
+        ConfigError: If a training or layer is not there, the title is a
+            formula that cannot be drawn, or definitions differ and
+            ``force`` is not set.
         ResultError: If a file is damaged.
     """
     path = check_figure_path(out)
+    check_title(title)
     histories = {
         name: read_history(spec) for name, spec in named(specs, names).items()
     }

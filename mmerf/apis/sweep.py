@@ -19,7 +19,7 @@ from ..core.files import write_text
 from ..core.provenance import check_same_definition
 from ..core.settings import check_size
 from ..engine.selection import check_num_images
-from ..plots.style import CMAP, check_cmap
+from ..plots.style import CMAP, check_cmap, check_title
 from .comparison import Comparison, comparison_of, write_comparison
 from .config import load_config
 from .erf import ERFRun, run_erf
@@ -104,6 +104,7 @@ def sweep_erf(
             combination, told once it is measured, differs from those before.
     """
     check_cmap(cmap)
+    check_title(title)
     check_num_images(num_images)
     cfg = load_config(config, cfg_options)
     check_keys(cfg, vary)

@@ -287,6 +287,20 @@ def test_a_whole_part_can_vary(cfg, tmp_path):
     assert all(ERFResult.load(p / 'backbone[1].npz') for p in folders)
 
 
+def test_a_title_is_checked_before_anything_is_measured(cfg, tmp_path):
+    said = []
+    with pytest.raises(ConfigError, match='no formula'):
+        sweep_erf(
+            cfg,
+            vary={'model.backbone.depth': [18]},
+            out_dir=tmp_path / 'o',
+            title=r'$\nothing$',
+            say=said.append,
+            **SMALL,
+        )
+    assert not said and not (tmp_path / 'o').exists()
+
+
 def test_again_over_its_own_files_and_no_others(cfg, tmp_path):
     out = tmp_path / 'o'
 

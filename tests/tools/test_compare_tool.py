@@ -90,6 +90,8 @@ def test_definitions_are_not_mixed_without_force(
         (['RUN', '--names', 'x', 'y'], '2 name(s) for 1 run(s)'),
         (['RUN', '--out', 'x.bmp'], '.png, .pdf or .svg'),
         (['RUN', '--cmap', 'nothing'], 'no colour map'),
+        (['RUN', '--title', r'$\nothing$'], 'no formula'),
+        (['RUN', '--growth', '--title', r'$\nothing$'], 'no formula'),
         (['RUN', '--growth', '--layers', 'b'], 'they have a'),
         (['RUN/8/a.npz', '--growth'], 'give the erf folder'),
         (['RUN@8', '--growth'], 'RUN@8 is no training with all its steps'),
