@@ -11,6 +11,7 @@ from typing import Any
 
 from ..core.errors import ConfigError
 from ..core.result import ERFResult
+from .config import cut
 
 Row = dict[str, Any]
 _TEX = {
@@ -164,7 +165,7 @@ def words(rows: Sequence[Row]) -> list[list[str]]:
     for row in rows:
         line = [
             row['run'],
-            ': '.join(filter(None, (row['layer'], row['note']))),
+            ': '.join(filter(None, (row['layer'], cut(row['note'], 80)))),
         ]
         for share in shares:
             error = row[f'side_{share}_stderr']
