@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from textwrap import wrap
+import re
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,15 +13,17 @@ from .figure import Figure
 from .map import draw_map
 from .marks import label_of
 from .panels import (
-    figure_width,
+    gap_between,
     panel_size,
     shared_bar,
     shared_legend,
     sides_below,
-    wrapped,
+    titles,
 )
 from .style import CMAP, style
+from .text import LINE, wrapped
 
+_LINES = 5  # of a run's name beside its row
 Runs = Mapping[str, Mapping[str, ERFResult]]
 
 
@@ -58,22 +60,22 @@ def plot_comparison(
     every = [run[la] for run in runs.values() for la in columns if la in run]
     shares = headline(every[0].shares)
     extent = _extent(every)
-    width, height = panel_size(
-        len(columns), (extent[0] + extent[1]) / (extent[2] + extent[3])
-    )
-    with style():
-        fig = Figure(
-            figsize=(
-                figure_width(len(columns), width),
-                (height + 0.42) * len(runs) + 0.65,
-            ),
-            dpi=150,
+    between = gap_between(
+        any(
+            len({run[la].center[0] for la in columns if la in run}) > 1
+            for run in runs.values()
         )
+    )
+    tall = (extent[0] + extent[1]) / (extent[2] + extent[3])
+    with style():
+        names, beside = _row_labels(runs, len(columns), tall, between)
+        width, height, across = panel_size(len(columns), tall, between, beside)
+        fig = Figure(figsize=(across, 1), dpi=150)
         fig.set_layout_engine('compressed')
         axes = fig.subplots(len(runs), len(columns), squeeze=False)
+        below = 0.0
         for row, (name, run) in zip(axes, runs.items(), strict=True):
             why = None if run else (gaps or {}).get(name)
-            last = row[0] is axes[-1, 0]
             for ax, layer in zip(row, columns, strict=True):
                 if layer not in run:
                     _gap(ax, '' if why else 'no such layer', extent)
@@ -83,19 +85,23 @@ def plot_comparison(
                     ax, result, normalization, cmap, shares=shares, inset=False
                 )
                 _same_extent(ax, result, extent)
-                sides_below(ax, result, shares, per_line=1)
+                below = max(below, sides_below(ax, result, shares, 1))
                 ax.set_ylabel('')
-                ax.tick_params(labelleft=ax is row[0], labelbottom=last)
-            row[0].set_ylabel(_wrapped_name(name, height), fontsize=7.5)
+            row[0].set_ylabel(names[name], fontsize=7.5, parse_math=False)
             if why:
-                _say(row[0], f'not measured: {why}', width * len(columns))
-        for ax, layer in zip(axes[0], columns, strict=True):
-            ax.set_title(wrapped(layer, width))
+                room = (width * len(columns), min(height, width * tall) + 0.2)
+                _say(row[0], f'not measured: {why}', *room)
+        below *= len(runs)
+        below += 0.17 * _label_pixels(axes)
+        above = titles(axes[0], columns, width)
         label = label_of(every[0], normalization)
-        shared_bar(fig, shown, list(axes.ravel()), label)
-        shared_legend(fig, every, shares)
+        shared_bar(fig, shown, list(axes.ravel()), label, height * len(runs))
+        under = shared_legend(fig, axes.ravel(), every, shares)
         if title:
             fig.suptitle(title)
+            under += 0.2
+        under += above + below + 0.45
+        fig.set_figheight((height + 0.15) * len(runs) + under)
         fig.settle()
     return fig, axes
 
@@ -152,13 +158,33 @@ def _gap(ax: Axes, text: str, extent: tuple[float, ...]) -> None:
     )
 
 
-def _say(ax: Axes, text: str, width: float) -> None:
-    """A sentence across a row of panels, of a width in inches."""
-    lines = wrap(text, int(14 * width))
+def _label_pixels(axes: np.ndarray) -> int:
+    """Numbers at every panel where scales differ, else at the edge.
+
+    Returns:
+        int: Rows with numbers below.
+    """
+    rows = set()
+    for column in axes.T:
+        drawn = [i for i, ax in enumerate(column) if ax.get_images()]
+        differ = len({column[i].get_xlim() for i in drawn}) > 1
+        for i in drawn:
+            column[i].tick_params(labelbottom=differ or i == drawn[-1])
+        rows.update(drawn if differ else drawn[-1:])
+    for row in axes:
+        panels = [ax for ax in row if ax.get_images()]
+        differ = len({ax.get_ylim() for ax in panels}) > 1
+        for ax in panels:
+            ax.tick_params(labelleft=differ or ax is panels[0])
+    return len(rows)
+
+
+def _say(ax: Axes, text: str, width: float, height: float) -> None:
+    """A sentence across a row of panels, of a size in inches."""
     said = ax.text(
         0,
         0.5,
-        '\n'.join(lines),
+        wrapped(text, width, 8, most=max(int(height / (8 * LINE)), 1)),
         transform=ax.transAxes,
         va='center',
         parse_math=False,
@@ -167,15 +193,24 @@ def _say(ax: Axes, text: str, width: float) -> None:
     ax.set_zorder(2)  # over the empty panels beside it
 
 
-def _wrapped_name(name: str, height: float) -> str:
-    """A run's name beside its row: settings on lines of their own."""
-    longest = max(int(height * 18), 10)
-    if len(name) <= longest:
-        return name
-    parts = name.split(', ')
-    parts = [part + ',' for part in parts[:-1]] + parts[-1:]
-    return '\n'.join(
-        line
-        for part in parts
-        for line in wrap(part, longest, break_long_words=False)
-    )
+def _row_labels(
+    names: Iterable[str], columns: int, tall: float, between: float
+) -> tuple[dict[str, str], float]:
+    """Names beside their rows, and inches for lines beyond the first."""
+    width, height, _ = panel_size(columns, tall, between)
+    room = min(height, width * tall) + 0.25
+    labels = {name: _row_label(name, room) for name in names}
+    more = max(label.count('\n') for label in labels.values())
+    return labels, more * 7.5 * LINE
+
+
+def _row_label(name: str, room: float) -> str:
+    """A run's name, if long with its settings on lines of their own."""
+    label = wrapped(name, room, 7.5)
+    if '\n' not in label:
+        return label
+    settings = re.split(r'(?<=,) (?=[\w.]+=)', name)
+    label = '\n'.join(wrapped(part, room, 7.5) for part in settings)
+    if label.count('\n') < _LINES:
+        return label
+    return wrapped(name, room, 7.5, most=_LINES)

@@ -11,8 +11,8 @@ from matplotlib.ticker import MaxNLocator
 from ..core.errors import ConfigError
 from .comparison import headline
 from .figure import Figure
-from .panels import wrapped
 from .style import COLUMN, PAGE, SERIES, style
+from .text import wrapped
 
 History = Sequence[Mapping]
 _DASHES = ('-', ':', '--')  # the next where SERIES begins anew

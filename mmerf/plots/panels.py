@@ -3,39 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from textwrap import wrap
+from typing import Any
 
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ..core.result import ERFResult
-from .marks import line_of, sides_of
+from .marks import line_of, shows_theory, sides_of
 from .style import LEGEND, PAGE, THEORY, UNIT
+from .text import LINE, wrapped
 
 _MARGIN = 1.3  # inches for what stands left and right of the panels
-_BETWEEN = 0.12  # inches between two panels
+NARROW = 1.5  # inches; a narrower panel has small words
 
 
-def panel_size(columns: int, tall: float) -> tuple[float, float]:
-    """Width and height of a panel, inches, so that all fill a page.
+def gap_between(numbers: bool) -> float:
+    """Inches between two panels, with or without numbers there."""
+    return 0.42 if numbers else 0.12
+
+
+def panel_size(
+    columns: int, tall: float, between: float, beside: float = 0
+) -> tuple[float, float, float]:
+    """Width and height of a panel, so that all fill a page; inches.
 
     Args:
         columns (int): Panels side by side.
         tall (float): Height of what a panel shows, over its width.
+        between (float): Inches between two of them.
+        beside (float): Inches for long words to their left.
+
+    Returns:
+        tuple[float, float, float]: Width, height, and the figure's width.
     """
-    width = min(max((PAGE - _MARGIN) / columns - _BETWEEN, 0.95), 2.0)
-    return width, width * min(max(tall, 0.4), 1.8)
+    room = (PAGE - _MARGIN - beside) / columns - between
+    width = min(max(room, 0.95), 2.0)
+    height = width * min(max(tall, 0.25), 1.8)
+    return width, height, (width + between) * columns + _MARGIN + beside
 
 
-def figure_width(columns: int, panel: float) -> float:
-    """Width of the whole figure, inches."""
-    return (panel + _BETWEEN) * columns + _MARGIN
-
-
-def wrapped(text: str, panel: float, per_inch: int = 13) -> str:
-    """A text that fits over a panel."""
-    return '\n'.join(wrap(text, max(int(panel * per_inch), 8)))
+def titles(axes: Sequence[Axes], names: Iterable[str], panel: float) -> float:
+    """Names over panels, small where these are narrow; inches they take."""
+    size = 7.0 if panel < NARROW else 8.5
+    lines = [wrapped(name, panel, size) for name in names]
+    for ax, text in zip(axes, lines, strict=True):
+        ax.set_title(text, fontsize=size, parse_math=False)
+    return max(text.count('\n') + 1 for text in lines) * size * LINE
 
 
 def sides_below(
@@ -43,8 +58,9 @@ def sides_below(
     result: ERFResult,
     shares: Sequence[float] | None = None,
     per_line: int = 2,
-) -> None:
-    """The squares' sides under a panel, in place of a legend."""
+    head: str = '',
+) -> float:
+    """The squares' sides under a panel, as a legend; inches they take."""
     parts = [
         f'{share * 100:g} %: {side}'
         for share, side in sides_of(result).items()
@@ -54,21 +70,23 @@ def sides_below(
         '   '.join(parts[i : i + per_line])
         for i in range(0, len(parts), per_line)
     ]
-    text = ' px\n'.join(lines) + ' px' if lines else ''
+    text = '\n'.join([head] * bool(head) + [f'{line} px' for line in lines])
     ax.set_xlabel(text, fontsize=6.5, labelpad=2)
+    return (text.count('\n') + 1) * 6.5 * LINE
 
 
 def shared_legend(
     fig: Figure,
+    axes: Iterable[Axes],
     results: Iterable[ERFResult],
     shares: Sequence[float] | None = None,
-) -> None:
-    """One legend for all panels, under the figure."""
+) -> float:
+    """One legend for all panels, under the figure; inches it takes."""
     every = [result for result in results if result.kind == 'erf']
     if not every:  # pictures of attention have no squares to name
-        return
+        return 0
     first = every[0]
-    handles = [
+    handles: list[Artist] = [
         Line2D([], [], color=color, linestyle=dash, linewidth=1.3, label=label)
         for share in first.shares
         if shares is None or share in shares
@@ -76,19 +94,44 @@ def shared_legend(
             (line_of(first, share), f'holds {share * 100:g} %')
         ]
     ]
-    if any(r.theory is not None and r.theory.size for r in every):
+    if any(map(shows_theory, axes)):
         handles.append(Line2D([], [], label='theoretical field', **THEORY))
     handles.append(Line2D([], [], linestyle='none', label='unit', **UNIT))
-    fig.legend(
-        handles=handles,
-        loc='outside lower center',
-        ncols=min(len(handles), 6),
-        **LEGEND,
-    )
+    return legend_below(fig, handles, **LEGEND)
 
 
-def shared_bar(fig: Figure, image: object, axes: Sequence[Axes], label: str):
-    """One colour bar for all panels: they share the scale 0 to 1."""
+def legend_below(
+    fig: Figure, handles: Sequence[Artist], most: int = 6, **look: Any
+) -> float:
+    """A legend in as many columns as fit the figure; inches it takes."""
+    for columns in range(min(len(handles), most), 0, -1):
+        legend = fig.legend(
+            handles=handles,
+            loc='outside lower center',
+            ncols=columns,
+            **look,
+        )
+        for text in legend.get_texts():
+            lines = wrapped(text.get_text(), fig.get_figwidth() - 0.6, 7)
+            text.set(text=lines, parse_math=False)
+        box = legend.get_window_extent()
+        if box.width < fig.bbox.width - 6 or columns == 1:
+            break
+        legend.remove()
+    return box.height / fig.dpi
+
+
+def shared_bar(
+    fig: Figure,
+    image: Any,
+    axes: Sequence[Axes],
+    label: str,
+    height: float,
+) -> None:
+    """One colour bar for all panels, of a height: they share 0 to 1."""
     bar = fig.colorbar(image, ax=list(axes), shrink=0.95, pad=0.01, aspect=30)
-    bar.set_label(label, fontsize=7)
-    return bar
+    if height > 1.2:
+        bar.set_label(label, fontsize=7)
+    else:
+        text = label.replace(' / ', '\n/ ')
+        bar.set_label(text, fontsize=6.5, labelpad=6)

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from ..core.result import ERFResult
 from ..core.statistics.radial import mass_by_radius, ring_means
 from .figure import Figure
-from .panels import wrapped
 from .style import COLUMN, PAGE, SERIES, style
+from .text import wrapped
 
 _LOWEST = 1e-6  # of the peak; what is below is not drawn
 _WITHIN = 0.995  # share of the mass that the distances reach to
@@ -54,7 +54,8 @@ def plot_profile(
         for (ring, mass), (layer, result) in zip(
             axes.T, results.items(), strict=True
         ):
-            ring.set_title(wrapped(layer, width / count))
+            name = wrapped(layer, width / count - 0.3)
+            ring.set_title(name, parse_math=False)
             if result.map.any():
                 reach = max(reach, _draw(ring, mass, result))
             else:

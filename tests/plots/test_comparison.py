@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictures import gaussian, region
+from pictures import apart, boxes, gaussian, numbers, region, within, words
 
 from mmerf import ERFResult
 from mmerf.plots import normalize, plot_comparison, to_rgb
@@ -112,3 +112,105 @@ def test_attention_is_called_so():
     fig, axes = plot_comparison({'a': {'a': seen}}, normalization='linear')
     (bar,) = (ax for ax in fig.axes if ax not in axes)
     assert bar.get_ylabel() == 'attention / max'
+
+
+def test_one_scale_is_numbered_at_its_edges(runs):
+    maps = {layer: result() for layer in 'abc'}
+    gaps = {'two': {'b': result()}, 'three': {}, 'one': maps}
+    fig, axes = plot_comparison({'first': maps, **gaps, 'last': {}})
+    to_rgb(fig)
+    assert [[bool(numbers(ax.xaxis)) for ax in row] for row in axes] == [
+        [False] * 3, [False] * 3, [False] * 3, [True] * 3, [False] * 3,
+    ]  # fmt: skip
+    assert [[bool(numbers(ax.yaxis)) for ax in row] for row in axes] == [
+        [True, False, False], [False, True, False], [False] * 3,
+        [True, False, False], [False] * 3,
+    ]  # fmt: skip
+
+
+def test_maps_about_other_pixels_have_numbers_of_their_own():
+    large, small = result(90, 80, 8, (70, 20)), result()
+    runs = {
+        'small': {'a': small, 'b': small},
+        'large': {'a': large, 'b': small},
+    }
+    fig, axes = plot_comparison(runs)
+    to_rgb(fig)
+    assert [[bool(numbers(ax.xaxis)) for ax in row] for row in axes] == [
+        [True, False], [True, True],
+    ]  # fmt: skip
+    assert [[bool(numbers(ax.yaxis)) for ax in row] for row in axes] == [
+        [True, False], [True, True],
+    ]  # fmt: skip
+    found, panels = boxes(words(fig)), boxes(axes.ravel())
+    assert apart(found)
+    assert not any(box.overlaps(panel) for box in found for panel in panels)
+
+
+def test_gaps_have_the_form_of_panels(runs):
+    fig, axes = plot_comparison(runs, gaps={'three': 'why'})
+    to_rgb(fig)
+    first, *others = boxes(axes.ravel())
+    for box in others:
+        assert box.size == pytest.approx(first.size, abs=1)
+
+
+WHY = (
+    'backbone.depth=77 does not fit: invalid depth 77 for resnet in '
+    '/home/user/projects/segmentation/configs/deeplabv3plus/'
+    'deeplabv3plus_r77-d8_4xb2-80k_cityscapes-512x1024.py; choose one of 18, '
+    '34, 50, 101, 152 or give another backbone whose stages this model knows, '
+    'and a decode head that takes as many channels as they have'
+)
+
+
+@pytest.mark.parametrize('shape', [(40, 40), (40, 160)])
+@pytest.mark.parametrize('columns', [1, 2, 5])
+def test_a_long_reason_stays_in_its_row(shape, columns):
+    maps = {str(i): result(*shape) for i in range(columns)}
+    fig, axes = plot_comparison(
+        {'one': maps, 'two': {}, 'three': maps}, gaps={'two': WHY}
+    )
+    to_rgb(fig)
+    (said,) = (t for t in axes[1, 0].texts if 'depth' in t.get_text())
+    box = said.get_window_extent()
+    assert not any(box.overlaps(other) for other in boxes(words(fig)))
+    assert not any(
+        box.overlaps(panel) for panel in boxes([*axes[0], *axes[2]])
+    )
+    assert within(box, fig.bbox)
+    text = said.get_text().replace('\n', ' ')
+    assert text.endswith('...') or text.endswith('they have')
+    if shape == (40, 160):
+        assert text.endswith('...')
+
+
+LONG = (
+    'resnet18_width32_dilated_contract_seed0_lr2e-3_wd0.01_very_long_name',
+    'model=dict(backbone=dict(depth=50),decode_head=dict(in_channels=1024))',
+    'strides=(1, 2, 2, 1), dilations=(1, 1, 2, 4)',
+    'a name of many words and words ' * 9,
+)
+
+
+@pytest.mark.parametrize('shape', [(40, 40), (40, 160)])
+@pytest.mark.parametrize('columns', [1, 2, 5])
+def test_long_names_stay_beside_their_rows(shape, columns):
+    maps = {str(i): result(*shape) for i in range(columns)}
+    fig, axes = plot_comparison(dict.fromkeys(LONG, maps))
+    to_rgb(fig)
+    labels = [ax.yaxis.label for ax in axes[:, 0]]
+    assert apart(boxes(words(fig)))
+    assert all(within(box, fig.bbox) for box in boxes(labels))
+    assert labels[3].get_text().endswith('...')
+    if shape == (40, 40):
+        assert ''.join(labels[2].get_text().split()) == (
+            LONG[2].replace(' ', '')
+        )
+
+
+def test_names_are_no_formulas():
+    name = r'cost $\nothing$'
+    fig, axes = plot_comparison({name: {name: result()}})
+    to_rgb(fig)
+    assert axes[0, 0].get_title() == axes[0, 0].get_ylabel() == name

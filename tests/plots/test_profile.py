@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb as rgb_of
-from pictures import gaussian
+from pictures import apart, boxes, gaussian
 
 from mmerf import ERFResult
 from mmerf.plots import plot_profile, to_rgb
@@ -68,3 +68,11 @@ def test_picture_has_the_line_where_the_numbers_are(result):
         seen = picture[picture.shape[0] - 1 - int(y), int(x)]
         hits += np.abs(seen - color).max() < 90
     assert hits > 8  # the line is dashed
+
+
+def test_names_break_and_are_no_formulas(result):
+    names = [r'cost $\nothing$', *(f'backbone.{i}.attn.proj' for i in 'abcd')]
+    fig, axes = plot_profile(dict.fromkeys(names, result))
+    to_rgb(fig)
+    assert apart(boxes(ax.title for ax in axes[0]))
+    assert axes[0, 0].get_title().replace('\n', ' ') == names[0]
