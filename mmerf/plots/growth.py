@@ -6,15 +6,19 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..core.errors import ConfigError
 from .comparison import headline
 from .figure import Figure
+from .panels import legend_below
 from .style import COLUMN, PAGE, SERIES, style
 from .text import wrapped
 
 History = Sequence[Mapping]
+_MARKERS = 12  # of a line, at most
+_TICK = 0.6  # inches between two of the steps' numbers, at least
 _DASHES = ('-', ':', '--')  # the next where SERIES begins anew
 
 
@@ -72,25 +76,30 @@ def plot_growth(
     rows.append('ERF size (px)')
     count = len(histories)
     width = COLUMN if count == 1 else max(PAGE, 2.3 * count)
+    panel = width / count - 0.3
     with style():
-        fig = Figure(figsize=(width, 1.25 * len(rows) + 0.8), dpi=150)
+        fig = Figure(figsize=(width, 1), dpi=150)
         fig.set_layout_engine('constrained')
         axes = fig.subplots(
             len(rows), count, squeeze=False, sharex='col', sharey='row'
         )
+        handles: dict[str, Line2D] = {}
         for column, (name, history) in zip(axes.T, kept.items(), strict=True):
             for number, layer in enumerate(chosen):
                 records = [r for r in history if r['layer'] == layer]
-                again, place = divmod(number, len(SERIES))
-                look = (*SERIES[place], _DASHES[again % len(_DASHES)])
+                if not records:
+                    continue
                 for ax, share in zip(column, shares, strict=False):
-                    _line(ax, records, layer, look, *_sides(records, share))
+                    _line(ax, records, number, *_sides(records, share))
                 sizes = [_get(r, 'erf_size', 'size') for r in records]
-                _line(column[-1], records, layer, look, sizes)
+                line = _line(column[-1], records, number, sizes)
+                handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
-            column[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
+            column[-1].xaxis.set_major_locator(
+                MaxNLocator(max(int(panel / _TICK), 1), integer=True)
+            )
             if count > 1:
-                column[0].set_title(wrapped(name, width / count))
+                column[0].set_title(wrapped(name, panel), parse_math=False)
         for ax in axes[:, 0]:  # the others of a row share it
             ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
         for ax in axes.ravel():
@@ -98,19 +107,8 @@ def plot_growth(
             ax.spines[['top', 'right']].set_visible(False)
         for ax, text in zip(axes[:, 0], rows, strict=True):
             ax.set_ylabel(text)
-        handles = {
-            text: handle
-            for ax in axes[0]
-            for handle, text in zip(
-                *ax.get_legend_handles_labels(), strict=True
-            )
-        }
-        fig.legend(
-            handles=list(handles.values()),
-            loc='outside lower center',
-            ncols=3 if count == 1 else 6,
-            frameon=False,
-        )
+        under = legend_below(fig, list(handles.values()), frameon=False)
+        fig.set_figheight(1.25 * len(rows) + 0.6 + under)
         if title:
             fig.suptitle(title)
     return fig, axes
@@ -172,30 +170,31 @@ def _get(record: Mapping, *keys: str) -> float | None:
 def _line(
     ax: Axes,
     records: History,
-    layer: str,
-    look: tuple[str, str, str],
+    number: int,
     values: Sequence[float | None],
     errors: Sequence[float | None] = (),
-) -> None:
-    """One layer's values; a gap where a step has none."""
-    if not records:
-        return
-    color, marker, dash = look
+) -> Line2D:
+    """The values of a layer, by its number; a gap where a step has none."""
+    again, place = divmod(number, len(SERIES))
+    color, marker = SERIES[place]
     lighter = 0.5 * len(ax.get_lines())  # so that no line hides another
     steps = [r['step'] for r in records]
+    every = -(-len(steps) // _MARKERS)
     y = np.array(values, dtype=float)
-    ax.plot(
+    (line,) = ax.plot(
         steps,
         y,
         color=color,
         marker=marker,
-        linestyle=dash,
+        markevery=(number % every, every),
+        linestyle=_DASHES[again % len(_DASHES)],
         markersize=max(6 - lighter, 2),
         linewidth=max(2.4 - lighter * 0.6, 0.8),
-        label=layer,
+        label=records[0]['layer'],
     )
     if errors:
         band = np.array(errors, dtype=float)
         ax.fill_between(
             steps, y - band, y + band, color=color, alpha=0.18, linewidth=0
         )
+    return line

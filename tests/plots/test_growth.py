@@ -3,6 +3,7 @@ import itertools
 import numpy as np
 import pytest
 from matplotlib.colors import to_rgb as rgb_of
+from pictures import apart, boxes, numbers, within, words
 
 from mmerf.core.errors import ConfigError
 from mmerf.plots import plot_growth, to_rgb
@@ -165,3 +166,53 @@ def test_picture_has_the_lines_where_the_numbers_are(history):
                 x, y = ax.transData.transform(point)
                 seen = picture[picture.shape[0] - 1 - int(y), int(x)]
                 assert np.abs(seen - color).max() < 40
+
+
+def training(layers, steps):
+    return [
+        record(step, layer, 9 + 7 * number + step // 9000)
+        for step in steps
+        for number, layer in enumerate(layers)
+    ]
+
+
+LONG = [f'backbone.layers.{i}.1.attn.attn.out_proj' for i in range(8)]
+
+
+@pytest.mark.parametrize('count', [1, 2, 4, 6])
+@pytest.mark.parametrize('layers', [['a', 'b'], LONG, [2 * LONG[0], 'b']])
+def test_words_have_room(count, layers):
+    one = training(layers, range(0, 160001, 16000))
+    fig, axes = plot_growth({f'training {i}': one for i in range(count)})
+    to_rgb(fig)
+    box = fig.legends[0].get_window_extent()
+    assert within(box, fig.bbox)
+    for ax in axes[-1]:
+        steps = boxes(numbers(ax.xaxis))
+        assert len(steps) >= 3 and apart(box.padded(3) for box in steps)
+    found = boxes(text for text in words(fig) if text.get_text() != '0')
+    assert apart(found)
+    assert min(ax.get_window_extent().height for ax in axes.flat) > 120
+
+
+def test_many_steps_have_few_markers():
+    _, axes = plot_growth({'run': training(LONG[:5], range(40))})
+    drawn = []
+    for line in axes[0, 0].get_lines():
+        first, every = line.get_markevery()
+        drawn.append(set(range(first, 40, every)))
+        assert len(line.get_xdata()) == 40
+    assert max(map(len, drawn)) <= 12
+    assert not drawn[0] & drawn[1]  # one does not hide another
+    _, axes = plot_growth({'run': training(LONG[:5], range(12))})
+    for line in axes[0, 0].get_lines():
+        assert line.get_markevery() == (0, 1)
+
+
+def test_names_are_no_formulas():
+    layers = [r'cost $\nothing$', '_orig_mod.backbone']
+    fig, axes = plot_growth(dict.fromkeys(layers, training(layers, [0, 8])))
+    to_rgb(fig)
+    assert [ax.get_title() for ax in axes[0]] == layers
+    labels = [text.get_text() for text in fig.legends[0].get_texts()]
+    assert labels == layers
