@@ -246,5 +246,5 @@ def _places(inset: Axes, ax: Axes) -> list[Bbox]:
         Bbox.from_bounds(own.x1, own.y0, reach, tall),
     ]
     seen = [Bbox.intersection(place, around) for place in beside]
-    foot = Bbox.from_bounds(own.x0, own.y0, own.width, line)
+    foot = Bbox.from_bounds(own.x0, own.y0, min(own.width, reach), line)
     return [foot, *filter(None, seen)]
