@@ -85,22 +85,24 @@ sweep: $(FCN)/iter_160.pth
 		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)'
 	$(SMALL) $(FCN)/sweep/sweep.png docs/sweep.png
 
+# Each of the JOBS processes runs on one thread: they share the cores.
 test: $(STAMP)
-	$(BIN)/python -m pytest -n $(JOBS)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -n $(JOBS)
 
 # What reaches the vis backends that are not installed by default.
 backends: $(STAMP)
-	tests/backends.sh
+	tools/dev/backends.sh
 
 # UNet++ in the four ways to upsample; segmentation_models_pytorch goes into
 # an environment of its own.
 smp: $(STAMP) data/texture/.ready
-	configs/smp/study.sh
+	tools/dev/smp/study.sh
 	$(SMALL) work_dirs/smp/compare.png docs/decoder_interpolation.png
 
 # The demo's training in TensorBoard; needs chromium.
 docs/tensorboard.png: $(STAMP)
-	$(BIN)/python docs/tensorboard.py $(WORK) $@
+	$(BIN)/python tools/dev/tensorboard_picture.py $(WORK) $@
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""Build mmerf; configs and tools travel inside the wheel, as ``.mim``."""
+"""Build mmerf; configs and tools travel in the wheel, but for tools/dev."""
 
 import re
 import shutil
@@ -27,7 +27,7 @@ class BuildWithMim(build_py):
             return
         for name in ('configs', 'tools'):
             target = Path(self.build_lib) / 'mmerf' / '.mim' / name
-            ignored = shutil.ignore_patterns('__pycache__', '*.pyc')
+            ignored = shutil.ignore_patterns('__pycache__', '*.pyc', 'dev')
             shutil.copytree(
                 ROOT / name, target, dirs_exist_ok=True, ignore=ignored
             )
@@ -44,6 +44,7 @@ setup(
     long_description_content_type='text/markdown',
     license='Apache-2.0',
     packages=find_packages(include=['mmerf', 'mmerf.*']),
+    package_data={'mmerf': ['py.typed']},
     python_requires='>=3.10,<3.13',
     install_requires=requirements('runtime.txt'),
     extras_require={

@@ -6,7 +6,7 @@ registers ``ERFHook`` and ``ERFVisBackend`` in mmseg's registries.
 
 from ._plugin import register
 from .core.measure import measure_erf
-from .core.result import ERFResult
+from .core.results.erf_result import ERFResult
 from .version import __version__
 
 register()

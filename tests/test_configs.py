@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from mmseg.registry import HOOKS
 
-from mmerf.apis.config import load_config
-from mmerf.apis.model import build_model
+from mmerf.apis.config.build_model import build_model
+from mmerf.apis.config.config_file import load_config
 from mmerf.core.errors import ConfigError
 from mmerf.core.measurement import Measurement
-from mmerf.engine.segmentor import prepare_tensor
+from mmerf.core.options import MeasurementOptions
+from mmerf.engine.batches.prepare_batch import prepare_tensor
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 EXAMPLES = sorted((CONFIGS / 'examples').glob('*.py'))
@@ -31,11 +32,11 @@ def test_examples_add_only_the_hook_and_measure(path):
     assert added == {'custom_imports', 'custom_hooks'}
     (hook,) = [HOOKS.build(h) for h in cfg.custom_hooks]
     model, _ = build_model(cfg, device='cpu')
-    measurement = Measurement(model, hook.layers)
+    measurement = Measurement(model, MeasurementOptions(hook.layers))
     batch = prepare_tensor(
         model, torch.randn(1, 3, 128, 128), measurement.layers
     )
-    measurement.update(batch.inputs, batch.forward, batch.metas)
+    measurement.update(batch)
     results = measurement.compute()
     assert len(results) >= len(hook.layers)
     assert all(r.grid for r in results.values())

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FCN, build, config_of
+from helpers.mmseg_configs import FCN, build, config_of
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from hypothesis.database import DirectoryBasedExampleDatabase
@@ -23,15 +23,16 @@ from torch import nn
 
 from mmerf import ERFResult
 from mmerf.apis import run_erf
-from mmerf.apis.checkpoint import load_checkpoint
-from mmerf.apis.config import load_config
-from mmerf.apis.images import open_images
+from mmerf.apis.config.checkpoint import load_checkpoint
+from mmerf.apis.config.config_file import load_config
+from mmerf.apis.images.source import open_images
+from mmerf.core.atomic_files import file_stem
 from mmerf.core.errors import ERFError, ResultError
-from mmerf.core.files import file_stem
-from mmerf.core.layers import find_layers
+from mmerf.core.layers.names import find_layers
 from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
 from mmerf.engine import ERFHook
-from mmerf.engine.segmentor import prepare
+from mmerf.engine.batches.prepare_batch import prepare
 
 KEPT = Path(__file__).parents[1] / '.hypothesis' / 'examples'
 BUDGET = []  # cases of each test
@@ -155,7 +156,7 @@ SETTINGS = st.dictionaries(
 def test_any_settings_of_the_hook_are_followed_or_told(given_settings, model):
     try:
         hook = ERFHook(**given_settings)
-        Measurement(model, hook.layers, **hook.settings)
+        Measurement(model, MeasurementOptions(hook.layers, **hook.settings))
     except ERFError as error:
         told(error)
 

@@ -9,13 +9,13 @@ import warnings
 from rich.console import Console
 
 from mmerf.core.errors import ERFError
-from mmerf.plots.normalization import NORMALIZATIONS
-from mmerf.plots.style import CMAP
+from mmerf.plots.drawing.normalization import NORMALIZATIONS
+from mmerf.plots.drawing.style import CMAP
 
 try:
-    from mmerf.apis.comparison import compare, write_comparison
-    from mmerf.apis.growth import write_growth
-    from mmerf.apis.tables import comparison_table
+    from mmerf.apis.compare.comparison import compare, write_comparison
+    from mmerf.apis.compare.growth import write_growth
+    from mmerf.apis.terminal_tables import comparison_table
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
 

@@ -10,15 +10,19 @@ from pathlib import Path
 from rich.console import Console
 
 from mmerf.core.errors import ConfigError, ERFError
-from mmerf.plots.style import check_cmap
+from mmerf.plots.drawing.style import check_cmap
 
 try:
     from mmerf.apis import layers_from_config, run_erf
+    from mmerf.apis.cli_options import add_measuring, measuring
     from mmerf.apis.launch import LAUNCHERS, join_processes
-    from mmerf.apis.options import add_measuring, measuring
     from mmerf.apis.progress import progress
-    from mmerf.apis.report import write_report
-    from mmerf.apis.tables import layers_table, results_table, shapes_table
+    from mmerf.apis.terminal_tables import (
+        layers_table,
+        results_table,
+        shapes_table,
+    )
+    from mmerf.apis.write_outputs import write_report
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
 from mmengine.dist import is_main_process

@@ -10,8 +10,8 @@ from mmerf.apis import run_erf
 from mmerf.core.errors import ERFError
 from mmerf.core.targets import parse_target
 from mmerf.plots import save_figure
+from mmerf.plots.drawing.style import literal
 from mmerf.plots.questions import plot_questions
-from mmerf.plots.style import literal
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:

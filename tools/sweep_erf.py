@@ -12,11 +12,11 @@ from rich.console import Console
 from mmerf.core.errors import ERFError
 
 try:
-    from mmerf.apis.options import add_measuring, measuring
+    from mmerf.apis.cli_options import add_measuring, measuring
     from mmerf.apis.progress import progress
-    from mmerf.apis.sweep import sweep_erf
-    from mmerf.apis.tables import comparison_table
-    from mmerf.apis.vary import parse_vary
+    from mmerf.apis.sweep.sweep import sweep_erf
+    from mmerf.apis.sweep.vary import parse_vary
+    from mmerf.apis.terminal_tables import comparison_table
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
 

@@ -1,11 +1,14 @@
-"""Config and checkpoint -> results: what tools and notebooks call."""
+"""Config and checkpoint -> results: what tools and notebooks call.
+
+May import: ``core``, ``plots``, ``engine``, ``_plugin``.
+"""
 
 from .._plugin import PACKAGES, missing
 from ..core.errors import ConfigError
 
 try:
+    from .config.model_layers import layers_from_config
     from .erf import ERFRun, erf_from_config, run_erf
-    from .layers import layers_from_config
 except ImportError as error:
     if missing(error) not in PACKAGES:
         raise

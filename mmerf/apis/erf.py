@@ -1,11 +1,10 @@
-"""Config and checkpoint in, ERFs out."""
+"""Config and checkpoint in, ERFs out: build, measure, tell."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +13,21 @@ import mmengine
 import mmseg
 import numpy as np
 from mmengine.config import Config
-from mmengine.dist import all_gather_object, get_world_size
 
-from ..core.errors import (
-    ConfigError,
-    ImageError,
-    MeasurementError,
-)
+from ..core.build import build_question
+from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
-from ..core.question import build_question, needs_labels
-from ..core.result import ERFResult
+from ..core.options import MeasurementOptions
+from ..core.results.erf_result import ERFResult
 from ..core.statistics import SHARES
-from ..engine.ranks import gathered
-from ..engine.selection import check_num_images, check_order, chosen_indices
+from ..engine.selection import check_num_images, check_order
 from ..engine.theory import add_theory
-from .auto import Enough, spread_indices
-from .batches import measure_batch, own_share, pass_size
-from .config import load_config
-from .images import open_images
-from .mean_image import MeanImage
-from .model import build_model
-from .notes import (
-    checkpoint_notes,
-    deviation_notes,
-    skipped_reasons,
-    zero_notes,
-)
+from .config.build_model import build_model
+from .config.config_file import load_config
+from .images.measure_images import image_under_maps, measure_images
+from .images.source import open_images
+from .run_notes import result_notes, run_notes
+from .stopping import ToleranceStop
 
 
 @dataclass
@@ -50,8 +38,8 @@ class ERFRun:
         results (dict[str, ERFResult]): By layer.
         skipped (dict[str, str]): Images that were left out, and why.
         notes (list[str]): What the user should know, a sentence each.
-        absent (dict[str, str]): Results that there are none of, such as
-            classes that no image has, and a line each.
+        absent (dict[str, str]): Keys without a result, such as classes that
+            no image has, and why.
         provenance (dict): Config, checkpoint, device, versions.
         image (np.ndarray, optional): Mean brightness of the images, of the
             maps' (H, W), where they have one size.
@@ -139,15 +127,16 @@ def run_erf(
             most ``tolerance``, with at most ``max_images``.
         order (str): ``'even'`` over the dataset, or the ``'first'`` images.
         batch_size (int, optional): Images in one pass; None for one on a
-            processor, for as many as memory holds on a GPU.
+            CPU, for as many as memory holds on a GPU.
         target, attribution, shares, amp: See :func:`mmerf.measure_erf`.
         theory (bool): Also find every layer's theoretical receptive field.
         seed (int): Of initial weights and of whatever is drawn.
         trust_checkpoint (bool): Allow a checkpoint that runs code.
-        partial_checkpoint (bool): Load what fits of it, and say the rest.
+        partial_checkpoint (bool): Load what fits of it, and name the rest.
         cfg_options (mapping, optional): Settings to override, by dotted key.
-        progress (callable, optional): Told (images done, images in all).
-        say (callable): Told what takes long next, a line each.
+        progress (callable, optional): Called with (images done, images in
+            all).
+        say (callable): Called with a line before something takes long.
 
     Returns:
         ERFRun: Results, skipped images, notes and provenance.
@@ -155,12 +144,19 @@ def run_erf(
     Raises:
         ERFError: One line for whatever the user can mend.
     """
-    enough = Enough(tolerance, max_images) if num_images == 'auto' else None
-    number = max_images if enough else check_num_images(num_images)
+    stop = None
+    if num_images == 'auto':
+        stop = ToleranceStop(tolerance, max_images)
+    number = max_images if stop else check_num_images(num_images)
     check_order(order)
+    options = MeasurementOptions(
+        layers, None, None, shares, input_size, batch_size, amp
+    )
+
+    # build
     cfg = load_config(config, cfg_options)
-    target, attribution = build_question(target, attribution)
-    source = open_images(cfg, img_dir, labels=needs_labels(target))
+    score, how = build_question(target, attribution)
+    source = open_images(cfg, img_dir, labels='labels' in score.needs)
     model, loaded = build_model(
         cfg,
         checkpoint,
@@ -169,86 +165,31 @@ def run_erf(
         trust_checkpoint=trust_checkpoint,
         partial=partial_checkpoint,
     )
-    measurement = Measurement(
-        model,
-        layers,
-        target=target,
-        attribution=attribution,
-        shares=shares,
-        input_size=input_size,
-        batch_size=batch_size,
-        amp=amp,
-        classes=source.classes or loaded.get('classes'),
-    )
-    if enough and measurement.kind != 'erf':
-        raise ConfigError(
-            "num_images='auto' waits for sure sides, which a picture of "
-            'attention has not; give a number'
-        )
-    choose = spread_indices if enough else chosen_indices
-    indices = choose(len(source.paths), number, order)
-    if enough and get_world_size() > 1:
-        raise ConfigError(
-            "num_images='auto' runs in one process; give a number"
-        )
-    failure, mean = None, MeanImage()
-    try:
-        for batch in source.batches(
-            own_share(indices), partial(pass_size, measurement)
-        ):
-            mean.add(batch['inputs'])
-            measure_batch(measurement, batch, source)
-            if progress is not None:
-                done = measurement.seen + len(source.skipped)
-                progress(
-                    min(done * get_world_size(), len(indices)), len(indices)
-                )
-            if enough and enough.met(measurement):
-                break
-    except Exception as error:
-        if get_world_size() == 1:
-            raise
-        failure = error
-    for every in gathered(measurement, failure):
-        raise every
-    for skipped in all_gather_object(source.skipped):
-        source.skipped.update(skipped)
-    if not measurement.seen:
-        raise ImageError(
-            f'none of the {len(indices)} image(s) of {source.where} could be '
-            f'measured: {skipped_reasons(source.skipped)}'
-        )
-    provenance = _provenance(config, cfg, loaded, model, seed)
-    notes = checkpoint_notes(checkpoint, loaded)
-    notes.append(f'run on {measurement.passes.said}')
-    if measurement.input_kind != 'whole image':
-        notes.append(f'measured on {measurement.input_kind}')
-    notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
-    absent = measurement.absent()
-    notes += absent.values()
-    if enough:
-        notes.append(enough.said(measurement))
+    classes = source.classes or loaded.get('classes')
+    options = replace(options, target=score, attribution=how, classes=classes)
+    measurement = Measurement(model, options)
+
+    # measure
+    mean = measure_images(measurement, source, number, order, stop, progress)
+
+    # tell
+    notes = run_notes(measurement, checkpoint, loaded, stop)
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         reason = add_theory(measurement)
         notes += [] if reason is None else [reason]
+    provenance = _provenance(config, cfg, loaded, model, seed)
     results = measurement.compute(provenance)
     if not results:
         raise MeasurementError('; '.join(notes))
-    notes += [
-        f'{layer}: left out as not finite: {", ".join(names[:5])}'
-        for layer, names in measurement.excluded().items()
-    ]
-    notes += zero_notes(results) + deviation_notes(results)
-    shapes = {result.map.shape for result in results.values()}
-    image = None
-    if (
-        measurement.input_kind == 'whole image'
-        and len(shapes) == 1
-        and all(result.coverage is None for result in results.values())
-    ):
-        image = mean.grey(shapes.pop(), input_size is not None)
-    return ERFRun(results, source.skipped, notes, absent, provenance, image)
+    return ERFRun(
+        results,
+        source.skipped,
+        notes + result_notes(measurement, results),
+        measurement.absent(),
+        provenance,
+        image_under_maps(mean, measurement, results),
+    )
 
 
 def _provenance(

@@ -1,7 +1,6 @@
-"""Every exception that mmerf raises on purpose.
+"""mmerf's exceptions, and how any exception is told on one line."""
 
-A message is one line: what is wrong, then what would be right.
-"""
+from __future__ import annotations
 
 
 class ERFError(Exception):
@@ -32,6 +31,10 @@ class MeasurementError(ERFError):
     """A measurement that could not be finished."""
 
 
+class ModelError(ERFError):
+    """What a model raised where it was run on a part of an image."""
+
+
 class StatisticError(ERFError):
     """A map or an argument that a statistic is not defined for."""
 
@@ -46,3 +49,33 @@ class CheckpointError(ERFError):
 
 class ImageError(ERFError):
     """Images that are missing or that cannot be read."""
+
+
+def one_line(error: object, length: int = 300) -> str:
+    """An exception's text on one line, of bounded length.
+
+    Args:
+        error (object): An exception, or anything with a text.
+        length (int): Most characters.
+
+    Returns:
+        str: The name of the exception's class where it has no text.
+
+    Example:
+        >>> one_line(ValueError('two  words')), one_line(KeyError())
+        ('two words', 'KeyError')
+    """
+    text = ' '.join(str(error).split()) or type(error).__name__
+    return shortened(text, length)
+
+
+def shortened(text: str, length: int) -> str:
+    """The first words of a text that is too long.
+
+    Example:
+        >>> shortened('one image and many', 14), shortened('one image', 14)
+        ('one image...', 'one image')
+    """
+    if len(text) <= length:
+        return text
+    return text[: length - 3].rsplit(' ', 1)[0] + '...'

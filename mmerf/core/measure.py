@@ -8,11 +8,13 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .batch import batch_of
 from .errors import ConfigError, MeasurementError
 from .measurement import Measurement
-from .result import ERFResult
+from .options import MeasurementOptions, check_inputs
+from .results.erf_result import ERFResult
 from .statistics import SHARES
-from .structure import structural_support
+from .theory.search import structural_support
 
 
 def measure_erf(
@@ -89,25 +91,27 @@ def measure_erf(
         >>> results['0'].map.shape, results['0'].num_images
         ((9, 9), 2)
     """
-    measurement = Measurement(
-        model,
+    options = MeasurementOptions(
         layers,
-        target=target,
-        attribution=attribution,
-        shares=shares,
-        input_size=input_size,
-        batch_size=batch_size,
-        amp=amp,
-        classes=classes,
+        target,
+        attribution,
+        shares,
+        input_size,
+        batch_size,
+        amp,
+        classes,
     )
+    measurement = Measurement(model, options)
     if theory and forward is not None:
         raise ConfigError(
             'theory=True runs a private copy of the model, which forward= '
             'does not know; leave one of them out'
         )
-    run = None if forward is None else lambda inputs, metas: forward(inputs)
-    for batch in [images] if isinstance(images, Tensor) else images:
-        measurement.update(batch, run)
+    for inputs in [images] if isinstance(images, Tensor) else images:
+        check_inputs(inputs)
+        measurement.update(
+            batch_of(forward or model, inputs, measurement.seen)
+        )
     failures = measurement.failures()
     if failures:
         key, reason = next(iter(failures.items()))
@@ -121,8 +125,8 @@ def measure_erf(
         channels, height, width = measurement.input_shape
         measurement.theory = structural_support(
             model,
-            measurement.capture.layers,
-            lambda copy: copy,
+            measurement.scored.layers,
+            lambda copy: lambda images, positions: copy(images),
             (height, width),
             channels,
         )

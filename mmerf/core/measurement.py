@@ -2,149 +2,106 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import nullcontext
-from typing import Any
+from dataclasses import replace
 
 import torch
 from torch import Tensor, nn
 
-from .accumulate import Accumulator
-from .capture import Capture
-from .deviation import Deviation
-from .errors import MeasurementError
-from .frames import resized
-from .gathering import (
+from .aggregate.accumulator import Accumulator
+from .aggregate.across_ranks import Add, Gather, merge_ranks
+from .aggregate.batch_maps import (
     Gathering,
     all_left_out,
     left_out,
     nothing_there,
 )
-from .geometry import Grid
-from .layers import find_layers
-from .memory import FIRST, images_that_fit, saved_bytes
-from .outputs import front_tokens
-from .passes import Passes
-from .precision import precision
-from .preserve import preserved
-from .provenance import aligned_at, in_words
-from .question import build_question
-from .reduction import Add, Gather, reduced
-from .result import ERFResult
-from .results import result_of
-from .retry import in_parts, not_retried
-from .settings import (
-    check_amp,
-    check_batch_size,
-    check_inputs,
-    check_shares,
-    check_size,
-)
-from .statistics import SHARES
-from .support import Support
-from .targets import bind
+from .aggregate.precision_check import PrecisionCheck
+from .assemble import assemble_result
+from .batch import Batch
+from .build import build_question
+from .errors import MeasurementError
+from .grid.coordinates import Grid
+from .layers.clips import resized
+from .layers.names import find_layers
+from .layers.output_forms import front_tokens
+from .options import MeasurementOptions, check_inputs
+from .results.erf_result import ERFResult
+from .results.provenance import versions
+from .results.theoretical_field import Support
+from .running.batch_size import FIRST_IMAGES, images_that_fit, saved_bytes
+from .running.isolation import preserved
+from .running.layer_scores import LayerScores
+from .running.out_of_memory import not_retried, run_in_halving_passes
+from .running.precision import precision
+from .targets.pass_context import bind
+from .windows.execute import Passes
 
 
 class Measurement:
-    """A measurement that images are handed to as they come.
+    """A measurement that is handed batches as they come.
 
     Args:
         model (nn.Module): Without wrappers such as DDP.
-        layers: Which layers; see :func:`mmerf.core.layers.find_layers`.
-        target: A target, its name or ``dict(type=...)``, or a list of them,
-            one for each image of a batch; None for the centre unit.
-        attribution: An attribution, its name or ``dict(type=...)``; None for
-            the positive input gradient.
-        shares (sequence of float): Shares that the statistics report.
-        input_size (tuple[int, int], optional): Resize every input to this
-            (H, W), bilinear, before the model sees it.
-        batch_size (int, optional): Most images in one pass; None for as many
-            as memory holds.
-        amp (str, optional): ``'bfloat16'`` or ``'float16'``: autocast the
-            forward, and measure the first images in float32 as well, so that
-            results say what it changes. None measures in float32.
-        classes (sequence of str, optional): Names of the dataset's classes,
-            for targets that name some.
+        options (MeasurementOptions, optional): What is measured, and how.
 
     Raises:
-        ConfigError: If an argument cannot be followed.
+        ConfigError: If an option cannot be followed.
         LayerError: If a layer request matches nothing.
+
+    Attributes:
+        seen (int): Images that were measured.
+        input_shape (tuple[int, ...]): (C, H, W) of the last pass.
+        input_kind (str): What the inputs are, in words.
+        theory (dict[str, Support]): Theoretical fields by layer, to be
+            stored with the results.
+        batch_size (int, optional): Most images in one pass; smaller than the
+            option where memory ran out.
+        fitting (int, optional): Images in a pass that memory holds, once
+            that is known.
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        layers: Sequence[str | dict] | str | None = None,
-        *,
-        target: Any = None,
-        attribution: Any = None,
-        shares: Sequence[float] = SHARES,
-        input_size: Sequence[int] | None = None,
-        batch_size: int | None = None,
-        amp: str | None = None,
-        classes: Sequence[str] | None = None,
+        self, model: nn.Module, options: MeasurementOptions | None = None
     ) -> None:
-        self.model = model
-        self.target, self.attribution = build_question(target, attribution)
-        self.classes = None if classes is None else list(classes)
-        if hasattr(self.target, 'check_classes'):
-            self.target.check_classes(self.classes)
-        self.shares = check_shares(shares)
-        self.input_size = check_size(input_size)
-        self.batch_size = check_batch_size(batch_size)
-        self.amp = check_amp(amp)
-        self.capture = Capture(find_layers(model, layers), front_tokens(model))
-        self.passes = Passes(model, self.capture, self.attribution)
-        self.fitting: int | None = None  # images in a pass, by memory
-        self.deviation: Deviation | None = None
-        if self.amp is not None:
-            self.deviation = Deviation(
-                lambda: Measurement(
-                    model,
-                    layers,
-                    target=self.target,
-                    attribution=self.attribution,
-                    input_size=input_size,
-                    classes=classes,
-                ),
-                self.amp,
-            )
+        options = options or MeasurementOptions()
+        self.model, self.options = model, options
+        self.target, self.attribution = build_question(
+            options.target, options.attribution
+        )
+        self.target.check_classes(options.classes)
+        self.amp, self.batch_size = options.amp, options.batch_size
+        self.scored = LayerScores(
+            find_layers(model, options.layers), front_tokens(model)
+        )
+        self.passes = Passes(model, self.scored, self.attribution)
+        self.fitting: int | None = None
+        self.precision_check: PrecisionCheck | None = None
+        if options.amp is not None:
+            self.precision_check = PrecisionCheck(*self._in_both_precisions())
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
-        self.input_shape: tuple[int, ...] = ()  # (C, H, W) of the last pass
+        self.input_shape: tuple[int, ...] = ()
         self.theory: dict[str, Support] = {}
-        self.input_kind = 'whole image'  # what the inputs are, in words
+        self.input_kind = 'whole image'
 
     @property
     def layers(self) -> list[str]:
-        """Names of the asked modules."""
-        return [layer.name for layer in self.capture.layers]
+        """Names of the measured modules."""
+        return [layer.name for layer in self.scored.layers]
 
     @property
     def kind(self) -> str:
         """What the results are: ``'erf'`` or ``'attention'``."""
-        return getattr(self.attribution, 'kind', 'erf')
+        return self.attribution.kind
 
-    def update(
-        self,
-        inputs: Tensor,
-        forward: Callable[..., Any] | None = None,
-        metas: Sequence[Mapping] | None = None,
-        names: Sequence[str] | None = None,
-        labels: Tensor | None = None,
-    ) -> None:
+    def update(self, batch: Batch) -> None:
         """Measure a batch and add it to the mean.
 
         Args:
-            inputs (Tensor): The model's input, shape (N, C, H, W), float; or
-                clips (N, frames, C, H, W).
-            forward (callable, optional): ``forward(inputs, metas)`` runs the
-                model; None calls ``model(inputs)``.
-            metas (sequence of mappings, optional): One per image.
-            names (sequence of str, optional): What to call each image.
-            labels (Tensor, optional): Ground truth over the whole input,
-                class indices of shape (N, H', W').
+            batch (Batch): Images, and how the network is run on them.
 
         Raises:
             MeasurementError, LayerError, TargetError: If a pass cannot be
@@ -153,85 +110,88 @@ class Measurement:
                 the batch, stay. Where memory runs out, halves of the pass
                 are measured, down to one image, and so for the rest.
         """
-        check_inputs(inputs)
-        if names is None:
-            names = [f'image {self.seen + i}' for i in range(len(inputs))]
-        if hasattr(self.target, 'check_length'):
-            self.target.check_length(len(inputs))
+        check_inputs(batch.inputs)
+        count = len(batch)
+        self.input_kind = batch.kind
+        self.target.check_length(count)
+        labels = batch.labels() if 'labels' in self.target.needs else None
 
         def measure(part: slice) -> None:
-            self._update_part(
-                inputs[part],
-                forward,
-                None if metas is None else metas[part],
-                names[part],
+            self._measure(
+                batch.part(part.start, part.stop),
                 None if labels is None else labels[part],
-                part.start,
+                part,
             )
 
-        step = self.batch_size or self.fitting or FIRST
         known = self.batch_size or self.fitting
+        step = known or FIRST_IMAGES
         with nullcontext() if known else saved_bytes() as saved:
-            allowed = in_parts(measure, len(inputs), step)
+            allowed = run_in_halving_passes(measure, count, step)
         if allowed != step:  # memory ran out
             self.batch_size = allowed
-        elif saved is not None and len(inputs):
-            each = saved.total // min(len(inputs), step)
-            self.fitting = images_that_fit(self._device(inputs), each)
-        if self.deviation is not None:
-            self.deviation.update(inputs, forward, metas, names, labels)
+        elif saved is not None and count:
+            each = saved.total // min(count, step)
+            self.fitting = images_that_fit(self._device(batch.inputs), each)
+        if self.precision_check is not None:
+            self.precision_check.update(batch)
 
     def _device(self, inputs: Tensor) -> torch.device:
         first = next(self.model.parameters(), None)
         return inputs.device if first is None else first.device
 
-    def _update_part(
-        self,
-        inputs: Tensor,
-        forward: Callable[..., Any] | None,
-        metas: Sequence[Mapping] | None,
-        names: Sequence[str],
-        labels: Tensor | None,
-        start: int,
+    def _measure(
+        self, batch: Batch, labels: Tensor | None, part: slice
     ) -> None:
-        model, target = self.model, self.target
-        if hasattr(target, 'select'):
-            target = target.select(range(start, start + len(inputs)))
-        device = self._device(inputs)
-
-        def run(images: Tensor, of: Sequence[int] | None = None) -> Any:
-            if forward is None:
-                return model(images)
-            if of is None or metas is None:
-                return forward(images, metas)
-            return forward(images, [metas[i] for i in of])
-
+        target = self.target.select(range(part.start, part.stop))
+        device = self._device(batch.inputs)
         with (
             torch.inference_mode(False),
             torch.enable_grad(),
             precision(device.type, self.amp),
-            preserved(model),
+            preserved(self.model),
         ):
-            images = resized(inputs.to(device), self.input_size)
+            images = resized(
+                batch.inputs.to(device),
+                self.options.input_size,
+            )
+            batch = replace(batch, inputs=images)
             size = (int(images.shape[-2]), int(images.shape[-1]))
             gathering = Gathering(
-                names, size, in_place=self.kind == 'attention'
+                batch.names, size, in_place=self.kind == 'attention'
             )
-            bound = bind(target, model, run, images, labels, self.classes)
-            done = self.passes.run(
-                run, images, target, bound, metas, gathering
+            bound = bind(
+                target, self.model, batch, images, labels, self.options.classes
             )
+            done = self.passes.run(batch, bound, gathering)
         self.input_shape = tuple(images.shape[1:])
         with not_retried():  # half of the pass may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
-        self.seen += len(inputs)
+        self.seen += len(batch)
+
+    def _in_both_precisions(self) -> tuple[Measurement, Measurement]:
+        """The same measurement in float32, and in the reduced precision."""
+        options = MeasurementOptions(
+            self.options.layers,
+            self.target,
+            self.attribution,
+            input_size=self.options.input_size,
+            classes=self.options.classes,
+        )
+        exact = Measurement(self.model, options)
+        reduced = Measurement(self.model, options)
+        reduced.amp = self.options.amp
+        return exact, reduced
 
     def reduce(self, gather: Gather, add: Add) -> None:
-        """Merge with those of other processes, all at once: see reduction."""
+        """Merge with the measurements of other processes.
+
+        Every process calls this at the same time; see
+        :mod:`mmerf.core.aggregate.across_ranks`.
+        """
         every = gather(
             (self.seen, self.input_kind, self.input_shape, self.grids)
         )
-        self.accumulators = reduced(self.accumulators, gather, add)
+        self.accumulators = merge_ranks(self.accumulators, gather, add)
         self.seen, self.grids = 0, {}
         for seen, kind, shape, grids in every:
             self.seen += seen
@@ -254,29 +214,50 @@ class Measurement:
         if not self.seen:
             raise MeasurementError('no image was measured; give at least one')
         return {
-            key: result_of(self, key, accumulator, provenance or {})
+            key: assemble_result(
+                key,
+                accumulator,
+                self.grids[key],
+                self.theory.get(key.split(':')[0]),
+                self.target,
+                self.attribution,
+                self.options,
+                self.definition(),
+                {**self._provenance(key), **(provenance or {})},
+            )
             for key, accumulator in self.accumulators.items()
             if accumulator.count
         }
 
+    def _provenance(self, key: str) -> dict:
+        run_on = self.passes.run_mode.get(key.split(':')[0])
+        found: dict = {**versions(), 'run_on': run_on}
+        if self.precision_check is not None:
+            found['deviation_from_float32'] = self.precision_check.deviation(
+                key, self.options.shares
+            )
+        return found
+
     def excluded(self) -> dict[str, list[str]]:
-        """Names of the images left out as not finite, by layer."""
+        """Names of the images left out as not finite, by result."""
         return left_out(self.accumulators)
 
     def failures(self) -> dict[str, str]:
-        """Layers without any finite map, and why."""
+        """Results without any finite map, and why."""
         return all_left_out(self.accumulators)
 
     def absent(self) -> dict[str, str]:
-        """Results that there are none of: no image had what was asked."""
+        """Keys for which no image had the target, and why."""
         return nothing_there(self.accumulators)
 
     def definition(self) -> dict[str, str]:
         """What this measurement scores and attributes, in words."""
-        where = aligned_at(self.target, self.kind)
+        where = 'their middle'
+        if self.kind == 'erf':
+            where = self.target.aligned_at
         return {
-            'score': in_words(self.target),
-            'map': in_words(self.attribution),
+            'score': self.target.definition,
+            'map': self.attribution.definition,
             'input': self.input_kind,
             'average': f'mean over images, aligned at {where}',
             'precision': self.amp or 'float32',

@@ -1,4 +1,7 @@
-"""MMEngine's side: the hook, and how a segmentor is run."""
+"""MMEngine's side: the hook, batches, ranks, and segmentors of any module.
+
+May import: ``core``, ``plots``.
+"""
 
 from .hooks import ERFHook
 from .segmentors import LogitsHead, ModuleSegmentor

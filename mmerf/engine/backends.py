@@ -20,14 +20,14 @@ from mmengine.visualization import (
     TensorboardVisBackend,
 )
 
-from ..core.files import file_stem
+from ..core.atomic_files import file_stem
 
 _INDEX = re.compile(r'\[(-?\d+)\]')
 _REFUSED = re.compile(r'[^\w\-. /]', re.ASCII)  # by MLflow, in a metric's name
 _ELSEWHERE = re.compile(r'^\.|[/\\]')
 _KNOWN = ('mmengine.', 'mmerf.')
 # Chart titles and patterns over tags, for TensorBoard's Custom Scalars.
-GROWTH = {
+GROWTH_CHARTS = {
     'side of the 50 % square (px)': r'^erf/.*/side_0\.5$',
     'side of the 99 % square (px)': r'^erf/.*/side_0\.99$',
     'area of the 50 % square (share of the image)': (
@@ -110,7 +110,7 @@ def add_layout(backend: BaseVisBackend) -> None:
     if isinstance(backend, TensorboardVisBackend):
         charts = {
             title: ['Multiline', [pattern]]
-            for title, pattern in GROWTH.items()
+            for title, pattern in GROWTH_CHARTS.items()
         }
         backend.experiment.add_custom_scalars({'ERF over training': charts})
 

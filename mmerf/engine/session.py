@@ -12,21 +12,11 @@ from torch.utils.data import DataLoader, Subset
 
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
-from ..core.preserve import random_state
-from ..core.question import needs_labels
-from ..core.retry import released
+from ..core.running.isolation import random_state
+from ..core.running.out_of_memory import free_traceback
+from .batches.prepare_batch import prepare
 from .ranks import gathered
-from .segmentor import PreparedBatch, prepare
 from .selection import Selection
-
-
-def measure_prepared(measurement: Measurement, batch: PreparedBatch) -> None:
-    """Add a prepared batch to a measurement."""
-    measurement.input_kind = batch.kind
-    labels = batch.labels() if needs_labels(measurement.target) else None
-    measurement.update(
-        batch.inputs, batch.forward, batch.metas, batch.names, labels
-    )
 
 
 class Session:
@@ -58,7 +48,7 @@ class Session:
         self.model = model
         self.strict = strict
         self.measurement = measurement
-        self._batch_size = getattr(measurement, 'batch_size', None)
+        self._batch_size = measurement.batch_size if measurement else None
         self.selection = selection
         self.failure: Exception | None = None
         self.seconds = 0.0
@@ -100,7 +90,7 @@ class Session:
             layers = self.measurement.layers
             with random_state(self.model):  # a preprocessor may draw numbers
                 prepared = prepare(self.model, data_batch, only, layers)
-            measure_prepared(self.measurement, prepared)
+            self.measurement.update(prepared)
         except Exception as error:
             self._failed(error)
         self.seconds += time.perf_counter() - began
@@ -113,10 +103,10 @@ class Session:
         """
         if self.strict and get_world_size() == 1:
             raise error
-        released(error)
+        free_traceback(error)
         self.failure = error
 
-    def said(self, step: int, logging: float) -> str:
+    def summary(self, step: int, logging: float) -> str:
         """A line for the log: how much was measured, and what it cost.
 
         Args:
@@ -124,17 +114,17 @@ class Session:
             logging (float): Seconds that statistics, figures and files took.
         """
         measurement = self.measurement
-        words = (
+        summary = (
             f'ERF of {len(measurement.accumulators)} layer(s) from '
             f'{measurement.seen} image(s) at step {step} took '
             f'{self.seconds:.1f} s'
         )
-        if measurement.passes.said:
-            words += f' ({measurement.passes.said})'
+        if measurement.passes.summary:
+            summary += f' ({measurement.passes.summary})'
         if measurement.batch_size != self._batch_size:
             size = measurement.batch_size
-            words += f', {size} image(s) a pass since memory ran out'
-        return f'{words}, figures and files {logging:.1f} s'
+            summary += f', {size} image(s) per pass since memory ran out'
+        return f'{summary}, figures and files {logging:.1f} s'
 
     def gather(self) -> list[Exception]:
         """Merge every rank's measurement into each rank's own.

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any
 
 from mmengine.logging import print_log
 from torch import Tensor, nn
 
+from ..core.batch import Forward
+from ..core.errors import ERFError, one_line
 from ..core.measurement import Measurement
-from ..core.structure import structural_support
-from ..core.support import Support
-from .segmentor import prepare_tensor
+from ..core.results.theoretical_field import Support
+from ..core.theory.search import structural_support
+from .batches.prepare_batch import prepare_tensor
 
 
 def add_theory(measurement: Measurement) -> str | None:
@@ -26,10 +28,10 @@ def add_theory(measurement: Measurement) -> str | None:
         A measurement is whole without it.
     """
 
-    def make_forward(copy: nn.Module) -> Callable[[Tensor], Any]:
-        def forward(images: Tensor) -> Any:
+    def make_forward(copy: nn.Module) -> Forward:
+        def forward(images: Tensor, positions: Sequence[int]) -> Any:
             batch = prepare_tensor(copy, images, measurement.layers)
-            return batch.forward(batch.inputs, batch.metas)
+            return batch.forward(batch.inputs, positions)
 
         return forward
 
@@ -37,14 +39,13 @@ def add_theory(measurement: Measurement) -> str | None:
     try:
         measurement.theory = structural_support(
             measurement.model,
-            measurement.capture.layers,
+            measurement.scored.layers,
             make_forward,
             (size[0], size[1]),
             channels,
         )
-    except Exception as error:
-        text = ' '.join(str(error).split()) or type(error).__name__
-        return f'no theoretical receptive field: {text[:160]}'
+    except ERFError as error:
+        return f'no theoretical receptive field: {one_line(error, 160)}'
     return None
 
 

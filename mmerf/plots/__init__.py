@@ -1,12 +1,15 @@
-"""Figures: ERFResult... -> (fig, ax). The only place with matplotlib."""
+"""Figures: ERFResult... -> (fig, ax). The only place with matplotlib.
+
+May import: ``core``.
+"""
 
 from .comparison import plot_comparison
+from .drawing.normalization import NORMALIZATIONS, normalize
+from .drawing.render import save_figure, to_rgb
 from .growth import plot_growth
 from .layers import plot_layers
 from .map import draw_map, plot_map
-from .normalization import NORMALIZATIONS, normalize
 from .profile import plot_profile
-from .render import save_figure, to_rgb
 
 __all__ = [
     'NORMALIZATIONS',

@@ -8,11 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..core.result import ERFResult
-from .figure import Figure
-from .map import draw_map
-from .marks import label_of
-from .panels import (
+from ..core.results.erf_result import ERFResult
+from .drawing.figure import Figure
+from .drawing.marks import label_of
+from .drawing.panels import (
     gap_between,
     panel_size,
     shared_bar,
@@ -20,8 +19,9 @@ from .panels import (
     sides_below,
     titles,
 )
-from .style import CMAP, style
-from .text import LINE, wrapped
+from .drawing.style import CMAP, style
+from .drawing.text import LINE, wrapped
+from .map import draw_map
 
 _LINES = 5  # of a run's name beside its row
 Runs = Mapping[str, Mapping[str, ERFResult]]

@@ -11,10 +11,10 @@ from matplotlib.ticker import MaxNLocator
 
 from ..core.errors import ConfigError
 from .comparison import headline
-from .figure import Figure
-from .panels import legend_below
-from .style import COLUMN, PAGE, SERIES, style
-from .text import wrapped
+from .drawing.figure import Figure
+from .drawing.panels import legend_below
+from .drawing.style import COLUMN, PAGE, SERIES, style
+from .drawing.text import wrapped
 
 History = Sequence[Mapping]
 _MARKERS = 12  # of a line, at most
@@ -90,9 +90,9 @@ def plot_growth(
                 if not records:
                     continue
                 for ax, share in zip(column, shares, strict=False):
-                    _line(ax, records, number, *_sides(records, share))
+                    _growth_line(ax, records, number, *_sides(records, share))
                 sizes = [_get(r, 'erf_size', 'size') for r in records]
-                line = _line(column[-1], records, number, sizes)
+                line = _growth_line(column[-1], records, number, sizes)
                 handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
             column[-1].xaxis.set_major_locator(
@@ -167,7 +167,7 @@ def _get(record: Mapping, *keys: str) -> float | None:
     return found
 
 
-def _line(
+def _growth_line(
     ax: Axes,
     records: History,
     number: int,

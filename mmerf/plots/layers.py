@@ -8,11 +8,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MultipleLocator
 
-from ..core.result import ERFResult
-from .figure import Figure
-from .map import draw_map
-from .marks import label_of
-from .panels import (
+from ..core.results.erf_result import ERFResult
+from .drawing.figure import Figure
+from .drawing.marks import label_of
+from .drawing.panels import (
     NARROW,
     gap_between,
     panel_size,
@@ -21,8 +20,9 @@ from .panels import (
     sides_below,
     titles,
 )
-from .style import CMAP, style
-from .text import wrapped
+from .drawing.style import CMAP, style
+from .drawing.text import wrapped
+from .map import draw_map
 
 _ACROSS = 5  # layers in a row of the figure
 _FROM = '{} from the unit (px)'

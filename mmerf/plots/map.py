@@ -11,12 +11,12 @@ from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
 from ..core.errors import ConfigError
-from ..core.result import ERFResult
-from .figure import Figure
-from .marks import draw_marks, label_of, sides_of
-from .normalization import normalize
-from .style import CMAP, COLUMN, LEGEND, UNIT, style
-from .text import FittingText, wrapped
+from ..core.results.erf_result import ERFResult
+from .drawing.figure import Figure
+from .drawing.marks import draw_marks, label_of, sides_of
+from .drawing.normalization import normalize
+from .drawing.style import CMAP, COLUMN, LEGEND, UNIT, style
+from .drawing.text import FittingText, wrapped
 
 _SMALL = 8  # a square is small where it fits so often into the map
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import numpy as np
 from matplotlib.axes import Axes
 
-from ..core.result import ERFResult
+from ..core.results.erf_result import ERFResult
 from ..core.statistics.radial import mass_by_radius, ring_means
-from .figure import Figure
-from .style import COLUMN, PAGE, SERIES, style
-from .text import wrapped
+from .drawing.figure import Figure
+from .drawing.style import COLUMN, PAGE, SERIES, style
+from .drawing.text import wrapped
 
 _LOWEST = 1e-6  # of the peak; what is below is not drawn
 _WITHIN = 0.995  # share of the mass that the distances reach to
@@ -57,7 +57,7 @@ def plot_profile(
             name = wrapped(layer, width / count - 0.3)
             ring.set_title(name, parse_math=False)
             if result.map.any():
-                reach = max(reach, _draw(ring, mass, result))
+                reach = max(reach, _draw_profile(ring, mass, result))
             else:
                 ring.text(0.5, 0.5, 'zero', transform=ring.transAxes)
             mass.set_xlabel('distance (px)')
@@ -68,8 +68,10 @@ def plot_profile(
         for ax in axes.ravel():
             ax.grid(color='#dddddd', linewidth=0.5)
             ax.spines[['top', 'right']].set_visible(False)
-        handles = [axes[0, 0].plot([], [], label='map', **_line(0))[0]]
-        handles += axes[0, 0].plot([], [], label='fitted Gaussian', **_line(1))
+        handles = [axes[0, 0].plot([], [], label='map', **_profile_line(0))[0]]
+        handles += axes[0, 0].plot(
+            [], [], label='fitted Gaussian', **_profile_line(1)
+        )
         fig.legend(
             handles=handles,
             loc='outside lower center',
@@ -81,20 +83,20 @@ def plot_profile(
     return fig, axes
 
 
-def _draw(ring: Axes, mass: Axes, result: ERFResult) -> int:
+def _draw_profile(ring: Axes, mass: Axes, result: ERFResult) -> int:
     """Draw one layer; return the distance worth showing, px."""
     means = ring_means(result.map, result.center)
     within = mass_by_radius(result.map, result.center)
     top = means.max()
-    ring.plot(np.arange(len(means)), _shown(means / top), **_line(0))
-    mass.plot(np.arange(len(within)), within, **_line(0))
+    ring.plot(np.arange(len(means)), _shown(means / top), **_profile_line(0))
+    mass.plot(np.arange(len(within)), within, **_profile_line(0))
     fit = (result.statistics()['gaussian'] or {}).get('fit')
     if fit:
         bell = fitted_map(result.map, fit)
         fitted = ring_means(bell, result.center) / top
-        ring.plot(np.arange(len(fitted)), _shown(fitted), **_line(1))
+        ring.plot(np.arange(len(fitted)), _shown(fitted), **_profile_line(1))
         by_bell = mass_by_radius(bell, result.center)
-        mass.plot(np.arange(len(by_bell)), by_bell, **_line(1))
+        mass.plot(np.arange(len(by_bell)), by_bell, **_profile_line(1))
         ring.text(
             0.96,
             0.95,
@@ -130,6 +132,6 @@ def _shown(values: np.ndarray) -> np.ndarray:
     return np.where(values >= _LOWEST / 10, values, np.nan)
 
 
-def _line(number: int) -> dict:
+def _profile_line(number: int) -> dict:
     dash = ('-', '--')[number]
     return {'color': SERIES[number][0], 'linestyle': dash, 'linewidth': 1.2}

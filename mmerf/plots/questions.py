@@ -6,10 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ..core.result import ERFResult
-from .figure import Figure
+from ..core.results.erf_result import ERFResult
+from .drawing.figure import Figure
+from .drawing.style import CMAP
 from .layers import draw_panels
-from .style import CMAP
 
 
 def plot_questions(

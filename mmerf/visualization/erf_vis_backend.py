@@ -19,12 +19,12 @@ from mmengine.visualization.vis_backend import force_init_env
 from mmseg.registry import VISBACKENDS
 from PIL import Image
 
+from ..core.atomic_files import file_stem, folder_lock, write_text, write_whole
 from ..core.errors import ConfigError
-from ..core.files import alone, file_stem, write_text, write_whole
-from ..core.result import ERFResult
+from ..core.results.erf_result import ERFResult
 from ..plots import plot_map, save_figure
-from ..plots.normalization import check_normalization
-from ..plots.style import CMAP, check_cmap, literal
+from ..plots.drawing.normalization import check_normalization
+from ..plots.drawing.style import CMAP, check_cmap, literal
 
 
 def _warns(method: Callable) -> Callable:
@@ -123,7 +123,7 @@ class ERFVisBackend(BaseVisBackend):
 
     def _add_line(self, record: dict) -> None:
         path = self.folder / 'erf.jsonl'
-        with alone(self.folder):
+        with folder_lock(self.folder):
             lines = [line for line in _lines(path) if not _same(line, record)]
             lines.append(json.dumps(record))
             write_text(path, '\n'.join(lines) + '\n')

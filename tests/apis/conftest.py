@@ -3,11 +3,11 @@
 import shutil
 
 import pytest
-from pictures import gaussian
+from helpers.figure_probe import gaussian
 
 from mmerf import ERFResult
 from mmerf.apis import ERFRun
-from mmerf.apis.report import write_report
+from mmerf.apis.write_outputs import write_report
 from mmerf.visualization import ERFVisBackend
 
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 import torch
-from conftest import CLASSES, config_of
+from helpers.mmseg_configs import CLASSES, config_of
 
 from mmerf.apis import run_erf
-from mmerf.apis.checkpoint import load_checkpoint
-from mmerf.apis.config import load_config
-from mmerf.apis.images import open_images
-from mmerf.apis.model import build_model
-from mmerf.apis.report import write_report
+from mmerf.apis.config.build_model import build_model
+from mmerf.apis.config.checkpoint import load_checkpoint
+from mmerf.apis.config.config_file import load_config
+from mmerf.apis.images.source import open_images
+from mmerf.apis.write_outputs import write_report
 from mmerf.core.errors import ConfigError, TargetError
 
 REGION = dict(type='ClassRegion', region='ground_truth')

@@ -3,13 +3,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import config_of
+from helpers.mmseg_configs import config_of
+from helpers.slow_reference import centre_score, slow_map
 from mmengine.config import ConfigDict
 from PIL import Image
-from reference import centre_score, slow_map
 
 from mmerf.apis import erf_from_config, layers_from_config, run_erf
-from mmerf.apis.config import find_config, load_config, without_pretrained
+from mmerf.apis.config.config_file import (
+    find_config,
+    load_config,
+    without_pretrained,
+)
 from mmerf.core.errors import ConfigError, ImageError, LayerError
 
 
@@ -22,7 +26,7 @@ def test_equals_a_reference_over_the_same_files(cfg, data_root):
     result = erf_from_config(cfg, layers=['backbone[3]'], num_images=3)[
         'backbone[3]'
     ]
-    from mmerf.apis.model import build_model
+    from mmerf.apis.config.build_model import build_model
 
     model, _ = build_model(cfg)
     images = []

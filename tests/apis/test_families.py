@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import centre_score, images_like, slow_map
+from helpers.slow_reference import centre_score, images_like, slow_map
 
-from mmerf.apis.config import load_config
-from mmerf.apis.model import build_model
+from mmerf.apis.config.build_model import build_model
+from mmerf.apis.config.config_file import load_config
 from mmerf.core.errors import ConfigError
 from mmerf.core.measurement import Measurement
-from mmerf.engine.segmentor import prepare_tensor
+from mmerf.core.options import MeasurementOptions
+from mmerf.engine.batches.prepare_batch import prepare_tensor
 
 SIZE = 128
 # family: its config, the layer to compare, and that layer's output here
@@ -114,9 +115,9 @@ def test_equals_plain_autograd(family, monkeypatch):
                 torch.nn.init.uniform_(last.bias, 0, 1)
     images = images_like(1, SIZE, SIZE)
     requests = [key, 'backbone', 'decode_head']
-    measurement = Measurement(model, requests)
+    measurement = Measurement(model, MeasurementOptions(requests))
     batch = prepare_tensor(model, images, measurement.layers)
-    measurement.update(batch.inputs, batch.forward, batch.metas)
+    measurement.update(batch)
     results = measurement.compute()
     assert not measurement.failures()
     backbone = [k for k in results if k.startswith('backbone')]

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import config_of
+from helpers.mmseg_configs import config_of
 from mmengine.config import Config
 from mmseg.registry import DATASETS
 
-from mmerf.apis.config import load_config
+from mmerf.apis.config.config_file import load_config
 
 TOOL = Path(__file__).parents[2] / 'tools' / 'erf.py'
 

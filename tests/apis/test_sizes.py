@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 import torch
-from conftest import config_of
+from helpers.mmseg_configs import config_of
+from helpers.slow_reference import centre_score, slow_map
 from PIL import Image
-from reference import centre_score, slow_map
 from skimage import data
 
 from mmerf.apis import run_erf
-from mmerf.apis.config import load_config
-from mmerf.apis.model import build_model
+from mmerf.apis.config.build_model import build_model
+from mmerf.apis.config.config_file import load_config
 
 SIZES = {
     'astronaut': (48, 64),

@@ -1,13 +1,22 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from reference import centre_score, hooked_score, images_like, slow_map
+from helpers.slow_reference import (
+    centre_score,
+    hooked_score,
+    images_like,
+    slow_map,
+)
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from mmerf import measure_erf
+from mmerf.core.batch import batch_of
 from mmerf.core.errors import ConfigError, LayerError, MeasurementError
 from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
 
 META = dict(img_shape=(64, 64), pad_shape=(64, 64), ori_shape=(64, 64))
 
@@ -73,10 +82,11 @@ def test_batch_norm_before_inplace_relu_is_the_true_output(fcn):
     key = 'backbone.layer1.0.bn1'
     seen = {}
 
-    def target(output, context):
+    def score(output, context):
         seen['minimum'] = float(output.min())
         return torch.relu(output[:, :, 0, 0]).sum(1)
 
+    target = dict(type='Function', function=score, y=0, x=0)
     measure_erf(fcn.backbone, images_like(1, 32, 32), [key[9:]], target=target)
     assert seen['minimum'] < 0
 
@@ -241,8 +251,9 @@ def test_non_finite_maps_are_left_out_and_named():
     nn.init.ones_(net[0].weight)
     images = torch.ones(3, 1, 5, 5)
     images[1] = float('nan')
-    measurement = Measurement(net, ['0'])
-    measurement.update(images, names=['a', 'b', 'c'])
+    measurement = Measurement(net, MeasurementOptions(['0']))
+    batch = batch_of(net, images)
+    measurement.update(replace(batch, names=['a', 'b', 'c']))
     result = measurement.compute()['0']
     assert result.excluded == ('b',)
     assert result.num_images == 2

@@ -12,12 +12,7 @@ from mmengine.visualization import (
     TensorboardVisBackend,
 )
 
-from mmerf.engine.backends import (
-    GROWTH,
-    add_image,
-    add_layout,
-    join_metrics,
-)
+from mmerf.engine.backends import GROWTH, add_image, add_layout, join_metrics
 from mmerf.visualization import ERFVisBackend
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=2)

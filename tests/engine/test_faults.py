@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import config_of
+from helpers.mmseg_configs import config_of
+from helpers.model_state import differing, of_run
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
-from traces import differing, of_run
 
 from mmerf import ERFResult
 from mmerf.core.targets import TARGETS, CentreUnit
@@ -167,7 +167,7 @@ def disk(request, monkeypatch):
         raise error
 
     def break_it():
-        from mmerf.core import files
+        from mmerf.core import atomic_files as files
         from mmerf.visualization import erf_vis_backend
 
         seam = 'fsync' if request.param == 'full' else 'replace'

@@ -6,11 +6,12 @@ import os
 import numpy as np
 import pytest
 import torch
-from conftest import FCN, SEGFORMER, build
-from reference import images_like
+from helpers.mmseg_configs import FCN, SEGFORMER, build
+from helpers.slow_reference import images_like
 from torch.profiler import ProfilerActivity, profile
 
 from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
 
 META = dict(img_shape=(96, 128), pad_shape=(96, 128), ori_shape=(96, 128))
 
@@ -45,7 +46,7 @@ def test_a_pass_takes_as_much_as_the_readme_says(config, layers, most):
         leaf = images.clone().requires_grad_()
         forward(leaf).sum().backward()
 
-    measurement = Measurement(model, layers)
+    measurement = Measurement(model, MeasurementOptions(layers))
     measurement.update(images[:1], forward)
     pass_of_ours = peak(lambda: measurement.update(images, forward))
     forward_with_gradient = peak(plain)
@@ -64,7 +65,7 @@ def kept():
 
 
 def test_fifty_validations_keep_nothing(make_runner, monkeypatch):
-    from mmerf.engine import logging
+    from mmerf.engine import publish as logging
 
     picture = np.zeros((4, 4, 3), np.uint8)
     monkeypatch.setattr(logging, '_picture', lambda *args: picture)

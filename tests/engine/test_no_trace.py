@@ -10,7 +10,8 @@ import random
 import numpy as np
 import pytest
 import torch
-from conftest import FCN, SEGFORMER, config_of
+from helpers.mmseg_configs import FCN, SEGFORMER, config_of
+from helpers.model_state import differing, of_model, of_process, of_run
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import DefaultSampler
 from mmengine.optim import AmpOptimWrapper
@@ -18,11 +19,11 @@ from mmengine.registry import DATA_SAMPLERS
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS, TRANSFORMS
 from torch.utils.data import DataLoader
-from traces import differing, of_model, of_process, of_run
 
-from mmerf.core import passes
 from mmerf.core.targets import TARGETS
-from mmerf.engine import logging, theory
+from mmerf.core.windows.window import execute as passes
+from mmerf.engine import publish as logging
+from mmerf.engine import theory
 from mmerf.engine.hooks import erf_hook
 
 ERF = dict(type='ERFHook', num_images=3, initial=True)

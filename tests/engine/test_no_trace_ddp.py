@@ -9,7 +9,7 @@ import textwrap
 from pathlib import Path
 
 import pytest
-from traces import differing
+from helpers.model_state import differing
 
 RANK = """
     import os, pickle, sys
@@ -27,9 +27,9 @@ RANK = """
         made(self, module, **kwargs)
 
     DistributedDataParallel.__init__ = on_cpu
-    from conftest import config_of
+    from helpers.mmseg_configs import config_of
     from mmengine.runner import Runner
-    from traces import of_run
+    from helpers.model_state import of_run
     from mmerf.core.targets import TARGETS, CentreUnit
     from mmerf.engine import theory
 

@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from reference import centre_score, images_like, slow_map
+from helpers.slow_reference import centre_score, images_like, slow_map
 
+from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
 from mmerf.engine.ranks import gathered, wait_at_exit
 from mmerf.engine.session import Session
 
@@ -25,7 +27,7 @@ RANK = """
     sys.path.insert(0, sys.argv[4])
     torch.set_num_threads(1)
     sys.setswitchinterval(1000)  # gloo's threads get the interpreter late
-    from reference import images_like
+    from helpers.slow_reference import images_like
     from mmerf.core.measurement import Measurement
     from mmerf.engine.session import Session
     distributed.init_process_group(
@@ -104,8 +106,8 @@ def expected():
     torch.manual_seed(0)
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5, padding=2))
     images = images_like(7, 12, 15)
-    measurement = Measurement(net, ['0'])
-    measurement.update(images)
+    measurement = Measurement(net, MeasurementOptions(['0']))
+    measurement.update(batch_of(measurement.model, images))
     slow = slow_map(images, lambda x: centre_score(net(x)))
     return measurement.compute()['0'], slow
 
@@ -147,7 +149,9 @@ def failing(*args, **kwargs):
 def test_a_kept_failure_keeps_no_memory(fcn):
     from mmseg.structures import SegDataSample
 
-    measurement = Measurement(fcn, ['backbone[0]'], target=failing)
+    measurement = Measurement(
+        fcn, MeasurementOptions(['backbone[0]'], target=failing)
+    )
     session = Session(fcn, measurement, Everything())
     batch = dict(
         inputs=[torch.zeros(3, 32, 48, dtype=torch.uint8)],

@@ -2,7 +2,15 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from pictures import apart, boxes, gaussian, numbers, region, within, words
+from helpers.figure_probe import (
+    apart,
+    boxes,
+    gaussian,
+    numbers,
+    region,
+    within,
+    words,
+)
 
 from mmerf import ERFResult
 from mmerf.plots import normalize, plot_comparison, to_rgb

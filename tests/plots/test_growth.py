@@ -2,8 +2,8 @@ import itertools
 
 import numpy as np
 import pytest
+from helpers.figure_probe import apart, boxes, numbers, within, words
 from matplotlib.colors import to_rgb as rgb_of
-from pictures import apart, boxes, numbers, within, words
 
 from mmerf.core.errors import ConfigError
 from mmerf.plots import plot_growth, to_rgb

@@ -1,7 +1,7 @@
 import itertools
 
 import pytest
-from pictures import apart, boxes, gaussian, within, words
+from helpers.figure_probe import apart, boxes, gaussian, within, words
 
 from mmerf import ERFResult
 from mmerf.plots import plot_layers, to_rgb

@@ -4,16 +4,16 @@ from dataclasses import replace
 import matplotlib as mpl
 import numpy as np
 import pytest
+from helpers.figure_probe import gaussian, region, within
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
-from pictures import gaussian, region, within
 from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
-from mmerf.core.support import Extent, Support
+from mmerf.core.results.theoretical_field import Extent, Support
 from mmerf.plots import (
     NORMALIZATIONS,
     normalize,
@@ -22,8 +22,8 @@ from mmerf.plots import (
     save_figure,
     to_rgb,
 )
-from mmerf.plots.normalization import LABELS
-from mmerf.plots.style import check_cmap, check_title, literal
+from mmerf.plots.drawing.normalization import LABELS
+from mmerf.plots.drawing.style import check_cmap, check_title, literal
 
 
 @pytest.fixture

@@ -2,8 +2,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.figure_probe import apart, boxes, gaussian
 from matplotlib.colors import to_rgb as rgb_of
-from pictures import apart, boxes, gaussian
 
 from mmerf import ERFResult
 from mmerf.plots import plot_profile, to_rgb

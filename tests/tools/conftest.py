@@ -4,7 +4,7 @@ import importlib.util
 from pathlib import Path
 
 import pytest
-from conftest import config_of
+from helpers.mmseg_configs import config_of
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import FCN, config_of
+from helpers.mmseg_configs import FCN, config_of
 from PIL import Image
 
 from mmerf import ERFResult
@@ -46,8 +46,8 @@ def test_writes_and_prints_what_the_contract_says(config, tmp_path):
 def test_default_out_dir_and_checkpoint(config, tmp_path, monkeypatch, erf):
     import torch
 
-    from mmerf.apis.config import load_config
-    from mmerf.apis.model import build_model
+    from mmerf.apis.config.build_model import build_model
+    from mmerf.apis.config.config_file import load_config
 
     monkeypatch.chdir(tmp_path)
     model, _ = build_model(load_config(config))
@@ -188,7 +188,7 @@ def test_figures_over_the_images_and_by_distance(
 
 
 def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
-    module = dict(type='nets.UNet', classes=2)
+    module = dict(type='helpers.plain_nets.UNet', classes=2)
     model = dict(
         type='ModuleSegmentor',
         data_preprocessor=FCN['data_preprocessor'],
@@ -202,7 +202,16 @@ def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
     assert ERFResult.load(out / 'net.decoder.npz').grid == (16, 24)
     assert ERFResult.load(out / 'decode_head.npz').grid == (32, 48)
     capsys.readouterr()
-    assert erf([*run, '--cfg-options', 'model.module.type=nets.UNett']) == 1
+    assert (
+        erf(
+            [
+                *run,
+                '--cfg-options',
+                'model.module.type=helpers.plain_nets.UNett',
+            ]
+        )
+        == 1
+    )
     said = capsys.readouterr().err
     assert said == 'error: nets has no UNett; nearest: UNet\n'
 

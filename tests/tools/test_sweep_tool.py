@@ -3,10 +3,10 @@ import json
 
 import pytest
 import torch
-from conftest import config_of
+from helpers.mmseg_configs import config_of
 
-from mmerf.apis.config import load_config
-from mmerf.apis.model import build_model
+from mmerf.apis.config.build_model import build_model
+from mmerf.apis.config.config_file import load_config
 
 
 @pytest.fixture

@@ -15,8 +15,8 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmerf import ERFResult
+from mmerf.core.atomic_files import alone
 from mmerf.core.errors import ResultError
-from mmerf.core.files import alone
 from mmerf.visualization import ERFVisBackend
 
 COMMON = """

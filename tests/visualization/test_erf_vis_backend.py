@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
-from mmerf.engine.logging import _picture
+from mmerf.engine.publish import _picture
 from mmerf.visualization import ERFVisBackend
 
 

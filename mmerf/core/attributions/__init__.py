@@ -1,31 +1,12 @@
-"""Attributions: (forward, inputs, target, layers) -> per-image maps.
+"""Attributions: how a score is shared out over input pixels, one per file.
 
-A new one joins by one file and one line in ``ATTRIBUTIONS``. It is called
-with the batch and gives, as a mapping or one after the other, the maps of
-every score by its key.
+``base`` declares what an attribution is; ``table`` lists those that there
+are. May import: ``gradient``, ``running``, ``targets``, ``layers``, ``grid``,
+``batch``, ``errors``.
 """
 
-from collections.abc import Callable
+from .base import Attribution, LayerMaps
+from .input_gradient import InputGradient
+from .table import ATTRIBUTIONS
 
-from .captum import Captum
-from .grad_cam import GradCAM
-from .input_gradient import InputGradient, LayerMaps
-from .noise_variance import NoiseVariance
-from .occlusion import Occlusion
-from .presets import Luo, MambaIR, RepLKNet, VMamba
-from .smooth_grad import SmoothGrad
-
-ATTRIBUTIONS: dict[str, Callable] = {
-    'InputGradient': InputGradient,
-    'RepLKNet': RepLKNet,
-    'VMamba': VMamba,
-    'MambaIR': MambaIR,
-    'Luo': Luo,
-    'SmoothGrad': SmoothGrad,
-    'NoiseVariance': NoiseVariance,
-    'Occlusion': Occlusion,
-    'GradCAM': GradCAM,
-    'Captum': Captum,
-}
-
-__all__ = ['ATTRIBUTIONS', 'InputGradient', 'LayerMaps']
+__all__ = ['ATTRIBUTIONS', 'Attribution', 'InputGradient', 'LayerMaps']

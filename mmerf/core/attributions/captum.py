@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..batch import Forward
 from ..errors import ConfigError
-from .input_gradient import LayerMaps, check_gradient, reduced
-from .perturbation import selected
+from ..running.layer_scores import LayerScores
+from ..targets.base import Target
+from .base import Attribution, LayerMaps
+from .input_gradient import check_gradient, maps_of_gradient
 
-if TYPE_CHECKING:
-    from ..capture import Capture
 
-
-class Captum:
+class Captum(Attribution):
     """A method of ``captum.attr`` that takes a function of the input.
 
     Such as ``'IntegratedGradients'``, ``'InputXGradient'``, ``'Saliency'``,
@@ -71,42 +71,36 @@ class Captum:
 
     def __call__(
         self,
-        forward: Callable[..., Any],
+        forward: Forward,
         inputs: Tensor,
-        target: Any,
-        layers: Capture,
-        metas: Any = None,
-    ) -> dict[str, LayerMaps]:
+        target: Target,
+        layers: LayerScores,
+    ) -> list[LayerMaps]:
         """Per-image maps of every score; see InputGradient."""
         with torch.no_grad():
-            clean = layers.scores(forward, inputs.clone(), target, metas)
-        parts = layers.parts
-        maps = {
-            k: inputs.new_zeros(len(inputs), *inputs.shape[-2:]) for k in clean
-        }
-        for key in clean:
-            for position in parts[key].pixels:
+            clean = layers.read(forward, inputs.clone(), target)
+        found = []
+        for key, part in clean.items():
+            maps = inputs.new_zeros(len(inputs), *inputs.shape[-2:])
+            for position in part.pixels:
 
                 def score(
                     copies: Tensor, key: str = key, position: int = position
                 ) -> Tensor:
                     positions = [position] * len(copies)
-                    return layers.scores(
-                        lambda images: forward(images, positions),
-                        copies.clone(),
-                        selected(target, positions),
-                        None
-                        if metas is None
-                        else [metas[position]] * len(copies),
-                    )[key]
+                    parts = layers.read(
+                        forward, copies.clone(), target, positions
+                    )
+                    return parts[key].scores
 
                 image = inputs[position : position + 1].detach().clone()
-                found = self._attribute(score, image)
-                maps[key][position] = reduced(found, self.part, self.channels)[
-                    0
-                ]
-        layers.parts = parts  # of the images, not of their copies
-        return {k: LayerMaps(maps[k], clean[k]) for k in clean}
+                values = self._attribute(score, image)
+                rows = maps_of_gradient(values, self.part, self.channels)
+                maps[position] = rows[0]
+            found.append(
+                LayerMaps(part.detached(), maps if part.pixels else None)
+            )
+        return found
 
     def _attribute(self, score: Callable, image: Tensor) -> Tensor:
         with warnings.catch_warnings():

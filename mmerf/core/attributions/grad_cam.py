@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.autograd.graph import GradientEdge, get_gradient_edge
 from torch.nn import functional
 
+from ..batch import Forward
 from ..errors import ConfigError, LayerError
-from ..geometry import assumed_grid
-from ..targets.base import TargetContext, keyed_parts
-from ..targets.scene import logits_of
-from .input_gradient import LayerMaps
-
-if TYPE_CHECKING:
-    from ..capture import Capture
-    from ..targets import Target
+from ..grid.coordinates import even_grid
+from ..running.layer_scores import LayerScores
+from ..targets.base import Part, Target, TargetContext, keyed_parts
+from ..targets.pass_context import logits_of
+from .base import Attribution, LayerMaps
 
 INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area')
 
 
-class GradCAM:
+class GradCAM(Attribution):
     """Activations weighted by the pooled gradients of a score at the logits.
 
     For each asked layer with activations A and each score s at the
@@ -71,12 +69,11 @@ class GradCAM:
 
     def __call__(
         self,
-        forward: Callable[..., Any],
+        forward: Forward,
         inputs: Tensor,
         target: Target,
-        layers: Capture,
-        metas: Any = None,
-    ) -> Iterator[tuple[str, LayerMaps]]:
+        layers: LayerScores,
+    ) -> Iterator[LayerMaps]:
         """Per-image maps of every layer and score; see InputGradient.
 
         Raises:
@@ -84,31 +81,24 @@ class GradCAM:
             TargetError: If the model returns no logits.
         """
         returned: list[Any] = []
+
+        def kept(images: Tensor, positions: Sequence[int]) -> None:
+            returned.append(forward(images, positions))
+
         leaf = inputs.detach().clone().requires_grad_()
         watched = _Watched()
-        layers.scores(
-            lambda images: returned.append(forward(images)),
-            leaf.clone(),
-            watched,
-            metas,
-            whole=True,
-        )
+        layers.read(kept, leaf.clone(), watched, whole=True)
         logits = logits_of(returned[0], len(inputs))
         size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         place = (int(logits.shape[2]), int(logits.shape[3]))
-        context = TargetContext(
-            'the logits', size, assumed_grid(place, size), metas
-        )
-        parts = list(keyed_parts(target, logits, context).items())
-        layers.parts = {
-            _key(layer, key): replace(
-                part, layer=layer, scores=part.scores.detach()
-            )
-            for layer in watched.edges
-            for key, part in parts
-        }
-        present = [(key, part) for key, part in parts if part.pixels]
-        for number, (key, part) in enumerate(present, 1):
+        context = TargetContext('the logits', size, even_grid(place, size))
+        parts = list(keyed_parts(target, logits, context).values())
+        for layer in watched.edges:
+            for part in parts:
+                if not part.pixels:
+                    yield LayerMaps(_of_layer(part, layer))
+        present = [part for part in parts if part.pixels]
+        for number, part in enumerate(present, 1):
             gradients = torch.autograd.grad(
                 part.scores.sum(),
                 list(watched.edges.values()),
@@ -117,10 +107,7 @@ class GradCAM:
             )
             for layer, gradient in zip(watched.edges, gradients, strict=True):
                 map_nhw = self._map(layer, gradient, watched, size)
-                yield (
-                    _key(layer, key),
-                    LayerMaps(map_nhw, part.scores.detach()),
-                )
+                yield LayerMaps(_of_layer(part, layer), map_nhw)
 
     def _map(
         self,
@@ -141,12 +128,12 @@ class GradCAM:
         return resized[:, 0].clamp(min=0)
 
 
-def _key(layer: str, key: str) -> str:
-    return layer + key.removeprefix('the logits')
+def _of_layer(part: Part, layer: str) -> Part:
+    return replace(part.detached(), layer=layer)
 
 
-class _Watched:
-    """Stands in for a target: keeps each layer's output and its place.
+class _Watched(Target):
+    """Keeps each layer's output and its place in the graph.
 
     The gradient is taken at an edge of the graph noted as the layer returns,
     which an in-place operation that follows does not move.
@@ -157,8 +144,8 @@ class _Watched:
         self.edges: dict[str, GradientEdge] = {}
         self.read: dict[str, Callable[[Any], Tensor]] = {}
 
-    def watch(self, key: str, leaf: Any, read: Callable) -> None:
-        """Called with every output as its layer returns."""
+    def watch(self, key: str, leaf: Any, read: Callable[[Any], Any]) -> bool:
+        """Take every output as its layer returns."""
         tensor = leaf if isinstance(leaf, Tensor) else leaf[0]
         if not tensor.requires_grad:
             raise LayerError(
@@ -171,7 +158,4 @@ class _Watched:
         self.read[key] = lambda gradient: read(
             gradient if form is None else (gradient, *form)
         )
-
-    def __call__(self, output: Tensor, context: Any) -> Tensor:
-        """Never called: outputs go to ``watch``."""
-        raise NotImplementedError
+        return True

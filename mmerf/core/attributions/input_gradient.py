@@ -2,40 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from ..batch import Forward
 from ..errors import ConfigError
-from ..gradient import Gradients
-
-if TYPE_CHECKING:
-    from ..capture import Capture
-    from ..targets import Target
+from ..gradient.backward import Gradients
+from ..running.layer_scores import LayerScores
+from ..targets.base import Part, Target
+from .base import Attribution, LayerMaps
 
 PARTS = {'positive': 'relu({})', 'absolute': '|{}|'}
 CHANNELS = {'sum': 'sum', 'l2': 'root of the summed squares'}
 
 
-class LayerMaps(NamedTuple):
-    """What an attribution gives for one score of a layer and a batch.
-
-    Attributes:
-        maps (Tensor): Contribution of every input pixel, (N, H, W), >= 0.
-        scores (Tensor): The target's scores, (N,).
-        touched (Tensor, optional): Whether a pixel moves the score at all,
-            (N, H, W) bool.
-    """
-
-    maps: Tensor
-    scores: Tensor
-    touched: Tensor | None = None
-
-
-class InputGradient:
-    """Gradient of the score, one number an input pixel.
+class InputGradient(Attribution):
+    """Gradient of the score, one number per input pixel.
 
     One forward serves all layers, one backward each. In eval mode images do
     not interact, so a batch gives each image's own map. The default is
@@ -74,38 +58,30 @@ class InputGradient:
 
     def __call__(
         self,
-        forward: Callable[..., Any],
+        forward: Forward,
         inputs: Tensor,
         target: Target,
-        layers: Capture,
-        metas: Any = None,
-    ) -> Iterator[tuple[str, LayerMaps]]:
+        layers: LayerScores,
+    ) -> Iterator[LayerMaps]:
         """Per-image maps of every score, one after the other.
-
-        Args:
-            forward (callable): Runs the model on (N, C, H, W).
-            inputs (Tensor): Shape (N, C, H, W).
-            target (Target): What is scored.
-            layers (Capture): The layers asked for.
-            metas (sequence of mappings, optional): One per image.
-
-        Yields:
-            tuple[str, LayerMaps]: A score's key; maps (N, H, W), scores (N,).
 
         Raises:
             LayerError: If a layer's output does not depend on the input.
         """
         found = input_gradients(
-            forward, inputs, target, layers, metas, self.gradients
+            forward, inputs, target, layers, self.gradients
         )
-        for key, gradient, scores in found:
-            maps = reduced(gradient, self.part, self.channels)
+        for _, part, gradient in found:
+            if gradient is None:
+                yield LayerMaps(part)
+                continue
+            maps = maps_of_gradient(gradient, self.part, self.channels)
             touched = (gradient.flatten(1, -3) != 0).any(dim=1)
-            yield key, LayerMaps(maps, scores, touched)
+            yield LayerMaps(part, maps, touched)
 
 
 def check_gradient(part: str, channels: str) -> None:
-    """Raise ConfigError unless a gradient can be reduced so."""
+    """Raise ConfigError unless a gradient can be maps_of_gradient so."""
     for name, value, known in (
         ('part', part, PARTS),
         ('channels', channels, CHANNELS),
@@ -115,12 +91,12 @@ def check_gradient(part: str, channels: str) -> None:
             raise ConfigError(f'{name} is {choices}, not {value!r}')
 
 
-def reduced(gradient: Tensor, part: str, channels: str) -> Tensor:
+def maps_of_gradient(gradient: Tensor, part: str, channels: str) -> Tensor:
     """A gradient (N, ..., C, H, W) as maps (N, H, W).
 
     Example:
-        >>> reduced(torch.tensor([3.0, -4.0]).view(1, 2, 1, 1), 'positive',
-        ...         'sum').item()
+        >>> gradient = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
+        >>> maps_of_gradient(gradient, 'positive', 'sum').item()
         3.0
     """
     gradient = gradient.flatten(1, -3)
@@ -131,18 +107,18 @@ def reduced(gradient: Tensor, part: str, channels: str) -> Tensor:
 
 
 def input_gradients(
-    forward: Callable[..., Any],
+    forward: Forward,
     inputs: Tensor,
     target: Target,
-    layers: Capture,
-    metas: Any,
+    layers: LayerScores,
     gradients: Gradients,
-) -> Iterator[tuple[str, Tensor, Tensor]]:
+) -> Iterator[tuple[str, Part, Tensor | None]]:
     """One forward, then a backward for each score.
 
     Yields:
-        tuple[str, Tensor, Tensor]: A score's key, its gradient with respect
-        to the input (N, ..., C, H, W), and the scores (N,).
+        tuple[str, Part, Tensor or None]: A part's key, the part, detached,
+        and its gradient with respect to the input, (N, ..., C, H, W); None
+        for a part that no image has.
 
     Raises:
         LayerError: If a layer's output does not depend on the input.
@@ -150,9 +126,12 @@ def input_gradients(
     leaf = inputs.detach().clone().requires_grad_()
     # A clone goes in, since a leaf cannot be changed in place and some
     # models normalise their input so.
-    scores = layers.scores(forward, leaf.clone(), target, metas)
-    while scores:
-        key, score = next(iter(scores.items()))
-        del scores[key]
-        gradient = gradients.of(key, score, leaf, retain=bool(scores))
-        yield key, gradient, score.detach()
+    pending = layers.read(forward, leaf.clone(), target)
+    while pending:
+        key, part = next(iter(pending.items()))
+        del pending[key]
+        gradient = None
+        if part.pixels:
+            more = any(other.pixels for other in pending.values())
+            gradient = gradients.of(key, part.scores, leaf, retain=more)
+        yield key, part.detached(), gradient

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..batch import Forward
 from ..errors import ConfigError
-from .input_gradient import LayerMaps
-
-if TYPE_CHECKING:
-    from ..capture import Capture
+from ..running.layer_scores import LayerScores
+from ..targets.base import Target
+from .base import Attribution, LayerMaps
 
 Patch = tuple[slice, slice]
 
@@ -37,7 +37,7 @@ def patches(size: Sequence[int], side: int, stride: int) -> list[Patch]:
     return [(y, x) for y in rows for x in columns]
 
 
-class Perturbation:
+class Perturbation(Attribution):
     """Forward passes on changed copies of each image, patch by patch.
 
     A subclass says how copies of a patch are made and what their scores tell.
@@ -68,69 +68,44 @@ class Perturbation:
     @torch.no_grad()
     def __call__(
         self,
-        forward: Callable[..., Any],
+        forward: Forward,
         inputs: Tensor,
-        target: Any,
-        layers: Capture,
-        metas: Any = None,
-    ) -> dict[str, LayerMaps]:
-        """Per-image maps of every score.
-
-        Args:
-            forward (callable): ``forward(inputs, positions)`` runs the model
-                on copies of these images of the batch; without positions, on
-                the batch.
-            inputs (Tensor): Shape (N, C, H, W).
-            target (Target): What is scored.
-            layers (Capture): The layers asked for.
-            metas (sequence of mappings, optional): One per image.
-
-        Returns:
-            dict[str, LayerMaps]: A score's key; maps (N, H, W), scores (N,).
-        """
-        clean = layers.scores(forward, inputs.clone(), target, metas)
-        parts = layers.parts
+        target: Target,
+        layers: LayerScores,
+    ) -> list[LayerMaps]:
+        """Per-image maps of every score."""
+        clean = layers.read(forward, inputs.clone(), target)
         size = tuple(inputs.shape[-2:])
         places = patches(size, self.patch_size, self.stride)
-        maps = {k: torch.zeros(len(inputs), *size).double() for k in clean}
-        for position, image in enumerate(inputs):
-
-            def run(
-                copies: list[Tensor], position: int = position
-            ) -> dict[str, Tensor]:
-                positions = [position] * len(copies)
-                return layers.scores(
-                    lambda images: forward(images, positions),
-                    torch.stack(copies),
-                    selected(target, positions),
-                    None if metas is None else [metas[position]] * len(copies),
-                )
-
-            for key, scores in self._scores(image, places, run).items():
-                base = float(clean[key][position])
-                values = [self.value(one, base) for one in scores]
-                maps[key][position] = spread(values, places, size)
-        layers.parts = parts  # of the images, not of their copies
-        return {k: LayerMaps(maps[k], clean[k]) for k in clean}
-
-    def _scores(
-        self, image: Tensor, places: list[Patch], run: Callable
-    ) -> dict[str, Tensor]:
-        """Scores (patches, copies) of one image by key, float64."""
-        every = (c for place in places for c in self.copies(image, place))
-        found: dict[str, list[Tensor]] = {}
-        while chunk := list(islice(every, self.batch_size)):
-            for key, scores in run(chunk).items():
-                found.setdefault(key, []).append(scores.double().cpu())
-        return {
-            key: torch.cat(scores).view(len(places), -1)
-            for key, scores in found.items()
+        maps = {
+            key: torch.zeros(len(inputs), *size).double()
+            for key, part in clean.items()
+            if part.pixels
         }
-
-
-def selected(target: Any, positions: Sequence[int]) -> Any:
-    """A target for copies of some of the batch's images."""
-    return target.select(positions) if hasattr(target, 'select') else target
+        for position, image in enumerate(inputs):
+            every = (c for place in places for c in self.copies(image, place))
+            found: dict[str, list[Tensor]] = {key: [] for key in maps}
+            while chunk := list(islice(every, self.batch_size)):
+                parts = layers.read(
+                    forward,
+                    torch.stack(chunk),
+                    target,
+                    [position] * len(chunk),
+                )
+                for key in found.keys() & parts.keys():
+                    if parts[key].pixels:
+                        found[key].append(parts[key].scores.double().cpu())
+            for key, scores in found.items():
+                if not scores:
+                    continue
+                base = float(clean[key].scores[position])
+                rows = torch.cat(scores).view(len(places), -1)
+                values = [self.value(row, base) for row in rows]
+                maps[key][position] = spread(values, places, size)
+        return [
+            LayerMaps(part.detached(), maps.get(key))
+            for key, part in clean.items()
+        ]
 
 
 def spread(
@@ -141,7 +116,7 @@ def spread(
     Where patches overlap, a pixel gets the mean of theirs.
 
     Args:
-        values (sequence of float): One a patch.
+        values (sequence of float): One per patch.
         places (sequence of Patch): Rows and columns of each.
         size (tuple[int, int]): (H, W) of the map.
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from .input_gradient import (
-    InputGradient,
-    LayerMaps,
-    input_gradients,
-    reduced,
-)
+from ..batch import Forward
+from ..running.layer_scores import LayerScores
+from ..targets.base import Part, Target
+from .base import LayerMaps
+from .input_gradient import InputGradient, input_gradients, maps_of_gradient
 from .perturbation import check_number, check_positive
-
-if TYPE_CHECKING:
-    from ..capture import Capture
-    from ..targets import Target
 
 
 class SmoothGrad(InputGradient):
-    """The gradient averaged over noisy copies of each image, then reduced.
+    """The gradient averaged over noisy copies of each image.
 
     Args:
         std (float): Standard deviation of the Gaussian noise, in units of
@@ -64,26 +59,33 @@ class SmoothGrad(InputGradient):
 
     def __call__(
         self,
-        forward: Callable[..., Any],
+        forward: Forward,
         inputs: Tensor,
         target: Target,
-        layers: Capture,
-        metas: Any = None,
-    ) -> Iterator[tuple[str, LayerMaps]]:
+        layers: LayerScores,
+    ) -> Iterator[LayerMaps]:
         """Per-image maps of every score; see InputGradient."""
         sums: dict[str, Tensor] = {}
         means: dict[str, Tensor] = {}
+        parts: dict[str, Part] = {}
         for _ in range(self.samples):
             noise = torch.randn(
                 inputs.shape, generator=self._generator, dtype=torch.float32
             )
             noisy = inputs + noise.to(inputs) * self.std
             found = input_gradients(
-                forward, noisy, target, layers, metas, self.gradients
+                forward, noisy, target, layers, self.gradients
             )
-            for key, gradient, scores in found:
-                sums[key] = sums.get(key, 0) + gradient
-                means[key] = means.get(key, 0) + scores
-        for key, total in sums.items():
-            maps = reduced(total / self.samples, self.part, self.channels)
-            yield key, LayerMaps(maps, means[key] / self.samples)
+            for key, part, gradient in found:
+                parts[key] = part
+                if gradient is not None:
+                    sums[key] = sums.get(key, 0) + gradient
+                    means[key] = means.get(key, 0) + part.scores
+        for key, part in parts.items():
+            if key not in sums:
+                yield LayerMaps(part)
+                continue
+            mean = sums[key] / self.samples
+            maps = maps_of_gradient(mean, self.part, self.channels)
+            scores = means[key] / self.samples
+            yield LayerMaps(replace(part, scores=scores), maps)

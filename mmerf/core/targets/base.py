@@ -1,27 +1,17 @@
-"""What a target is, what it may know, and what it gives.
-
-A target is any callable ``target(output, context)`` that takes a layer's
-output (N, C, h, w) and returns scores (N,). Where it is about one unit, a
-method ``unit(grid)`` says which, so that maps are aligned and statistics know
-their centre. A target of several units has ``members(grid)``, each a target
-of one unit. A target that gives several results, or one place an image, has
-``parts(output, context)`` and returns what is in this module's ``Part``.
-"""
+"""What a target is: the score of a layer's output that a map explains."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import TargetError
-from ..geometry import Grid
-from ..outputs import describe
-
-Place = tuple[float, float]
+from ..grid.coordinates import Grid, PixelYX, UnitYX
+from ..layers.output_forms import describe
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class TargetContext:
             image, where the caller gave any.
         predictions (Tensor, optional): The model's own prediction on this
             layer's grid, class indices of shape (N, h, w), where the target
-            asked for it.
+            needs it.
         labels (Tensor, optional): The ground truth on this layer's grid,
             likewise.
         classes (sequence of str, optional): Names of the classes.
@@ -53,17 +43,9 @@ class TargetContext:
     num_classes: int | None = None
 
 
-class Target(Protocol):
-    """A callable that scores a layer's output."""
-
-    def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
-        """Score an output (N, C, h, w); return shape (N,)."""
-        ...
-
-
 @dataclass(frozen=True)
 class Part:
-    """One score of a layer's output; a target may ask for several.
+    """One score of a layer's output; a target may have several.
 
     Attributes:
         layer (str): Key of the layer.
@@ -71,15 +53,15 @@ class Part:
         pixels (dict[int, tuple[float, float]]): For each image that
             contributes, by its position in the batch, the input pixel (y, x)
             at which its map is aligned with the others'.
-        absent (frozenset[int]): Images that were asked but have nothing to
-            score, such as a class that is not there.
+        absent (frozenset[int]): Positions of the images in which there is
+            nothing to score, such as a class that they do not show.
         label (str): Names a result of its own, such as a class; parts with
             the same label are units of one result and are averaged.
     """
 
     layer: str
     scores: Tensor
-    pixels: Mapping[int, Place]
+    pixels: Mapping[int, PixelYX]
     absent: frozenset[int] = frozenset()
     label: str = ''
 
@@ -100,54 +82,157 @@ class Part:
         wanted = torch.is_grad_enabled() and bool(self.pixels)
         return self.scores.requires_grad or not wanted
 
+    def detached(self) -> Part:
+        """The same without the graph of its scores."""
+        return replace(self, scores=self.scores.detach())
 
-def parts_of(
-    target: Any, output: Tensor, context: TargetContext
-) -> list[Part]:
-    """Every part that a target asks of a layer's output.
 
-    Args:
-        target (Target): Any form of target.
-        output (Tensor): Shape (N, C, h, w).
-        context (TargetContext): What is known about it.
+class Target:
+    """Base class of all targets; everything that a measurement reads of one.
 
-    Returns:
-        list[Part]: One for a target of one unit.
+    A target of one unit defines ``__call__`` and ``unit``; nothing else is
+    required. A target of several units, of several results, or with another
+    place in each image defines ``parts`` instead.
+
+    Attributes:
+        relu (bool, optional): Whether negative channels count as zero; None
+            where the target has no such choice.
+        needs (frozenset[str]): What has to be found out about the images
+            before a pass: ``'predictions'``, ``'labels'``, ``'num_classes'``.
+        aligned_at (str): Where maps of several images are laid over each
+            other, in words.
+        at_unit (bool): Whether a map is about units of the grid, so that it
+            has a unit and a theoretical receptive field.
+        windowed (bool): Whether ``at`` scores a crop as the target scores
+            the whole image.
+
+    Example:
+        >>> class FirstUnit(Target):
+        ...     definition = 'sum over channels of output at unit (0, 0)'
+        ...     def unit(self, grid):
+        ...         return 0, 0
+        ...     def __call__(self, output, context):
+        ...         return output[:, :, 0, 0].sum(dim=1)
+    """
+
+    relu: bool | None = None
+    needs: frozenset[str] = frozenset()
+    aligned_at: str = 'the unit'
+    at_unit: bool = True
+    windowed: bool = False
+
+    @property
+    def definition(self) -> str:
+        """What is scored, in words; stored with every result."""
+        return type(self).__name__
+
+    def check_classes(self, names: Sequence[str] | None) -> None:
+        """Raise ConfigError for a class that the dataset does not have.
+
+        Called before anything is measured.
+
+        Args:
+            names (sequence of str, optional): The dataset's, where known.
+        """
+
+    def check_length(self, count: int) -> None:
+        """Raise TargetError if a batch cannot have this many images."""
+
+    def select(self, positions: Sequence[int]) -> Target:
+        """The target for some images of the batch, repeats included."""
+        return self
+
+    def unit(self, grid: Grid) -> UnitYX | None:
+        """The unit (y, x) of a grid that is scored; None if not one unit."""
+        return None
+
+    def at(self, y: int, x: int) -> Target:
+        """The same score at a given unit; only where ``windowed`` is set."""
+        raise NotImplementedError(f'{type(self).__name__} is not windowed')
+
+    def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
+        """Score an output.
+
+        Args:
+            output (Tensor): Shape (N, C, h, w), with its graph.
+            context (TargetContext): What is known about it.
+
+        Returns:
+            Tensor: Shape (N,).
+        """
+        raise NotImplementedError(
+            f'{type(self).__name__} defines neither __call__ nor parts'
+        )
+
+    def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
+        """Every score of an output; by default the one at ``unit``.
+
+        Args:
+            output (Tensor): Shape (N, C, h, w), with its graph.
+            context (TargetContext): What is known about it.
+
+        Returns:
+            list[Part]: A part that no image has keeps no graph.
+
+        Raises:
+            TargetError: If ``__call__`` returns anything but (N,) numbers,
+                or ``unit`` gives no unit.
+        """
+        unit = self.unit(context.grid)
+        if unit is None:
+            raise TargetError(
+                f'{context.layer}: the target {type(self).__name__} gives no '
+                'unit, so its map has no centre; define unit(grid), or parts'
+            )
+        scores = checked_scores(self(output, context), output, context)
+        pixel = context.grid.pixel(unit)
+        pixels = dict.fromkeys(range(len(output)), pixel)
+        return [Part(context.layer, scores, pixels)]
+
+    def watch(
+        self, key: str, leaf: Any, read: Callable[[Any], Tensor | None]
+    ) -> bool:
+        """Look at an output as its layer returns, instead of scoring it.
+
+        Args:
+            key (str): The layer's key.
+            leaf: The output as the module returned it.
+            read (callable): Reads a tensor of that form as (N, C, h, w).
+
+        Returns:
+            bool: True if the output was taken and is not to be scored.
+        """
+        return False
+
+
+def checked_scores(
+    scores: Any, output: Tensor, context: TargetContext
+) -> Tensor:
+    """The scores of an output, if they are one number per image.
 
     Raises:
-        TargetError: If a target returns anything but (N,) numbers.
+        TargetError: If they are anything else; quotes their form.
     """
-    if hasattr(target, 'parts'):
-        return target.parts(output, context)
-    if hasattr(target, 'members'):
-        return [
-            part
-            for member in target.members(context.grid)
-            for part in parts_of(member, output, context)
-        ]
-    scores = target(output, context)
     if not isinstance(scores, Tensor) or scores.shape != output.shape[:1]:
         raise TargetError(
             f'{context.layer}: the target returned {describe(scores)} for '
-            f'{len(output)} image(s); return one number an image, shape '
+            f'{len(output)} image(s); return one number per image, shape '
             f'({len(output)},)'
         )
-    height, width = context.input_size
-    pixel = (float(height // 2), float(width // 2))
-    if hasattr(target, 'unit'):
-        pixel = context.grid.pixel(target.unit(context.grid))
-    return [
-        Part(context.layer, scores, dict.fromkeys(range(len(output)), pixel))
-    ]
+    return scores
 
 
 def keyed_parts(
-    target: Any, output: Tensor, context: TargetContext
+    target: Target, output: Tensor, context: TargetContext
 ) -> dict[str, Part]:
-    """The same by their results' keys; further units of one, numbered."""
+    """A target's parts by their results' keys; more of one are numbered.
+
+    Returns:
+        dict[str, Part]: Such as ``'layer'``, ``'layer#1'``, ``'layer:road'``.
+    """
     keyed: dict[str, Part] = {}
     counts: dict[str, int] = {}
-    for part in parts_of(target, output, context):
+    for part in target.parts(output, context):
         number = counts.get(part.result, 0)
         counts[part.result] = number + 1
         keyed[f'{part.result}#{number}' if number else part.result] = part

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from ..errors import TargetError
-from .base import TargetContext
+from .base import Target, TargetContext
 
 
-class Channels:
+class Channels(Target):
     """The sum over a unit's channels; a subclass says where, in ``where``.
 
     Args:
@@ -20,7 +20,8 @@ class Channels:
         channels (sequence of int, optional): Only these; None for all.
     """
 
-    where = ''
+    where: str = ''
+    relu: bool = True
 
     def __init__(
         self, relu: bool = True, channels: Sequence[int] | None = None

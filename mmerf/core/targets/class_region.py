@@ -8,14 +8,15 @@ import torch
 from torch import Tensor
 
 from ..errors import ConfigError, TargetError
-from .base import Part, Place, TargetContext
+from ..grid.coordinates import PixelYX
+from .base import Part, Target, TargetContext
 from .channels import Channels, at_least_float32
 from .classes import Request, as_requests, class_logit, resolve
 
 REGIONS = {'prediction': 'predictions', 'ground_truth': 'labels'}
 
 
-class ClassRegion:
+class ClassRegion(Target):
     """Each class over its region, one result a class from one run.
 
     On a layer with one channel for each class (the head) the class's own
@@ -44,6 +45,7 @@ class ClassRegion:
     """
 
     aligned_at = "the region's centroid"
+    at_unit = False
 
     def __init__(
         self,
@@ -57,17 +59,9 @@ class ClassRegion:
             )
         self.classes = as_requests(classes)
         self.region = region
+        self.relu = relu
         self.channels = Channels(relu)
-
-    @property
-    def relu(self) -> bool:
-        """Whether negative channels count as zero."""
-        return self.channels.relu
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What has to be known of the images beforehand."""
-        return frozenset({REGIONS[self.region], 'num_classes'})
+        self.needs = frozenset({REGIONS[region], 'num_classes'})
 
     @property
     def definition(self) -> str:
@@ -118,7 +112,7 @@ def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
     return torch.where(mask, values, 0).sum(dim=(1, 2)) / count
 
 
-def _centroids(mask: Tensor, context: TargetContext) -> dict[int, Place]:
+def _centroids(mask: Tensor, context: TargetContext) -> dict[int, PixelYX]:
     """Input pixel of each image's region, where it has one."""
     pixels = {}
     for position, region in enumerate(mask.cpu()):

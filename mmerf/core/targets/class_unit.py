@@ -7,14 +7,14 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..geometry import Grid
-from .base import Part, TargetContext
+from ..grid.coordinates import Grid
+from .base import Part, Target, TargetContext
 from .channels import at_least_float32, inside
 from .classes import Request, as_requests, class_logit, no_logits, resolve
 from .unit import CentreUnit, Unit
 
 
-class ClassUnit:
+class ClassUnit(Target):
     """The logit of each class at a unit, one result a class.
 
     Args:

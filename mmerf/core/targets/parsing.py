@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..errors import ConfigError
+from .table import TARGETS
 
 
 def _unit(text: str) -> dict:
@@ -35,7 +36,7 @@ def _class(text: str) -> dict:
     return {'type': 'ClassRegion', 'classes': classes}
 
 
-_FORMS: dict[str, Callable[[str], dict]] = {
+_TARGET_FORMS: dict[str, Callable[[str], dict]] = {
     'unit': _unit,
     'pixel': _pixel,
     'grid': _grid,
@@ -44,31 +45,30 @@ _FORMS: dict[str, Callable[[str], dict]] = {
 }
 
 
-def parse_target(
-    text: str | None, names: Container[str], options: Mapping | None = None
-) -> Any:
-    """What ``--target`` takes, as ``build_target`` takes it.
+def parse_target(text: str | None, options: Mapping | None = None) -> Any:
+    """Read what ``--target`` takes into what ``build_target`` takes.
 
     Args:
-        text (str, optional): A target's name, ``unit=Y,X``, ``pixel=Y,X``,
-            ``grid=ROWSxCOLUMNS``, ``sample=N`` or ``class=NAME,...``.
-        names (container of str): The targets that there are.
+        text (str, optional): A target's name or import path, ``unit=Y,X``,
+            ``pixel=Y,X``, ``grid=ROWSxCOLUMNS``, ``sample=N`` or
+            ``class=NAME,...``.
         options (mapping, optional): Further arguments of the target.
 
     Raises:
         ConfigError: If it is none of these.
 
     Example:
-        >>> parse_target('grid=5x3', ())
+        >>> parse_target('grid=5x3')
         {'type': 'UnitGrid', 'rows': 5, 'columns': 3}
     """
-    if text is None or text in names:
+    dotted = text is not None and '=' not in text and '.' in text
+    if text is None or text in TARGETS or dotted:
         if not options:
             return text
         return {'type': text or 'CentreUnit', **options}
     kind, _, value = text.partition('=')
     try:
-        return {**_FORMS[kind](value), **(options or {})}
+        return {**_TARGET_FORMS[kind](value), **(options or {})}
     except (KeyError, ValueError):
         raise ConfigError(
             f'cannot read the target {text!r}; write unit=12,40 (row and '

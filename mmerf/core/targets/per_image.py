@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from ..errors import TargetError
-from .base import Part, TargetContext, parts_of
+from .base import Part, Target, TargetContext
 
 
-class PerImage:
+class PerImage(Target):
     """One target an image, in the order of the batch.
 
     Results are told apart by the parts' labels: units go into one result,
@@ -27,31 +26,22 @@ class PerImage:
     """
 
     aligned_at = "each image's own target"
+    at_unit = False
 
-    def __init__(self, targets: Sequence[Any]) -> None:
+    def __init__(self, targets: Sequence[Target]) -> None:
         self.targets = list(targets)
-
-    @property
-    def needs(self) -> frozenset[str]:
-        """What any of the targets needs."""
-        return frozenset().union(
-            *(getattr(t, 'needs', frozenset()) for t in self.targets)
-        )
+        self.needs = frozenset().union(*(t.needs for t in self.targets))
 
     @property
     def definition(self) -> str:
         """What is scored, in words."""
-        # Imported here, since provenance itself imports the errors only.
-        from ..provenance import in_words
-
-        words = list(dict.fromkeys(in_words(t) for t in self.targets))
-        return words[0] if len(words) == 1 else f'by image: {"; ".join(words)}'
+        every = list(dict.fromkeys(t.definition for t in self.targets))
+        return every[0] if len(every) == 1 else f'by image: {"; ".join(every)}'
 
     def check_classes(self, names: Sequence[str] | None) -> None:
         """Raise ConfigError now for names that the dataset has not."""
         for target in self.targets:
-            if hasattr(target, 'check_classes'):
-                target.check_classes(names)
+            target.check_classes(names)
 
     def check_length(self, count: int) -> None:
         """Raise TargetError unless there is one target an image."""
@@ -72,7 +62,7 @@ class PerImage:
         for position, target in enumerate(self.targets):
             row = slice(position, position + 1)
             counts: dict[str, int] = {}
-            for part in parts_of(target, output[row], _one(context, row)):
+            for part in target.parts(output[row], _one(context, row)):
                 number = counts.get(part.label, 0)
                 counts[part.label] = number + 1
                 joined.setdefault((part.label, number), {})[position] = part
@@ -84,12 +74,12 @@ class PerImage:
 
 def _one(context: TargetContext, row: slice) -> TargetContext:
     """What is known about one image."""
-    metas, told = context.metas, context.predictions
-    labels = context.labels
+    metas, labels = context.metas, context.labels
+    predictions = context.predictions
     return replace(
         context,
         metas=None if metas is None else metas[row],
-        predictions=None if told is None else told[row],
+        predictions=None if predictions is None else predictions[row],
         labels=None if labels is None else labels[row],
     )
 

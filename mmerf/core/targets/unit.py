@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor
 
 from ..errors import TargetError
-from ..geometry import Grid
+from ..grid.coordinates import Grid
 from .base import TargetContext
 from .channels import Channels, inside
 
@@ -19,6 +19,8 @@ class OneUnit(Channels):
     Args:
         relu, channels: As for CentreUnit.
     """
+
+    windowed = True
 
     def unit(self, grid: Grid) -> tuple[int, int]:
         """The unit (y, x) of a grid that is scored."""
@@ -46,9 +48,9 @@ class CentreUnit(OneUnit):
 
     Example:
         >>> import torch
-        >>> from mmerf.core.geometry import assumed_grid
+        >>> from mmerf.core.grid.coordinates import even_grid
         >>> from mmerf.core.targets import TargetContext
-        >>> context = TargetContext('x', (8, 8), assumed_grid((4, 4), (8, 8)))
+        >>> context = TargetContext('x', (8, 8), even_grid((4, 4), (8, 8)))
         >>> CentreUnit()(torch.ones(2, 3, 4, 4), context)
         tensor([3., 3.])
     """

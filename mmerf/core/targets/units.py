@@ -11,27 +11,35 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from torch import Tensor
 
 from ..errors import ConfigError
-from ..geometry import Grid
+from .base import Part, TargetContext
 from .channels import Channels
 from .unit import Unit
 
 
-class _Units(Channels):
+class SeveralUnits(Channels):
+    """Channels of several units; a subclass says which units."""
+
+    aligned_at = 'each of their units'
+
     def units(self, size: tuple[int, int]) -> list[tuple[int, int]]:
         """The units (y, x) of a grid of this (h, w)."""
         raise NotImplementedError
 
-    def members(self, grid: Grid) -> list[Unit]:
-        """Each unit as a target of its own."""
+    def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
+        """One part for each unit, all of one result."""
         return [
-            Unit(y, x, self.relu, self.channels)
-            for y, x in self.units(grid.size)
+            part
+            for y, x in self.units(context.grid.size)
+            for part in Unit(y, x, self.relu, self.channels).parts(
+                output, context
+            )
         ]
 
 
-class UnitGrid(_Units):
+class UnitGrid(SeveralUnits):
     """Units spread evenly over the layer's grid.
 
     Args:
@@ -71,7 +79,7 @@ class UnitGrid(_Units):
         return [(y, x) for y in lines[0] for x in lines[1]]
 
 
-class UnitSample(_Units):
+class UnitSample(SeveralUnits):
     """Units drawn at random from the layer's grid, the same in every image.
 
     Args:

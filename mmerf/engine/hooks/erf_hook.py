@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -12,18 +13,15 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...core.errors import (
-    ConfigError,
-    MeasurementError,
-    OutputIndexError,
-)
+from ...core.errors import ConfigError, MeasurementError, OutputIndexError
 from ...core.measurement import Measurement
-from ...core.preserve import random_state
+from ...core.options import MeasurementOptions
+from ...core.running.isolation import random_state
 from ...core.statistics import SHARES
-from ...plots.normalization import check_normalization
-from ..asked import asked_of, check_apart
-from ..labels import classes_of_runner
-from ..logging import (
+from ...plots.drawing.normalization import check_normalization
+from ..batches.labels import classes_of_runner
+from ..batches.prepare_batch import unwrapped
+from ..publish import (
     apart,
     forget_scalars,
     lay_out_growth,
@@ -35,11 +33,11 @@ from ..logging import (
     scalars_of,
     warn,
 )
-from ..schedule import past_validations
-from ..segmentor import unwrapped
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
 from ..theory import Theory
+from .hook_conflicts import asked_of, check_apart
+from .validation_count import past_validations
 
 
 @HOOKS.register_module()
@@ -112,21 +110,21 @@ class ERFHook(Hook):
             raise ConfigError(
                 f"on_error is 'warn' or 'raise', not {on_error!r}"
             )
-        self.layers = layers
         self.num_images = check_num_images(num_images)
         self.interval = interval
         self.initial = initial
         self.order = check_order(order)
         self.normalization = check_normalization(normalization)
         self.on_error = on_error
-        self.settings = {
-            'target': target,
-            'attribution': attribution,
-            'shares': shares,
-            'input_size': input_size,
-            'batch_size': batch_size,
-            'amp': amp,
-        }
+        self.options = MeasurementOptions(
+            layers,
+            target,
+            attribution,
+            shares,
+            input_size,
+            batch_size,
+            amp,
+        )
         self._asked: frozenset[str] = frozenset()
         self._session: Session | None = None
         self._validations = 0
@@ -209,11 +207,8 @@ class ERFHook(Hook):
         forget_scalars(runner)
 
     def _new_measurement(self, runner: Runner) -> Measurement:
-        model = unwrapped(runner.model)
-        classes = classes_of_runner(runner)
-        return Measurement(
-            model, self.layers, classes=classes, **self.settings
-        )
+        options = replace(self.options, classes=classes_of_runner(runner))
+        return Measurement(unwrapped(runner.model), options)
 
     def _start(self, runner: Runner, dataloader: Any) -> None:
         with random_state():
@@ -271,9 +266,9 @@ class ERFHook(Hook):
             errors = publish_scalars(runner, tags, step)
             for backend, error in errors.items():
                 self._tell(f'{backend} did not take the ERF scalars', error)
-        said = session.said(step, time.perf_counter() - began)
+        summary = session.summary(step, time.perf_counter() - began)
         print_log(
-            said + ('' if in_hub else f': {listed(tags)}'), logger='current'
+            summary + ('' if in_hub else f': {listed(tags)}'), logger='current'
         )
 
     def _tell(self, what: str, error: Exception) -> None:

@@ -10,9 +10,9 @@ from mmseg.models.segmentors import EncoderDecoder
 from mmseg.registry import MODELS
 from torch import Tensor, nn
 
-from ...core.defaults import default_layers
 from ...core.errors import ConfigError, LayerError
-from .imported import build_module
+from ...core.layers.defaults import default_layers
+from .build_module import build_module
 from .logits_head import LogitsHead
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from reference import images_like, slow_map
+from helpers.slow_reference import images_like, slow_map
 from torch import nn
 
 from mmerf import measure_erf

@@ -5,9 +5,9 @@ import builtins
 import numpy as np
 import pytest
 import torch
-from reference import images_like, slow_map
+from helpers.slow_reference import images_like, slow_map
+from helpers.tiny_segmentor import CLASSES, scenes, trained
 from torch import nn
-from trained import CLASSES, scenes, trained
 
 from mmerf import measure_erf
 from mmerf.core.errors import ConfigError

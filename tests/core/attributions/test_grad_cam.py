@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 import torch
+from helpers.tiny_segmentor import CLASSES, scenes, trained
 from torch import nn
 from torch.nn import functional
-from trained import CLASSES, scenes, trained
 
 from mmerf import ERFResult, measure_erf
 from mmerf.core.errors import LayerError, TargetError
@@ -146,7 +146,7 @@ def test_layers_and_models_it_cannot_serve():
 
 def test_tokens_are_read_as_maps(segformer):
     """(tokens, (h, w)) on the way, against the same tokens by hand."""
-    from reference import images_like
+    from helpers.slow_reference import images_like
 
     model, images = segformer, images_like(1, 64, 64)
     meta = dict(img_shape=(64, 64), pad_shape=(64, 64), ori_shape=(64, 64))

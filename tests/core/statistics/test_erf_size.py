@@ -3,8 +3,8 @@ import pytest
 
 from mmerf import ERFResult
 from mmerf.core.errors import StatisticError
+from mmerf.core.results.theoretical_field import Extent, Support
 from mmerf.core.statistics.erf_size import erf_size
-from mmerf.core.support import Extent, Support
 
 
 @pytest.mark.parametrize('sigma', [3.0, 8.0, 20.0])

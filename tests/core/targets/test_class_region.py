@@ -1,16 +1,19 @@
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from reference import slow_map
-from together import together
+from helpers.fake_ranks import together
+from helpers.slow_reference import slow_map
+from helpers.tiny_segmentor import CLASSES, Segmentor, scenes, trained
 from torch import nn
-from trained import CLASSES, Segmentor, scenes, trained
 
 from mmerf import ERFResult, measure_erf
+from mmerf.core.batch import batch_of
 from mmerf.core.errors import ConfigError, MeasurementError, TargetError
 from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
 
 LAYERS = ['backbone', 'decode_head']
 
@@ -104,9 +107,12 @@ def test_a_class_that_is_never_predicted_is_nothing_not_zeros(model):
             classes=CLASSES,
         )  # fmt: skip
     measurement = Measurement(
-        model, LAYERS, target=region(classes=['boat', 'sky']), classes=CLASSES
+        model,
+        MeasurementOptions(
+            LAYERS, target=region(classes=['boat', 'sky']), classes=CLASSES
+        ),
     )
-    measurement.update(images)
+    measurement.update(batch_of(measurement.model, images))
     assert list(measurement.compute()) == ['backbone:sky', 'decode_head:sky']
     assert set(measurement.absent()) == {'backbone:boat', 'decode_head:boat'}
     assert not measurement.failures()
@@ -117,11 +123,14 @@ def test_the_ground_truth_s_region_leaves_out_what_labels_ignore(model):
     labels = torch.where(labels == 1, 255, labels)  # road is ignored
     measurement = Measurement(
         model,
-        'decode_head',
-        target=region(classes=['sky', 'road'], region='ground_truth'),
-        classes=CLASSES,
+        MeasurementOptions(
+            'decode_head',
+            target=region(classes=['sky', 'road'], region='ground_truth'),
+            classes=CLASSES,
+        ),
     )
-    measurement.update(images, labels=labels)
+    batch = batch_of(model, images)
+    measurement.update(replace(batch, labels=lambda: labels))
     (result,) = measurement.compute().values()
     assert 'road: in none' in measurement.absent()['decode_head:road']
     expected = 0
@@ -134,7 +143,7 @@ def test_the_ground_truth_s_region_leaves_out_what_labels_ignore(model):
         expected += slow_map(image[None], score).sum() / int(mask.sum()) / 3
     assert result.map.sum() == pytest.approx(expected, rel=1e-5)
     with pytest.raises(TargetError, match='img-dir') as caught:
-        measurement.update(images)
+        measurement.update(batch_of(measurement.model, images))
     assert '\n' not in str(caught.value)
 
 
@@ -179,9 +188,9 @@ def test_names_are_checked_before_anything_runs():
     with pytest.raises(ConfigError, match='nearest: road'):
         Measurement(
             nn.Sequential(nn.Conv2d(3, 1, 1)),
-            '0',
-            target=[region(classes='roadd')],
-            classes=CLASSES,
+            MeasurementOptions(
+                '0', target=[region(classes='roadd')], classes=CLASSES
+            ),
         )
     with pytest.raises(ConfigError, match="'prediction' or 'ground_truth'"):
         measure_erf(nn.Conv2d(3, 1, 1), [], target=region(region='mask'))
@@ -251,9 +260,12 @@ def test_classes_of_two_halves_merge_as_ranks_do(model):
     halves = []
     for part in (images[::2], images[1::2]):  # no tree in the first
         measurement = Measurement(
-            model, 'decode_head', target=region(), classes=CLASSES
+            model,
+            MeasurementOptions(
+                'decode_head', target=region(), classes=CLASSES
+            ),
         )
-        measurement.update(part)
+        measurement.update(batch_of(measurement.model, part))
         halves.append(measurement)
     (merged, _) = together(halves, _met)
     assert list(merged) == list(whole)

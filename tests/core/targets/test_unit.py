@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from reference import images_like, slow_map
+from helpers.slow_reference import images_like, slow_map
 from torch import nn
 
 from mmerf import measure_erf
@@ -82,7 +82,12 @@ def test_per_image_numbers_of_the_wrong_length_quote_both():
             net(),
             images_like(2, 32, 48),
             ['1'],
-            target=lambda output, context: output.sum(),
+            target=dict(
+                type='Function',
+                function=lambda output, context: output.sum(),
+                y=2,
+                x=3,
+            ),
         )
 
 

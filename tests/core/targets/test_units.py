@@ -1,13 +1,18 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
-from reference import images_like, slow_map
+from helpers.slow_reference import images_like, slow_map
 from torch import nn
 
 from mmerf import ERFResult, measure_erf
+from mmerf.core.attributions import InputGradient
+from mmerf.core.batch import batch_of
 from mmerf.core.errors import ConfigError, TargetError
 from mmerf.core.measurement import Measurement
-from mmerf.core.targets import UnitGrid, UnitSample
+from mmerf.core.options import MeasurementOptions
+from mmerf.core.targets import Target, Unit, UnitGrid, UnitSample
 
 
 def net():
@@ -104,11 +109,9 @@ def test_standard_errors_are_over_images_not_over_units():
     model, images = net(), images_like(4, 16, 18)
     unit = dict(type='Unit', y=4, x=4)
 
-    class Twice:
-        def members(self, grid):
-            from mmerf.core.targets import Unit
-
-            return [Unit(4, 4), Unit(4, 4)]
+    class Twice(Target):
+        def parts(self, output, context):
+            return 2 * Unit(4, 4).parts(output, context)
 
     once = measure_erf(model, images, ['1'], target=unit)['1']
     twice = measure_erf(model, images, ['1'], target=Twice())['1']
@@ -124,8 +127,11 @@ def test_zero_scores_and_non_finite_maps_are_counted_a_unit():
     images = torch.ones(2, 1, 4, 4)
     images[0, :, :, 2:] = -1  # half of the first image's units
     images[1, :, 0, 0] = float('inf')
-    measurement = Measurement(model, ['0'], target=UnitGrid(4, 4))
-    measurement.update(images, names=['a', 'b'])
+    measurement = Measurement(
+        model, MeasurementOptions(['0'], target=UnitGrid(4, 4))
+    )
+    batch = batch_of(model, images)
+    measurement.update(replace(batch, names=['a', 'b']))
     result = measurement.compute()['0']
     assert result.zero_score_units == 8 and result.zero_score_images == 0
     assert result.num_images == 2 and result.units == 31
@@ -201,16 +207,11 @@ def test_per_image_maps_equal_those_of_single_runs():
     model, images = net(), images_like(6, 16, 18)
     seen = []
 
-    class Spy:
-        def __init__(self):
-            from mmerf.core.attributions import InputGradient
-
-            self.inner = InputGradient()
-
+    class Spy(InputGradient):
         def __call__(self, *args):
-            for key, found in self.inner(*args):
+            for found in super().__call__(*args):
                 seen.append(found.maps.double().numpy())
-                yield key, found
+                yield found
 
     measure_erf(model, images, ['1'], target=six_targets(), attribution=Spy())
     (maps,) = seen

@@ -1,24 +1,30 @@
 from enum import Enum
 
-import conftest
 import numpy as np
 import pytest
 import torch
-from conftest import PREPROCESSOR, config_of
+from helpers import mmseg_configs
+from helpers.mmseg_configs import PREPROCESSOR, config_of
+from helpers.slow_reference import (
+    centre_score,
+    hooked_score,
+    images_like,
+    slow_map,
+)
 from mmengine.runner import load_checkpoint
 from mmseg.structures import SegDataSample
-from reference import centre_score, hooked_score, images_like, slow_map
 
 from mmerf import ERFResult, measure_erf
 from mmerf.apis import erf_from_config
-from mmerf.apis.layers import layers_from_config
+from mmerf.apis.config.model_layers import layers_from_config
 from mmerf.core.errors import ConfigError, LayerError
 from mmerf.engine import ModuleSegmentor
-from mmerf.engine.segmentor import prepare_tensor
-from mmerf.engine.segmentors.imported import without_fetching
+from mmerf.engine.batches.prepare_batch import prepare_tensor
+from mmerf.engine.segmentors.build_module import without_fetching
 
 HEAD = dict(num_classes=2)
-UNET = dict(type='nets.UNet', classes=2, encoder_weights=None)
+NETS = 'helpers.plain_nets'
+UNET = dict(type=f'{NETS}.UNet', classes=2, encoder_weights=None)
 BINARY = dict(
     num_classes=2,
     out_channels=1,
@@ -38,7 +44,7 @@ def cfg(module=UNET, head=HEAD, **changes):
 
 
 def build(*args, **kwargs):
-    return conftest.build(cfg(*args, **kwargs))
+    return mmseg_configs.build(cfg(*args, **kwargs))
 
 
 def sample(size, **meta):
@@ -158,14 +164,26 @@ def test_slide_mode_is_the_mean_over_windows():
 @pytest.mark.parametrize(
     ('module', 'head', 'key'),
     [
-        (dict(type='nets.Named', classes=2), {}, 'out'),
-        (dict(type='nets.Named', classes=2, key='logits'), {}, 'logits'),
-        (dict(type='nets.Named', classes=2), dict(output='aux'), 'aux'),
-        (dict(type='nets.Pair', classes=2), {}, 0),
-        (dict(type='nets.Pair', classes=2), dict(output=1), 1),
-        (dict(type='nets.Pair', classes=2), dict(output=-2), 0),
-        (dict(type='nets.Fields', classes=2), dict(output='aux'), 0),
-        (dict(type='nets.Fields', classes=2), dict(output=1), 1),
+        (dict(type=f'{NETS}.Named', classes=2), {}, 'out'),
+        (
+            dict(type=f'{NETS}.Named', classes=2, key='logits'),
+            {},
+            'logits',
+        ),
+        (
+            dict(type=f'{NETS}.Named', classes=2),
+            dict(output='aux'),
+            'aux',
+        ),
+        (dict(type=f'{NETS}.Pair', classes=2), {}, 0),
+        (dict(type=f'{NETS}.Pair', classes=2), dict(output=1), 1),
+        (dict(type=f'{NETS}.Pair', classes=2), dict(output=-2), 0),
+        (
+            dict(type=f'{NETS}.Fields', classes=2),
+            dict(output='aux'),
+            0,
+        ),
+        (dict(type=f'{NETS}.Fields', classes=2), dict(output=1), 1),
     ],
 )
 def test_logits_among_several_outputs(module, head, key):
@@ -177,7 +195,7 @@ def test_logits_among_several_outputs(module, head, key):
 
 
 def test_a_network_that_gives_one_tensor_after_training():
-    net = dict(type='nets.Deep', classes=2)
+    net = dict(type=f'{NETS}.Deep', classes=2)
     model = build(net, dict(num_classes=2, output=0))
     images = images_like(2, 32, 48)
     with torch.no_grad():
@@ -193,7 +211,9 @@ def test_auxiliary_outputs_train_and_one_logit_serves_two_classes(
 ):
     auxiliary = dict(**BINARY, output='aux')
     model = cfg(
-        dict(type='nets.Named', classes=1), BINARY, auxiliary_head=auxiliary
+        dict(type=f'{NETS}.Named', classes=1),
+        BINARY,
+        auxiliary_head=auxiliary,
     )
     runner = make_runner(
         [dict(type='ERFHook', num_images=2, on_error='raise')], model=model
@@ -220,7 +240,7 @@ def test_features_take_one_of_mmsegs_heads(make_runner):
         concat_input=False,
         num_classes=2,
     )
-    model = cfg(dict(type='nets.Features'), head)
+    model = cfg(dict(type=f'{NETS}.Features'), head)
     runner = make_runner(
         [dict(type='ERFHook', num_images=2, on_error='raise')], model=model
     )
@@ -233,13 +253,13 @@ def test_features_take_one_of_mmsegs_heads(make_runner):
 
 
 def test_a_classifier_has_layers_but_no_predictions(data_root, tmp_path):
-    model = cfg(dict(type='nets.classifier'), head=None)
+    model = cfg(dict(type=f'{NETS}.classifier'), head=None)
     config = config_of(data_root, tmp_path / 'run', model=model)
     with pytest.raises(LayerError, match=r'example net\.layer1, net\.layer2'):
         erf_from_config(config)
     results = erf_from_config(config, layers=['net.layer*'], num_images=2)
     assert [r.grid for r in results.values()] == [(16, 24), (8, 12)]
-    built = build(dict(type='nets.classifier'), head=None)
+    built = build(dict(type=f'{NETS}.classifier'), head=None)
     built.init_weights()
     with torch.no_grad():
         assert built(images_like(2, 32, 48)).shape == (2, 3)
@@ -249,9 +269,9 @@ def test_a_classifier_has_layers_but_no_predictions(data_root, tmp_path):
 
 
 def test_nothing_is_fetched_where_a_config_is_measured(data_root, tmp_path):
-    model = cfg(dict(type='nets.UNet', classes=2))
+    model = cfg(dict(type=f'{NETS}.UNet', classes=2))
     with pytest.raises(ConfigError, match='no network'):
-        conftest.build(model)
+        mmseg_configs.build(model)
     config = config_of(data_root, tmp_path / 'run', model=model)
     results = erf_from_config(config, num_images=2, theory=False)
     assert results['net.decoder'].map.any()
@@ -279,12 +299,14 @@ class Weights(Enum):
     ],
 )
 def test_only_what_names_weights_elsewhere_is_left_out(given, left):
-    module = dict(type='nets.classifier', encoder_weights=given)
+    module = dict(type=f'{NETS}.classifier', encoder_weights=given)
     assert without_fetching(module)['encoder_weights'] == left
-    by_default = dict(type='nets.UNet', classes=2)
+    by_default = dict(type=f'{NETS}.UNet', classes=2)
     assert without_fetching(by_default)['encoder_weights'] is None
-    assert without_fetching(dict(type='nets.classifier', pretrained=True)) == {
-        'type': 'nets.classifier',
+    assert without_fetching(
+        dict(type=f'{NETS}.classifier', pretrained=True)
+    ) == {
+        'type': f'{NETS}.classifier',
         'pretrained': False,
     }
 
@@ -292,19 +314,31 @@ def test_only_what_names_weights_elsewhere_is_left_out(given, left):
 @pytest.mark.parametrize(
     ('module', 'head', 'said'),
     [
-        (dict(type='nets.Unet', classes=2), {}, 'nets has no Unet.*UNet'),
+        (
+            dict(type=f'{NETS}.Unet', classes=2),
+            {},
+            'plain_nets has no Unet.*UNet',
+        ),
         (dict(type='trch.nn.Conv2d'), {}, 'no package trch.*write torch'),
         (dict(type='torch.nnn.Conv2d'), {}, 'torch has no nnn; nearest: nn'),
         (dict(type='UNet'), {}, "import path, 'package.Name'"),
         (dict(type='torch.pi'), {}, 'no class or function'),
-        (dict(type='nets.not_a_module'), {}, 'gives a str'),
+        (dict(type=f'{NETS}.not_a_module'), {}, 'gives a str'),
         (
-            dict(type='nets.UNet', clases=2),
+            dict(type=f'{NETS}.UNet', clases=2),
             {},
             'has no clases; nearest: classes',
         ),
-        (dict(type='nets.UNet'), {}, "missing.*'classes'.*it takes"),
-        (dict(type='nets.classifier', x=1), {}, 'could not be built: TypeE'),
+        (
+            dict(type=f'{NETS}.UNet'),
+            {},
+            "missing.*'classes'.*it takes",
+        ),
+        (
+            dict(type=f'{NETS}.classifier', x=1),
+            {},
+            'could not be built: TypeE',
+        ),
         (dict(classes=2), {}, "module is dict.type='package.Name'"),
     ],
 )
@@ -318,10 +352,26 @@ def test_what_cannot_be_built_says_what_would_be_right(module, head, said):
     ('module', 'head', 'said'),
     [
         (UNET, dict(num_classes=3), r'gives \(1, 2, 32, 48\).*num_classes'),
-        (dict(type='nets.classifier'), {}, 'measure inner layers only'),
-        (dict(type='nets.Pair', classes=2), dict(output=5), 'no output 5'),
-        (dict(type='nets.Pair', classes=2), dict(output=-3), 'no output -3'),
-        (dict(type='nets.Named', classes=2), dict(output='x'), "'aux', 'out'"),
+        (
+            dict(type=f'{NETS}.classifier'),
+            {},
+            'measure inner layers only',
+        ),
+        (
+            dict(type=f'{NETS}.Pair', classes=2),
+            dict(output=5),
+            'no output 5',
+        ),
+        (
+            dict(type=f'{NETS}.Pair', classes=2),
+            dict(output=-3),
+            'no output -3',
+        ),
+        (
+            dict(type=f'{NETS}.Named', classes=2),
+            dict(output='x'),
+            "'aux', 'out'",
+        ),
     ],
 )
 def test_logits_that_do_not_fit(module, head, said):

@@ -1,0 +1,1 @@
+"""Results of several runs, read back, side by side and over time."""

@@ -1,0 +1,233 @@
+"""Several runs beside each other: what is compared, as figure and table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...core.atomic_files import write_text
+from ...core.errors import ConfigError
+from ...core.results.erf_result import ERFResult
+from ...core.results.provenance import (
+    check_same_definition,
+    definition_differences,
+)
+from ...plots import plot_comparison, save_figure
+from ...plots.comparison import Runs
+from ...plots.drawing.style import CMAP, check_cmap, check_title
+from .read_runs import named, read_run
+from .table_files import TABLES, check_tables, table_rows
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs to be shown together, with the gaps between them.
+
+    Attributes:
+        runs (dict[str, dict[str, ERFResult]]): By name, then by layer.
+        layers (list[str]): In drawing order.
+        gaps (dict[str, str]): Runs of which there is nothing, and why.
+    """
+
+    runs: dict[str, dict[str, ERFResult]]
+    layers: list[str]
+    gaps: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader of the figure has to know, a sentence each."""
+        notes = [f'{name}: {why}' for name, why in self.gaps.items()]
+        for name, results in self.runs.items():
+            missing = [la for la in self.layers if la not in results]
+            if missing and name not in self.gaps:
+                notes.append(
+                    f'{name} has no layer {", ".join(missing) or "of these"}'
+                )
+        notes += self._differences()
+        return notes
+
+    def rows(self) -> list[dict]:
+        """One row a run and layer, as :func:`table_rows` makes them."""
+        return table_rows(self.runs, self.layers, self.gaps)
+
+    def _differences(self) -> list[str]:
+        """Definitions, sizes, images, units' places: what is not the same."""
+        notes = definition_differences(by_run_and_layer(self.runs))
+        every = [r for run in self.runs.values() for r in run.values()]
+        shapes = sorted({result.map.shape for result in every})
+        if len(shapes) > 1:
+            sizes = ', '.join(f'{h} x {w}' for h, w in shapes)
+            notes.append(
+                f'the maps are of different size ({sizes} px); all are drawn '
+                'to the same scale in pixels, about their units'
+            )
+        counts = sorted({result.num_images for result in every})
+        if len(counts) > 1:
+            notes.append(
+                f'the means are over {" and ".join(map(str, counts))} images'
+            )
+        for layer in self.layers:
+            pixels = {
+                run[layer].unit_pixel
+                for run in self.runs.values()
+                if layer in run and len(shapes) == 1
+            }
+            if len(pixels) > 1:
+                places = ', '.join(f'({y:g}, {x:g})' for y, x in pixels)
+                notes.append(f'{layer}: the units sit at {places} px')
+        return notes
+
+
+def compare(
+    specs: Sequence[str | os.PathLike],
+    *,
+    names: Sequence[str] | None = None,
+    layers: Sequence[str] | None = None,
+    force: bool = False,
+) -> Comparison:
+    """Read runs for a comparison.
+
+    Args:
+        specs (sequence): Each as ``read_run`` takes it.
+        names (sequence of str, optional): What to call them; None for the
+            parts of their paths that tell them apart.
+        layers (sequence of str, optional): Only these keys; None for all.
+        force (bool): Also where definitions differ.
+
+    Raises:
+        ConfigError: If a run, name or layer is not there, or definitions
+            differ and ``force`` is not set.
+        ResultError: If a file is damaged.
+    """
+    runs = {k: read_run(spec) for k, spec in named(specs, names).items()}
+    return comparison_of(runs, layers=layers, force=force)
+
+
+def comparison_of(
+    runs: Runs,
+    *,
+    layers: Sequence[str] | None = None,
+    gaps: Mapping[str, str] | None = None,
+    force: bool = False,
+) -> Comparison:
+    """The same for results at hand.
+
+    Runs of a single layer each share one column, whatever their layers'
+    names. Shares are those of the first run for all.
+
+    Args:
+        runs (mapping): By name, then by layer; in drawing order.
+        layers (sequence of str, optional): Only these keys; None for all.
+        gaps (mapping, optional): Of runs without results, why.
+        force (bool): Also where definitions differ.
+
+    Raises:
+        ConfigError: If there is nothing to compare, a layer is in no run, or
+            definitions differ and ``force`` is not set.
+    """
+    known = list(dict.fromkeys(la for run in runs.values() for la in run))
+    if not known:
+        raise ConfigError('there is nothing to compare: no run has a result')
+    for layer in layers or ():
+        if layer not in known:
+            raise ConfigError(
+                f'no run has a layer {layer!r}; they have {", ".join(known)}'
+            )
+    chosen = list(layers or known)
+    kept = {
+        name: {la: run[la] for la in chosen if la in run}
+        for name, run in runs.items()
+    }
+    if len(chosen) > 1 and all(len(run) <= 1 for run in kept.values()):
+        kept = {
+            _with_layer(name, run): dict.fromkeys(
+                [''][: len(run)], *run.values()
+            )
+            for name, run in kept.items()
+        }
+        chosen = ['']
+    flat = by_run_and_layer(kept)
+    check_same_definition(flat, force)
+    shares = next(iter(flat.values())).shares
+    return Comparison(
+        {
+            name: {
+                la: r if r.shares == shares else replace(r, shares=shares)
+                for la, r in run.items()
+            }
+            for name, run in kept.items()
+        },
+        chosen,
+        {n: 'no result' for n in runs if not runs[n]} | dict(gaps or {}),
+    )
+
+
+def by_run_and_layer(runs: Runs) -> dict[str, ERFResult]:
+    """Every result, by ``run: layer``."""
+    return {
+        f'{name}: {layer}': result
+        for name, run in runs.items()
+        for layer, result in run.items()
+    }
+
+
+def _with_layer(name: str, run: Mapping[str, ERFResult]) -> str:
+    return ': '.join((name, *run))
+
+
+def write_comparison(
+    comparison: Comparison,
+    out: str | os.PathLike,
+    *,
+    normalization: str = 'power',
+    cmap: str = CMAP,
+    title: str | None = None,
+) -> list[Path]:
+    """Write the figure, and the same numbers as tables beside it.
+
+    Args:
+        comparison (Comparison): What to show.
+        out: The figure: ``.png``, ``.pdf`` or ``.svg``. The tables have its
+            name and end in ``.md``, ``.csv`` and ``.tex``.
+        normalization, cmap (str): Of the figure.
+        title (str, optional): Over the figure.
+
+    Returns:
+        list[Path]: The files, the figure first.
+
+    Raises:
+        ConfigError: If the suffix or colour map is none of these, the title
+            is a formula that cannot be drawn, or a table would replace
+            another file.
+    """
+    path = check_figure_path(out)
+    check_cmap(cmap)
+    check_title(title)
+    check_tables(path)
+    figure, _ = plot_comparison(
+        comparison.runs,
+        layers=comparison.layers,
+        gaps=comparison.gaps,
+        normalization=normalization,
+        cmap=cmap,
+        title=title,
+    )
+    files = [save_figure(figure, path)]
+    rows = comparison.rows()
+    for suffix, write in TABLES.items():
+        files.append(write_text(path.with_suffix(suffix), write(rows)))
+    return files
+
+
+def check_figure_path(out: str | os.PathLike) -> Path:
+    """Raise ConfigError unless a path ends as figures do."""
+    path = Path(out)
+    if path.suffix not in ('.png', '.pdf', '.svg'):
+        raise ConfigError(
+            f'{path} is no name for a figure; let it end in .png, .pdf or .svg'
+        )
+    if path.is_dir():
+        raise ConfigError(f'{path} is a folder; name a file')
+    return path

@@ -1,0 +1,189 @@
+"""Read back what runs have left: folders and files with results."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from ...core.atomic_files import file_stem
+from ...core.errors import ConfigError, ResultError, one_line
+from ...core.results.erf_result import ERFResult
+
+_DULL = re.compile(r'erf|vis_data|\d{8}_\d{6}|\.*')  # say nothing of a run
+_RECORD = {'step': int, 'layer': str, 'statistics': dict}
+
+
+def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
+    """Results of a run by layer, in the order in which they were measured.
+
+    Args:
+        spec: An out dir of ``tools/erf.py``; an ``erf`` folder of a run's
+            ``vis_data``, its last step or ``FOLDER@STEP``; or one ``.npz``.
+            A folder that holds ``erf`` or ``vis_data/erf`` stands for it.
+
+    Returns:
+        dict[str, ERFResult]: By layer key.
+
+    Raises:
+        ConfigError: If there is no such run or step.
+        ResultError: If one of its files is damaged.
+    """
+    path, step = _split(spec)
+    if path.is_file():
+        if path.suffix != '.npz':
+            raise ConfigError(
+                f'{path} is not a run; give a folder of results or an .npz'
+            )
+        if step is not None:
+            raise ConfigError(f'{spec}: a single .npz has no steps')
+        result = ERFResult.load(path)
+        return {result.layer: result}
+    folder = find_folder(path)
+    if (folder / 'erf.json').is_file():
+        if step is not None:
+            raise ConfigError(
+                f'{spec}: an out dir has no steps; steps are in the erf '
+                "folder of a training's vis_data"
+            )
+        layers = list(_json(folder / 'erf.json', 'layers'))
+        return _load(folder, layers)
+    history = read_history(folder)
+    steps = sorted({record['step'] for record in history})
+    if step is None:
+        step = steps[-1]
+    if step not in steps:
+        raise ConfigError(
+            f'{folder} has no step {step}; it has {", ".join(map(str, steps))}'
+        )
+    layers = [r['layer'] for r in history if r['step'] == step]
+    return _load(folder / str(step), layers)
+
+
+def read_history(spec: str | os.PathLike) -> list[dict]:
+    """Every layer and step that a training's ``erf.jsonl`` holds.
+
+    Args:
+        spec: The ``erf`` folder of a run's ``vis_data``, or one that holds
+            it.
+
+    Returns:
+        list[dict]: ``step``, ``layer``, ``statistics`` and so on, by step.
+
+    Raises:
+        ConfigError: If there is no such file, or ``spec`` is a single step
+            or result.
+        ResultError: If it is damaged.
+    """
+    path, step = _split(spec)
+    whole = step is None and not path.is_file()
+    if whole:
+        path = find_folder(path) / 'erf.jsonl'
+    if not (whole and path.is_file()):
+        raise ConfigError(
+            f'{spec} is no training with all its steps; give the erf folder '
+            "of a run's vis_data"
+        )
+    lines = path.read_bytes().splitlines()
+    try:
+        records = [json.loads(line) for line in lines if line.strip()]
+        for record in records:
+            for key, kind in _RECORD.items():
+                if not isinstance(record[key], kind):
+                    raise TypeError(f'{key} is {record[key]!r:.40}')
+    except Exception as error:
+        raise ResultError(
+            f'{path} is damaged ({type(error).__name__}: '
+            f'{one_line(error, 160)}); measure again'
+        ) from error
+    records.sort(key=lambda record: record['step'])
+    if not records:
+        raise ResultError(f'{path} holds no measurement')
+    return records
+
+
+def find_folder(path: Path) -> Path:
+    """The folder with ``erf.json`` or ``erf.jsonl`` that a path means.
+
+    Raises:
+        ConfigError: If there is none, or several; they are named.
+    """
+    if not path.is_dir():
+        raise ConfigError(f'there is no run {path}')
+    for inside in ('', 'erf', 'vis_data/erf'):
+        folder = path / inside
+        if any((folder / n).is_file() for n in ('erf.json', 'erf.jsonl')):
+            return folder
+    found = sorted({str(p.parent) for p in path.rglob('erf.json*')})
+    hint = f'; give one of {", ".join(found[:4])}' if found else ''
+    raise ConfigError(
+        f'{path} holds neither erf.json nor erf.jsonl, so it is no run{hint}'
+    )
+
+
+def named(
+    specs: Sequence[str | os.PathLike], names: Sequence[str] | None
+) -> dict[str, str | os.PathLike]:
+    """Runs by the names that they are given, or else by their own.
+
+    Raises:
+        ConfigError: If there is not one name a run, or two are the same.
+    """
+    if names is not None and len(names) != len(specs):
+        raise ConfigError(
+            f'{len(names)} name(s) for {len(specs)} run(s); give one each'
+        )
+    called = list(names or run_names(specs))
+    if len(set(called)) < len(called):
+        raise ConfigError(
+            'two runs have the same name; give names of their own with --names'
+        )
+    return dict(zip(called, specs, strict=True))
+
+
+def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
+    """Short names that tell runs apart.
+
+    Example:
+        >>> run_names(['work_dirs/fcn/20250101_010101/vis_data/erf@40',
+        ...            'work_dirs/fcn/20250101_010101/vis_data/erf@160'])
+        ['fcn, step 40', 'fcn, step 160']
+        >>> run_names(['a/fcn/erf', 'b/fcn/erf'])
+        ['a/fcn/erf', 'b/fcn/erf']
+    """
+    names = []
+    for spec in specs:
+        path, step = _split(spec)
+        plain = path.with_suffix('') if path.suffix == '.npz' else path
+        parts = [p for p in plain.parts if not _DULL.fullmatch(p)]
+        name = parts[-1] if parts else str(plain)
+        names.append(name if step is None else f'{name}, step {step}')
+    if len(set(names)) < len(names):
+        return [os.fspath(spec) for spec in specs]
+    return names
+
+
+def _split(spec: str | os.PathLike) -> tuple[Path, int | None]:
+    """Path and step of ``PATH@STEP``; an existing path is never split."""
+    name = os.fspath(spec)
+    match = re.fullmatch(r'(.+)@(\d+)', name)
+    if match is None or Path(name).exists():
+        return Path(name), None
+    return Path(match[1]), int(match[2])
+
+
+def _load(folder: Path, layers: Sequence[str]) -> dict[str, ERFResult]:
+    return {
+        layer: ERFResult.load(folder / f'{file_stem(layer)}.npz')
+        for layer in layers
+    }
+
+
+def _json(path: Path, key: str) -> dict:
+    content = path.read_bytes()
+    try:
+        return dict(json.loads(content)[key])
+    except Exception as error:
+        raise ResultError(f'{path} is damaged; measure again') from error

@@ -1,0 +1,1 @@
+"""Config and checkpoint files to a model that can be measured."""

@@ -1,0 +1,213 @@
+"""Load weights, and nothing but weights, from checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import pickle
+import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mmengine import fileio
+from mmengine.logging import HistoryBuffer
+from mmengine.utils import digit_version
+from torch import nn
+
+from ...core.errors import CheckpointError, one_line
+
+_OLD = digit_version(torch.__version__)[:2] < (2, 6)
+_OLD_TORCH = (
+    ' (torch 2.6 or later also loads what mmengine saves)' if _OLD else ''
+)
+
+
+def load_checkpoint(
+    model: nn.Module,
+    path: str | os.PathLike,
+    trust: bool = False,
+    partial: bool = False,
+) -> dict:
+    """Load a checkpoint's weights into a model.
+
+    Args:
+        model (nn.Module): Its weights and buffers are replaced.
+        path: A file, or an address that mmengine's file backends read.
+        trust (bool): Allow a checkpoint whose pickle runs code.
+        partial (bool): Load what fits; weights of another shape stay as
+            they are in the model.
+
+    Returns:
+        dict: ``path``, ``sha256``, lists of ``missing``, ``unexpected`` and
+        ``reshaped`` keys, and ``classes``, the names in its
+        ``dataset_meta``, or None.
+
+    Raises:
+        CheckpointError: If the file is missing, damaged, would run code, or
+            does not fit the model.
+    """
+    content = _read(path)
+    checkpoint = _unpickle(content, path, trust)
+    weights = _state_dict(checkpoint, path)
+    own = model.state_dict()
+    wrong = [
+        f'{key} is {tuple(value.shape)} there, {tuple(own[key].shape)} here'
+        for key, value in weights.items()
+        if key in own and own[key].shape != value.shape
+    ]
+    reshaped = [text.split(' is ')[0] for text in wrong] if partial else []
+    weights = {k: v for k, v in weights.items() if k not in set(reshaped)}
+    if (wrong and not partial) or not set(weights) & set(own):
+        reason = (
+            f'{len(wrong)} weight(s) have another shape, first {wrong[0]}'
+            if wrong and not partial
+            else f"none of the model's {len(own)} weights is in it"
+        )
+        raise CheckpointError(
+            f'{path} does not fit this config: {reason}; give the config '
+            'that it was trained with'
+        )
+    try:
+        found = model.load_state_dict(weights, strict=False)
+    except RuntimeError as error:  # sparse, quantised
+        raise CheckpointError(
+            f'{path} does not fit this config: {one_line(error)}'
+        ) from error
+    return {
+        'path': os.fspath(path),
+        'sha256': hashlib.sha256(content).hexdigest(),
+        'missing': [
+            k
+            for k in found.missing_keys
+            if not k.endswith('batches_tracked') and k not in reshaped
+        ],
+        'unexpected': list(found.unexpected_keys),
+        'classes': _classes(checkpoint),
+        'reshaped': reshaped,
+    }
+
+
+def _read(path: str | os.PathLike) -> bytes:
+    name = os.fspath(path)
+    try:
+        if '://' in name:
+            return fileio.get(name)
+        return Path(name).read_bytes()
+    except FileNotFoundError as error:
+        raise CheckpointError(f'there is no checkpoint {name}') from error
+    except Exception as error:
+        raise CheckpointError(
+            f'{name} could not be read: {one_line(error)}'
+        ) from error
+
+
+def _unpickle(content: bytes, path: Any, trust: bool) -> Any:
+    file = io.BytesIO(content)
+    try:
+        if trust:
+            return torch.load(file, map_location='cpu', weights_only=False)
+        with _safe_globals():
+            return torch.load(file, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r'GLOBAL (\S+)|loading (\S+)', str(error))
+        if found is None or trust:
+            raise CheckpointError(
+                f'{path} is not a whole checkpoint: it cannot be unpickled'
+            ) from error
+        name = found[1] or found[2]
+        raise CheckpointError(
+            f'{path} was refused: its pickle asks for {name}, which could run '
+            f'code{_OLD_TORCH}; if you trust whoever made it, pass '
+            '--trust-checkpoint (trust_checkpoint=True)'
+        ) from error
+    except Exception as error:
+        raise CheckpointError(
+            f'{path} is not a whole checkpoint: {one_line(error)}'
+        ) from error
+
+
+def _safe_globals() -> AbstractContextManager:
+    """Allow what mmengine's own checkpoints hold, where torch can.
+
+    Stand-ins by name came with torch 2.6; before, only plain weights load.
+    """
+    if _OLD:
+        return nullcontext()
+    return torch.serialization.safe_globals(_allowed())
+
+
+def _allowed() -> list:
+    """What mmengine's own checkpoints hold besides tensors."""
+    multiarray = getattr(np, '_core', None) or np.core
+    multiarray = multiarray.multiarray
+    functions = {
+        f'{package}.multiarray.{name}': getattr(multiarray, name)
+        for package in ('numpy.core', 'numpy._core')
+        for name in ('_reconstruct', 'scalar')
+    }
+    kinds = 'bool int8 int16 int32 int64 uint8 uint16 uint32 uint64'
+    dtypes = [
+        type(np.dtype(name))
+        for name in f'{kinds} float16 float32 float64 str'.split()
+    ]
+    return [
+        HistoryBuffer,
+        slice,
+        np.ndarray,
+        np.dtype,
+        *dtypes,
+        *((function, name) for name, function in functions.items()),
+        (_history_method, 'builtins.getattr'),
+    ]
+
+
+def _history_method(owner: Any, name: str) -> Any:
+    """Stands in for getattr: serves a history buffer's statistics only."""
+    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
+        return getattr(HistoryBuffer, name)
+    raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {name!r}')
+
+
+def _classes(checkpoint: Any) -> list[str] | None:
+    """Names of the classes that mmengine noted, or mmseg of old."""
+    meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
+    if not isinstance(meta, Mapping):
+        return None
+    noted = meta.get('dataset_meta')
+    found = noted.get('classes') if isinstance(noted, Mapping) else None
+    for names in (found, meta.get('CLASSES')):
+        if isinstance(names, (list, tuple)) and names:
+            text = all(isinstance(name, str) for name in names)
+            return list(names) if text else None
+    return None
+
+
+def _state_dict(checkpoint: Any, path: Any) -> dict[str, torch.Tensor]:
+    for name in ('state_dict', 'model', 'module'):
+        if isinstance(checkpoint, Mapping) and isinstance(
+            checkpoint.get(name), Mapping
+        ):
+            checkpoint = checkpoint[name]
+    if not isinstance(checkpoint, Mapping):
+        raise CheckpointError(
+            f'{path} holds a {type(checkpoint).__name__}, not weights by name'
+        )
+    weights = {
+        re.sub(r'^(module\.)+', '', str(key)): value
+        for key, value in checkpoint.items()
+        if isinstance(value, torch.Tensor)
+    }
+    if not weights:
+        raise CheckpointError(f'{path} holds no weights')
+    for key, value in weights.items():
+        if value.is_nested:
+            raise CheckpointError(
+                f'{path} holds a nested tensor ({key!r:.80}); a weight is '
+                'an array'
+            )
+    return weights

@@ -1,0 +1,143 @@
+"""Find and read configs, also mmseg's own."""
+
+from __future__ import annotations
+
+import copy
+import io
+import os
+from collections.abc import Mapping
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import mmseg
+from mmengine.config import Config, ConfigDict
+from mmengine.registry import init_default_scope
+from mmseg.utils import register_all_modules
+
+from ...core.errors import ConfigError, one_line
+from ...engine.segmentors.build_module import without_fetching
+from .missing_packages import needed_package
+
+_OWN = 'mmseg::'
+
+
+def load_config(
+    config: str | os.PathLike | Config, cfg_options: Mapping | None = None
+) -> Config:
+    """Read a config file, or one of mmseg's own.
+
+    Args:
+        config: A path, ``'mmseg::FAMILY/NAME.py'``, or a ready config.
+        cfg_options (mapping, optional): Settings to override, by dotted key,
+            one after the other.
+
+    Returns:
+        Config: A copy; its default scope is initialised.
+
+    Raises:
+        ConfigError: If there is no such file or it cannot be read.
+    """
+    if isinstance(config, Config):
+        cfg = config.copy()
+    else:
+        path = find_config(config)
+        try:
+            cfg = Config.fromfile(path)
+        except Exception as error:
+            text = Path(path).read_text(encoding='utf-8', errors='replace')
+            package = needed_package(error, text)
+            raise ConfigError(
+                f'{config} needs {package}'
+                if package
+                else f'{config} could not be read: {one_line(error)}'
+            ) from error
+    try:
+        # one by one: of one call, a key would replace what is set inside it;
+        # merging takes _delete_ out of what it is given
+        for key, value in (cfg_options or {}).items():
+            cfg.merge_from_dict({key: copy.deepcopy(value)})
+    except Exception as error:
+        raise ConfigError(
+            f'the config options do not fit: {one_line(error)}'
+        ) from error
+    scope = cfg.get('default_scope') or 'mmseg'
+    if not isinstance(scope, str):
+        raise ConfigError(
+            f"default_scope is the name of a registry, such as 'mmseg', not "
+            f'{scope!r}'
+        )
+    with redirect_stdout(io.StringIO()):  # it prints what it could not find
+        register_all_modules(init_default_scope=False)
+    init_default_scope(scope)
+    return cfg
+
+
+def find_config(config: str | os.PathLike) -> Path:
+    """Path of a config; ``mmseg::`` names are looked up in the package.
+
+    Raises:
+        ConfigError: If there is no such file.
+    """
+    name = os.fspath(config)
+    if name.startswith(_OWN):
+        root = mmseg_configs()
+        path = root / name[len(_OWN) :]
+        if not path.is_file():
+            raise ConfigError(
+                f'mmseg has no config {name[len(_OWN) :]}'
+                f'{_similar(root, path)}'
+            )
+        return path
+    path = Path(name)
+    if not path.is_file():
+        hint = ''
+        if (mmseg_configs() / name).is_file():
+            hint = f"; mmseg's own is written {_OWN}{name}"
+        raise ConfigError(f'there is no config file {name}{hint}')
+    return path
+
+
+def mmseg_configs() -> Path:
+    """The folder of mmseg's own configs, inside the installed package."""
+    root = Path(mmseg.__path__[0])
+    packed = root / '.mim' / 'configs'
+    return packed if packed.is_dir() else root.parent / 'configs'
+
+
+def _similar(root: Path, path: Path) -> str:
+    folder = path.parent
+    if not folder.is_dir():
+        families = sorted(p.name for p in root.glob('[!_]*') if p.is_dir())
+        return f'; its families are {", ".join(families)}'
+    names = sorted(p.name for p in folder.glob('*.py'))
+    return f'; {folder.name}/ has for example {", ".join(names[:4])}'
+
+
+def without_pretrained(model_cfg: Any) -> Any:
+    """A model config whose weights need no file and no network."""
+    if isinstance(model_cfg, Mapping):
+        if model_cfg.get('type') == 'Pretrained':
+            return None
+        kept = {k: without_pretrained(v) for k, v in model_cfg.items()}
+        if kept.get('pretrained'):
+            kept['pretrained'] = (
+                None if _is_path(kept['pretrained']) else False
+            )
+        if 'ModuleSegmentor' in str(kept.get('type')):
+            kept['module'] = without_fetching(kept.get('module'))
+        if 'TIMMBackbone' in str(kept.get('type')):
+            kept['pretrained'] = False  # its own default would fetch
+        return ConfigDict(kept)
+    if isinstance(model_cfg, (list, tuple)):
+        found = [without_pretrained(v) for v in model_cfg]
+        return type(model_cfg)(
+            new
+            for old, new in zip(model_cfg, found, strict=True)
+            if new is not None or old is None
+        )
+    return model_cfg
+
+
+def _is_path(value: Any) -> bool:
+    return isinstance(value, str)

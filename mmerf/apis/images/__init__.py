@@ -1,0 +1,1 @@
+"""Images of a validation set or a folder, in batches."""

@@ -1,0 +1,62 @@
+"""Batches of a run: which a rank takes, and what happens where one fails."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mmengine.dataset import DefaultSampler
+
+from ...core.errors import BatchError, ERFError, MeasurementError, one_line
+from ...core.measurement import Measurement
+from ...core.running.out_of_memory import is_out_of_memory
+from ...engine.batches.prepare_batch import prepare
+from .source import ImageSource
+
+
+def own_share(indices: Sequence[int]) -> list[int]:
+    """The images of one rank, dealt out as a validation's sampler does."""
+    sampler = DefaultSampler(indices, shuffle=False, round_up=False)
+    return [indices[place] for place in sampler]
+
+
+def pass_size(measurement: Measurement) -> int:
+    """Images to load for the next pass: one, until a GPU says more."""
+    first = next(measurement.model.parameters(), None)
+    on_gpu = first is not None and first.is_cuda
+    return measurement.batch_size or (on_gpu and measurement.fitting) or 1
+
+
+def measure_batch(
+    measurement: Measurement, data_batch: dict, source: ImageSource
+) -> None:
+    """Measure a batch; where it fails, image by image, skipping those."""
+    before = measurement.seen
+    try:
+        batch = prepare(
+            measurement.model, data_batch, layers=measurement.layers
+        )
+        measurement.update(batch)
+    except Exception as error:
+        if isinstance(error, ERFError) and not isinstance(error, BatchError):
+            raise
+        if is_out_of_memory(error):
+            raise MeasurementError(
+                'out of memory with one image; use a smaller --input-size, '
+                'or fewer --layers'
+            ) from error
+        count = len(data_batch['inputs'])
+        if count > 1:
+            for i in range(measurement.seen - before, count):
+                one = {key: [value[i]] for key, value in data_batch.items()}
+                measure_batch(measurement, one, source)
+            return
+        h, w = data_batch['inputs'][0].shape[-2:]
+        source.skipped[_name_of(data_batch)] = (
+            f'the model does not run on its {h} x {w} input: {one_line(error)}'
+        )
+
+
+def _name_of(data_batch: Mapping) -> str:
+    sample = (data_batch.get('data_samples') or [None])[0]
+    meta = getattr(sample, 'metainfo', {})
+    return str(meta.get('img_path', 'an image'))

@@ -1,0 +1,114 @@
+"""Measure the images of a source, over all processes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+import numpy as np
+from mmengine.dist import all_gather_object, get_world_size
+
+from ...core.errors import ConfigError, ImageError
+from ...core.measurement import Measurement
+from ...core.results.erf_result import ERFResult
+from ...engine.ranks import gathered
+from ...engine.selection import chosen_indices
+from ..run_notes import skipped_reasons
+from ..stopping import ToleranceStop, spread_indices
+from .batches import measure_batch, own_share, pass_size
+from .mean_image import MeanImage
+from .source import ImageSource
+
+
+def measure_images(
+    measurement: Measurement,
+    source: ImageSource,
+    number: int,
+    order: str,
+    stop: ToleranceStop | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> MeanImage:
+    """Measure a source's images, each process some of them.
+
+    Args:
+        measurement (Measurement): Gets the images, and those of the other
+            processes.
+        source (ImageSource): Keeps what was skipped, likewise.
+        number (int): How many images at most.
+        order (str): ``'even'`` over the source, or the ``'first'`` ones.
+        stop (ToleranceStop, optional): Ends sooner, once sides are sure.
+        progress (callable, optional): Called with (images done, images in
+            all).
+
+    Returns:
+        MeanImage: Of this process's images.
+
+    Raises:
+        ConfigError: If ``stop`` cannot be followed here.
+        ImageError: If no image could be measured.
+        ERFError: What the measurement of an image raised.
+    """
+    if stop is not None:
+        _check_stop(measurement)
+    choose = chosen_indices if stop is None else spread_indices
+    indices = choose(len(source.paths), number, order)
+    failure, mean = None, MeanImage()
+    try:
+        for batch in source.batches(
+            own_share(indices), partial(pass_size, measurement)
+        ):
+            mean.add(batch['inputs'])
+            measure_batch(measurement, batch, source)
+            if progress is not None:
+                done = measurement.seen + len(source.skipped)
+                done = min(done * get_world_size(), len(indices))
+                progress(done, len(indices))
+            if stop is not None and stop.satisfied(measurement):
+                break
+    except Exception as error:
+        if get_world_size() == 1:
+            raise
+        failure = error  # told once all processes have met
+    for every in gathered(measurement, failure):
+        raise every
+    for skipped in all_gather_object(source.skipped):
+        source.skipped.update(skipped)
+    if not measurement.seen:
+        raise ImageError(
+            f'none of the {len(indices)} image(s) of {source.where} could be '
+            f'measured: {skipped_reasons(source.skipped)}'
+        )
+    return mean
+
+
+def _check_stop(measurement: Measurement) -> None:
+    if measurement.kind != 'erf':
+        raise ConfigError(
+            "num_images='auto' waits for sure sides, which a picture of "
+            'attention has not; give a number'
+        )
+    if get_world_size() > 1:
+        raise ConfigError(
+            "num_images='auto' runs in one process; give a number"
+        )
+
+
+def image_under_maps(
+    mean: MeanImage,
+    measurement: Measurement,
+    results: Mapping[str, ERFResult],
+) -> np.ndarray | None:
+    """The mean image as it lies under the results' maps, (H, W).
+
+    None where they do not lie on one image: windows, several sizes, units
+    at different places.
+    """
+    shapes = {result.map.shape for result in results.values()}
+    if (
+        measurement.input_kind != 'whole image'
+        or len(shapes) != 1
+        or any(result.coverage is not None for result in results.values())
+    ):
+        return None
+    resized = measurement.options.input_size is not None
+    return mean.grey(shapes.pop(), resized)

@@ -1,0 +1,122 @@
+"""Maps of one pass, before they join the mean over images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..attributions.base import LayerMaps
+from ..grid.coordinates import Grid
+from ..targets.base import Part
+from .accumulator import Accumulator
+
+
+class Gathering:
+    """Collects a pass's maps; nothing is added to a mean until all are there.
+
+    Args:
+        names (sequence of str): What to call each image.
+        size (tuple[int, int]): (H, W) of the images.
+        in_place (bool): Lay maps over each other at the images' middle,
+            wherever their units are.
+    """
+
+    def __init__(
+        self,
+        names: Sequence[str],
+        size: tuple[int, int],
+        in_place: bool = False,
+    ) -> None:
+        self.names, self.size, self.in_place = names, size, in_place
+        self._images: dict[str, dict[int, Accumulator]] = {}
+        self._parts: list[Part] = []
+
+    def add(self, found: LayerMaps, corner: tuple[int, int] = (0, 0)) -> None:
+        """Take the maps of one score.
+
+        Args:
+            found (LayerMaps): Of the images, or of a window of them; the
+                part's pixels are those of the whole image.
+            corner (tuple[int, int]): The window's first row and column.
+        """
+        part = found.part
+        self._parts.append(part)
+        if found.maps is None:
+            return
+        images = self._images.setdefault(part.result, {})
+        maps_nhw = found.maps.detach().cpu().double().numpy()
+        height, width = self.size
+        scores = part.scores.tolist()
+        for position, pixel in part.pixels.items():
+            if self.in_place:
+                pixel = (float(height // 2), float(width // 2))
+            units = images.setdefault(position, Accumulator())
+            name = self.names[position]
+            if units.count or units.excluded:
+                name += f', unit at ({pixel[0]:g}, {pixel[1]:g})'
+            units.update(
+                maps_nhw[position],
+                pixel,
+                scores[position],
+                name,
+                corner,
+                self.size,
+            )
+
+    def join(
+        self,
+        order: Sequence[str],
+        grids: Mapping[str, Grid],
+        accumulators: dict[str, Accumulator],
+        seen: dict[str, set[Grid]],
+    ) -> None:
+        """Add every image to the mean of each result.
+
+        Args:
+            order (sequence of str): Keys of the layers, as results are to be
+                ordered.
+            grids (mapping): Each layer's grid.
+            accumulators (dict): By result; missing ones are made.
+            seen (dict): The grids that a result was measured on, likewise.
+        """
+        absent: dict[str, frozenset[int]] = {}
+        places = {key: place for place, key in enumerate(order)}
+        for part in sorted(self._parts, key=lambda p: places[p.layer]):
+            result = part.result
+            seen.setdefault(result, set()).add(grids[part.layer])
+            accumulators.setdefault(result, Accumulator())
+            absent[result] = absent.get(result, part.absent) & part.absent
+        for result, positions in absent.items():
+            accumulators[result].absent += len(positions)
+        for result, images in self._images.items():
+            for _, units in sorted(images.items()):
+                accumulators[result].add_image(units, self.size)
+
+
+def left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, list[str]]:
+    """Names of the images left out as not finite, by result."""
+    return {k: a.excluded for k, a in accumulators.items() if a.excluded}
+
+
+def all_left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
+    """Results without any finite map, and a line that says so."""
+    return {
+        key: f'all {len(a.excluded)} map(s) hold non-finite values'
+        for key, a in accumulators.items()
+        if not a.count and a.excluded
+    }
+
+
+def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
+    """Results that no image had anything for, and a line that says so."""
+    return {
+        key: f'{key}: in none of the {a.absent} image(s), so there is no map'
+        for key, a in accumulators.items()
+        if a.absent and not a.count and not a.excluded
+    }
+
+
+def varies(coverage: np.ndarray) -> bool:
+    """Whether not every image's frame reaches every pixel."""
+    return bool((coverage != coverage.flat[0]).any())

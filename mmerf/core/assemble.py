@@ -1,0 +1,72 @@
+"""A finished result from what a measurement has gathered for one key."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from .aggregate.accumulator import Accumulator
+from .aggregate.batch_maps import varies
+from .aggregate.jackknife import uncertainty_of
+from .attributions.base import Attribution
+from .grid.coordinates import Grid
+from .options import MeasurementOptions
+from .results.erf_result import ERFResult
+from .results.theoretical_field import Support
+from .targets.base import Target
+
+
+def assemble_result(
+    key: str,
+    accumulator: Accumulator,
+    grids: Collection[Grid],
+    theory: Support | None,
+    target: Target,
+    attribution: Attribution,
+    options: MeasurementOptions,
+    definition: Mapping[str, str],
+    provenance: Mapping,
+) -> ERFResult:
+    """The result of one key.
+
+    Args:
+        key (str): The layer's, with a class where there is one.
+        accumulator (Accumulator): With at least one image.
+        grids (collection of Grid): The grids it was measured on; several
+            where images differ in size.
+        theory (Support, optional): The layer's theoretical field.
+        target, attribution: What was measured.
+        options (MeasurementOptions): With the shares.
+        definition, provenance (mapping): To store with it.
+    """
+    gathered = accumulator.compute()
+    grid = next(iter(grids)) if len(grids) == 1 else None
+    sizes = tuple((*s, n) for s, n in sorted(accumulator.sizes.items()))
+    erf = attribution.kind == 'erf'
+    at_unit = erf and target.at_unit
+    shares = tuple(options.shares)
+    return ERFResult(
+        map=gathered.map,
+        layer=key,
+        unit_pixel=gathered.pixel,
+        unit=target.unit(grid) if at_unit and grid else None,
+        grid=grid.size if grid else None,
+        stride=grid.stride if grid else None,
+        pixel_known=all(g.known for g in grids),
+        num_images=accumulator.count,
+        zero_score_images=accumulator.zero_score_images,
+        absent_images=accumulator.absent,
+        units=accumulator.units,
+        zero_score_units=accumulator.zero_score_units,
+        kind=attribution.kind,
+        excluded=tuple(accumulator.excluded),
+        sizes=sizes,
+        stderr=gathered.stderr,
+        coverage=gathered.coverage if varies(gathered.coverage) else None,
+        theory=theory if at_unit else None,
+        uncertainty=uncertainty_of(accumulator.profiles, shares)
+        if erf
+        else {},
+        definition=dict(definition),
+        shares=shares,
+        provenance=dict(provenance),
+    )

@@ -1,0 +1,86 @@
+"""What an attribution is: a batch's scores -> per-image maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+from torch import Tensor
+
+from ..batch import Forward
+from ..running.layer_scores import LayerScores
+from ..targets.base import Part, Target
+
+
+class LayerMaps(NamedTuple):
+    """What an attribution gives for one score of a layer and a batch.
+
+    Attributes:
+        part (Part): The score, of the batch's own images, detached.
+        maps (Tensor, optional): Contribution of every input pixel,
+            (N, H, W), >= 0; None for a part that no image has.
+        touched (Tensor, optional): Whether a pixel moves the score at all,
+            (N, H, W) bool.
+    """
+
+    part: Part
+    maps: Tensor | None = None
+    touched: Tensor | None = None
+
+
+class Attribution:
+    """Base class of all attributions; everything that is read of one.
+
+    A subclass defines ``__call__``; nothing else is required.
+
+    Attributes:
+        kind (str): ``'erf'``; ``'attention'`` for maps that are no receptive
+            field, so that no statistics are made of them.
+        windowed (bool): Whether a crop that holds the unit's field gives the
+            same maps as the whole image.
+        relu (bool, optional): Whether targets take the positive part of the
+            output; None leaves that to the target.
+        default_target: What is scored where no target is named, as a config
+            writes it; None for the centre unit.
+    """
+
+    kind: str = 'erf'
+    windowed: bool = False
+    relu: bool | None = None
+    default_target: Any = None
+
+    @property
+    def definition(self) -> str:
+        """How the map is made, in words; stored with every result."""
+        return type(self).__name__
+
+    def __call__(
+        self,
+        forward: Forward,
+        inputs: Tensor,
+        target: Target,
+        layers: LayerScores,
+    ) -> Iterable[LayerMaps]:
+        """Per-image maps of every score.
+
+        The model is in eval mode, its parameters frozen, gradients enabled.
+
+        Args:
+            forward (callable): ``forward(images, positions)`` runs the model
+                on images made from the batch's images at these positions.
+            inputs (Tensor): The batch's images, shape (N, C, H, W); clips
+                have further axes after the first. Not to be changed.
+            target (Target): What is scored.
+            layers (LayerScores): ``layers.read(forward, images, target,
+                positions)`` runs the model and gives every layer's parts.
+
+        Returns:
+            iterable of LayerMaps: One for each part of the batch's own
+            images, not of copies of them; also for a part that no image has,
+            without maps. What is given one after the other is added one
+            after the other, so that one map is held at a time.
+
+        Raises:
+            LayerError: If a layer cannot be attributed so.
+        """
+        raise NotImplementedError

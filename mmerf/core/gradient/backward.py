@@ -1,0 +1,92 @@
+"""The gradient of a score with respect to the input."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import LayerError
+from ..running.out_of_memory import is_out_of_memory
+from ..running.precision import gradient_scale
+from .box_tensor import plain
+from .sparse_backward import LocalBackward
+
+
+class Gradients:
+    """Backward passes of a measurement, one after another.
+
+    On a processor they work only where the gradient is not zero, which saves
+    most of the arithmetic; on an accelerator the plain pass runs, since there
+    each small step would cost more than it saves. Where a model's own
+    backward code cannot take that, the layer goes the plain way from then on.
+    """
+
+    def __init__(self) -> None:
+        self._local: dict[str, bool] = {}  # by layer key: whether it works
+
+    def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
+        """The input gradient of the summed scores of a layer.
+
+        Args:
+            key (str): The layer's key, for messages.
+            score (Tensor): Shape (N,), with its graph.
+            leaf (Tensor): The input, (N, C, H, W), that requires a gradient.
+            retain (bool): Whether the graph is needed again.
+
+        Returns:
+            Tensor: Shape (N, C, H, W).
+
+        Raises:
+            LayerError: If the score does not depend on the input.
+        """
+        gradient = None
+        if score.requires_grad:
+            gradient = self._scaled(key, score, leaf, retain)
+        if gradient is None:
+            raise LayerError(
+                f'{key}: its output does not depend on the image through '
+                'differentiable operations (a constant, a no_grad block, an '
+                'argmax or a quantised module lies between); choose another '
+                'layer, or an attribution without gradients: NoiseVariance '
+                'or Occlusion'
+            )
+        return gradient
+
+    def _scaled(
+        self, key: str, score: Tensor, leaf: Tensor, retain: bool
+    ) -> Tensor | None:
+        """In float16 of a scaled score, as far as it is finite."""
+        scale = gradient_scale(leaf.device.type)
+        while True:
+            total = score.sum() * scale
+            gradient = self._backward(key, total, leaf, retain or scale > 1)
+            if scale == 1 or gradient is None:
+                return gradient
+            if gradient.isfinite().all():
+                return gradient / scale
+            scale = max(scale / 16, 1.0)
+
+    def _backward(
+        self, key: str, total: Tensor, leaf: Tensor, retain: bool
+    ) -> Tensor | None:
+        local = leaf.device.type == 'cpu' and self._local.get(key, True)
+        sure = key in self._local or not local
+        try:
+            with LocalBackward() if local else nullcontext():
+                (gradient,) = torch.autograd.grad(
+                    total,
+                    leaf,
+                    retain_graph=retain or not sure,
+                    allow_unused=True,
+                )
+        except RuntimeError as error:  # out of memory is one of these
+            if sure or is_out_of_memory(error):
+                raise type(error)(f'{key}: {error}') from None
+            self._local[key] = False
+            return self._backward(key, total, leaf, retain)
+        if local:
+            self._local[key] = True
+        return plain(gradient)

@@ -1,0 +1,231 @@
+"""Backward passes that only work where the gradient is not zero.
+
+The gradient of one unit starts at one place and widens layer by layer, but
+autograd computes every layer's whole grid, zeros and all. Here a gradient
+travels as a :class:`BoxTensor`, which holds only the box outside of which it
+is exactly zero, as long as the operations are known to keep it one; any other
+operation gets the whole grid. The result is that of the plain backward pass,
+to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .box_tensor import (
+    BOX_RULES,
+    BoxTensor,
+    as_box_tensor,
+    crop_to,
+    is_croppable,
+    is_small_enough,
+    memory_format_of,
+)
+
+aten = torch.ops.aten
+
+
+class LocalBackward(TorchDispatchMode):
+    """While active, a convolution's backward pass makes patches.
+
+    Example:
+        >>> conv = torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
+        >>> image = torch.randn(1, 3, 16, 16, requires_grad=True)
+        >>> score = conv(image)[0, :, 8, 8].sum()
+        >>> with LocalBackward():
+        ...     (gradient,) = torch.autograd.grad(score, image)
+        >>> gradient
+        BoxTensor((1, 3, 3, 3) of (1, 3, 16, 16))
+    """
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        if func is aten.convolution_backward.default:
+            args = (as_box_tensor(args[0]), *args[1:])
+        if func is aten.native_batch_norm_backward.default:
+            args = (_restrided(args[0], args[1]), *args[1:])
+        out = func(*args, **(kwargs or {}))
+        return as_box_tensor(out) if func in _SEEDS else out
+
+
+def _restrided(gradient: Any, image: Any) -> Any:
+    """A gradient laid out as the image that it belongs to.
+
+    Of one image, a gradient that comes from tokens may have a stride over
+    images that is no multiple of anything. Beside an NCHW image, torch (2.13
+    was seen to) then gives a batch norm's gradient that is plainly wrong.
+    """
+    if isinstance(gradient, BoxTensor) or gradient.stride() == image.stride():
+        return gradient
+    return gradient.clone(memory_format=memory_format_of(image))
+
+
+def _pointwise(func: Any, *args: Any) -> Any:
+    """An operation that keeps zeros zero and mixes no positions."""
+    patch = next(value for value in args if isinstance(value, BoxTensor))
+    if not all(is_croppable(value, patch.shape) for value in args):
+        return NotImplemented
+    return patch.with_inside(func(*(crop_to(v, patch) for v in args)))
+
+
+def _quotient(func: Any, *args: Any) -> Any:
+    if isinstance(args[1], BoxTensor):
+        return NotImplemented
+    return _pointwise(func, *args)
+
+
+def _sum(func: Any, one: Any, other: Any) -> Any:
+    if not (isinstance(one, BoxTensor) and isinstance(other, BoxTensor)):
+        return NotImplemented
+    if one.shape != other.shape:
+        return NotImplemented
+    a, b = one.box, other.box
+    box = (min(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), max(a[3], b[3]))
+    if not is_small_enough(box, one.shape):
+        return NotImplemented
+    if a == b:
+        return one.with_inside(func(one.inside, other.inside))
+    rows, columns = box[1] - box[0], box[3] - box[2]
+    total = one.inside.new_zeros((*one.shape[:2], rows, columns))
+    total = total.contiguous(memory_format=memory_format_of(one.inside))
+    for part in (one, other):
+        top, left = part.box[0] - box[0], part.box[2] - box[2]
+        bottom, right = part.box[1] - box[0], part.box[3] - box[2]
+        total[:, :, top:bottom, left:right] += part.inside
+    return BoxTensor(total, box, one.shape)
+
+
+def _slice_channels(func: Any, one: Any, dim: int = 0, *bounds: Any) -> Any:
+    """A slice of channels or images, as the gradient of ``cat`` takes."""
+    if dim not in (0, 1, -4, -3):
+        return NotImplemented
+    return one.with_inside(func(one.inside, dim, *bounds))
+
+
+def _norm(func: Any, gradient: Any, *args: Any) -> Any:
+    """Batch norm with stored statistics: a factor a channel."""
+    image, weight, mean, variance, kept_mean, kept_scale = args[:6]
+    train, eps, mask = args[6:]
+    if train or list(mask) != [True, False, False]:
+        return NotImplemented
+    if not isinstance(gradient, BoxTensor) or image.dim() != 4:
+        return NotImplemented
+    fixed = (weight, mean, variance, kept_mean, kept_scale)
+    crop = crop_to(image, gradient).contiguous(
+        memory_format=memory_format_of(image)
+    )
+    out = func(gradient.inside, crop, *fixed, train, eps, mask)
+    return gradient.with_inside(out[0]), None, None
+
+
+def _convolution_backward(func: Any, gradient: Any, *args: Any) -> Any:
+    """The input's gradient, from the box of the output's."""
+    image, weight, bias_sizes, stride, padding, dilation = args[:6]
+    transposed, _, groups, mask = args[6:]
+    if (
+        not isinstance(gradient, BoxTensor)
+        or transposed
+        or list(mask) != [True, False, False]
+        or image.dim() != 4
+    ):
+        return NotImplemented
+    strides, pads, steps = (_both_axes(v) for v in (stride, padding, dilation))
+    top, bottom, left, right = gradient.box
+    sides, firsts = [], []
+    for axis, (first, last) in enumerate(((top, bottom), (left, right))):
+        reach = steps[axis] * (weight.shape[2 + axis] - 1)
+        sides.append((last - first - 1) * strides[axis] + reach + 1)
+        firsts.append(first * strides[axis] - pads[axis])
+    crop = image.new_empty((*image.shape[:2], *sides)).contiguous(
+        memory_format=memory_format_of(gradient.inside)
+    )
+    inside = func(
+        gradient.inside, crop, weight, bias_sizes, stride, [0, 0], dilation,
+        False, [0, 0], groups, mask,
+    )[0]  # fmt: skip
+    ends = [
+        (max(first, 0), min(first + side, length))
+        for first, side, length in zip(
+            firsts, sides, image.shape[2:], strict=True
+        )
+    ]
+    (y0, y1), (x0, x1) = ends
+    if y1 <= y0 or x1 <= x0:  # only padding is touched
+        return torch.zeros_like(image), None, None
+    inside = inside[
+        :, :, y0 - firsts[0] : y1 - firsts[0], x0 - firsts[1] : x1 - firsts[1]
+    ].contiguous(memory_format=memory_format_of(gradient.inside))
+    patch = BoxTensor(inside, (y0, y1, x0, x1), image.shape)
+    if not is_small_enough(patch.box, image.shape):
+        return patch.whole(), None, None
+    return patch, None, None
+
+
+def _max_pool(func: Any, gradient: Any, *args: Any) -> Any:
+    """Each gradient goes to the one pixel that was the largest."""
+    image, kernel, stride, padding, dilation, _, places = args
+    if not isinstance(gradient, BoxTensor) or image.dim() != 4:
+        return NotImplemented
+    height, width = image.shape[2:]
+    spans = []
+    for axis, length in enumerate((height, width)):
+        first, last = gradient.box[2 * axis : 2 * axis + 2]
+        k, s, p, d = (
+            _both_axes(v)[axis]
+            for v in (kernel, stride or kernel, padding, dilation)
+        )
+        end = (last - 1) * s - p + d * (k - 1) + 1
+        spans.append((max(first * s - p, 0), min(end, length)))
+    (y0, y1), (x0, x1) = spans
+    rows, columns = y1 - y0, x1 - x0
+    places = crop_to(places, gradient)
+    places = (places // width - y0) * columns + places % width - x0
+    inside = image.new_zeros((*image.shape[:2], rows * columns))
+    inside.scatter_add_(2, places.flatten(2), gradient.inside.flatten(2))
+    inside = inside.unflatten(2, (rows, columns)).contiguous(
+        memory_format=memory_format_of(gradient.inside)
+    )
+    return BoxTensor(inside, (y0, y1, x0, x1), image.shape)
+
+
+def _both_axes(value: Sequence[int]) -> tuple[int, int]:
+    values = tuple(value)
+    return (values[0], values[-1])
+
+
+_POINTWISE = [
+    'threshold_backward',
+    'gelu_backward',
+    'silu_backward',
+    'sigmoid_backward',
+    'tanh_backward',
+    'hardswish_backward',
+    'hardsigmoid_backward',
+    'elu_backward',
+    'hardtanh_backward',
+    'leaky_relu_backward',
+    'softplus_backward',
+    'mish_backward',
+    'neg',
+    'detach',
+    'alias',
+    'clone',
+]
+_SEEDS = (aten.select_backward.default, aten.slice_backward.default)
+BOX_RULES |= {
+    **{getattr(aten, n).default: _pointwise for n in _POINTWISE},
+    aten.mul.Tensor: _pointwise,
+    aten.mul.Scalar: _pointwise,
+    aten.div.Tensor: _quotient,
+    aten.div.Scalar: _quotient,
+    aten.add.Tensor: _sum,
+    aten.slice.Tensor: _slice_channels,
+    aten.native_batch_norm_backward.default: _norm,
+    aten.convolution_backward.default: _convolution_backward,
+    aten.max_pool2d_with_indices_backward.default: _max_pool,
+}

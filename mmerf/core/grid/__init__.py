@@ -1,0 +1,4 @@
+"""Where a unit sits in the input: coordinate maps followed through aten.
+
+May import: ``errors``.
+"""

@@ -1,0 +1,263 @@
+"""Layer names, globs and output indices, resolved to modules."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import nn
+
+from ..errors import LayerError
+from .defaults import default_layers
+
+_REQUEST = re.compile(
+    r'(?P<name>[^\[\]@]+)(@(?P<call>[0-9]{1,9}))?'
+    r'(?P<indices>(\[-?[0-9]{1,9}\])*)',
+    re.S,
+)
+_WILD = 8  # wildcards of one glob: matching time grows with each
+_SHOWN = 80  # characters of a user's text that an error quotes
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A module whose output is wanted.
+
+    Attributes:
+        name (str): The module's name, as ``model.named_modules()`` prints it.
+        module (nn.Module): The module itself.
+        indices (tuple[int, ...]): Which output of a module that returns
+            several; empty for all of them.
+        call (int, optional): Which of several calls in one forward, from 0;
+            None for the last.
+        grid (tuple[int, int], optional): The output's (h, w), where its
+            shape alone does not say.
+        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, where shapes leave
+            it open; a layer of linear maps and layer norms alone is NHWC.
+        first (int, optional): The first token that is a unit of the grid.
+        optional (bool): Whether it was matched by a glob or is in a list that
+            was named: what does not run or is no map (the points that a
+            cascade refines) is passed over then, while others can be measured.
+    """
+
+    name: str
+    module: nn.Module
+    indices: tuple[int, ...] = ()
+    call: int | None = None
+    grid: tuple[int, int] | None = None
+    layout: str | None = None
+    first: int | None = None
+    optional: bool = False
+
+    @property
+    def prefix(self) -> str:
+        """The layer's key before the indices of an output are added."""
+        return self.name if self.call is None else f'{self.name}@{self.call}'
+
+    @property
+    def key(self) -> str:
+        """The layer as it was asked for, with its output indices."""
+        return output_key(self.prefix, self.indices)
+
+
+def output_key(prefix: str, indices: Iterable[int]) -> str:
+    """Name of one output of a module.
+
+    Example:
+        >>> output_key('backbone', (3,))
+        'backbone[3]'
+    """
+    return prefix + ''.join(f'[{index}]' for index in indices)
+
+
+def shorten(text: object) -> str:
+    """A user's text as an error quotes it: one line, of bounded length.
+
+    Example:
+        >>> shorten('layer' + '4' * 200)[-6:]
+        '444...'
+    """
+    shown = repr(text)
+    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + '...'
+
+
+def glob_to_regex(pattern: str) -> re.Pattern[str]:
+    """Compile a layer glob: ``*`` stops at a dot, ``**`` crosses it.
+
+    Args:
+        pattern (str): Module name in which ``*``, ``**`` and ``?`` are wild.
+
+    Returns:
+        re.Pattern[str]: To be used with ``fullmatch``.
+
+    Example:
+        >>> bool(glob_to_regex('backbone.*').fullmatch('backbone.layer1'))
+        True
+        >>> bool(glob_to_regex('backbone.*').fullmatch('backbone.layer1.0'))
+        False
+    """
+    wild = {'**': '.*', '*': r'[^.]*', '?': r'[^.]'}
+    parts = re.split(r'(\*\*|\*|\?)', pattern)
+    return re.compile(
+        ''.join(wild.get(part) or re.escape(part) for part in parts)
+    )
+
+
+def find_layers(
+    model: nn.Module, requests: Sequence[str | dict] | str | None
+) -> list[Layer]:
+    """Resolve layer requests against a model.
+
+    Args:
+        model (nn.Module): The model, without wrappers.
+        requests (sequence of str or dict, optional): Module names or globs,
+            each with an optional call ``@k`` and optional output indices
+            ``[i][j]``; or ``dict(name=..., grid=(h, w))``. None asks for
+            every output of ``model.backbone`` and for ``model.decode_head``.
+
+    Returns:
+        list[Layer]: In the order of the requests, without repeats; what one
+        glob matches, in the model's order.
+
+    Raises:
+        LayerError: If a request is malformed or matches no module.
+    """
+    modules = {name: m for name, m in model.named_modules() if name}
+    if requests is None:
+        requests = default_layers(model)
+    elif isinstance(requests, (str, dict)):
+        requests = [requests]
+    elif not isinstance(requests, Iterable):
+        raise LayerError(
+            f'layers are a list of names, not {shorten(requests)}; for '
+            "example ['backbone[3]', 'decode_head']"
+        )
+    found: dict[str, Layer] = {}
+    for request in requests:
+        for layer in _find_one(modules, request):
+            found.setdefault(layer.key, layer)
+    if not found:
+        raise LayerError(
+            'no layer was asked for; give at least one name, for example '
+            f'{next(iter(modules), None)!r}'
+        )
+    return list(found.values())
+
+
+def _find_one(
+    modules: dict[str, nn.Module], request: str | dict
+) -> list[Layer]:
+    stated: dict[str, Any] = {}
+    asked: object = request
+    if isinstance(request, dict):
+        asked, stated = _unpack(request)
+    if not isinstance(asked, str):
+        raise LayerError(
+            f'a layer is named by a string, not {shorten(asked)}; for '
+            "example 'backbone[3]'"
+        )
+    match = _REQUEST.fullmatch(asked)
+    if match is None:
+        raise LayerError(
+            f'cannot read the layer name {shorten(asked)}; write a module '
+            "name, then an output index if you want one: 'backbone[3]'"
+        )
+    pattern = match['name']
+    indices = tuple(int(i) for i in re.findall(r'-?\d+', match['indices']))
+    call = None if match['call'] is None else int(match['call'])
+    if pattern in modules:
+        names = _called(modules, pattern)
+        optional = names != [pattern]
+    else:
+        regex, optional = glob_to_regex(_tame(pattern)), True
+        names = [name for name in modules if regex.fullmatch(name)]
+    if not names:
+        raise LayerError(_no_match(pattern, list(modules)))
+    return [
+        Layer(
+            name,
+            modules[name],
+            indices,
+            call,
+            **{'layout': layout_of(modules[name]), **stated},
+            optional=optional,
+        )
+        for name in names
+    ]
+
+
+def _tame(pattern: str) -> str:
+    """A glob without repeats of its stars, if it has few enough."""
+    pattern = re.sub(r'\*{2,}', '**', pattern)
+    if len(re.findall(r'\*+', pattern)) > _WILD:
+        raise LayerError(
+            f'the glob {shorten(pattern)} has more than {_WILD} stars; ** '
+            'crosses dots, so that fewer say the same'
+        )
+    return pattern
+
+
+def layout_of(module: nn.Module) -> str | None:
+    """NHWC where every parameter belongs to maps of the last axis."""
+    owners = [m for m in module.modules() if list(m.parameters(False))]
+    last_axis = (nn.Linear, nn.LayerNorm)
+    if owners and all(isinstance(m, last_axis) for m in owners):
+        return 'NHWC'
+    return None
+
+
+def _called(modules: dict[str, nn.Module], name: str) -> list[str]:
+    """A module that is called itself; of a bare list, what is in it."""
+    module = modules[name]
+    if not isinstance(module, (nn.ModuleList, nn.ModuleDict)):
+        return [name]
+    children = [f'{name}.{child}' for child, _ in module.named_children()]
+    return [found for child in children for found in _called(modules, child)]
+
+
+def _unpack(request: dict) -> tuple[object, dict[str, Any]]:
+    """A layer that states what its output does not say of itself."""
+    stated = {k: v for k, v in request.items() if k != 'name'}
+    grid, layout, first = (
+        stated.get(key) for key in ('grid', 'layout', 'first')
+    )
+    if 'name' not in request or set(stated) - {'grid', 'layout', 'first'}:
+        raise LayerError(
+            f'cannot read the layer {shorten(request)}; write '
+            "dict(name='backbone.norm', grid=(h, w))"
+        )
+    if layout not in (None, 'NCHW', 'NHWC'):
+        raise LayerError(f"layout is 'NCHW' or 'NHWC', not {shorten(layout)}")
+    if first is not None and not (isinstance(first, int) and first >= 0):
+        raise LayerError(
+            f'first={shorten(first)} is not the number of the first token of '
+            'the grid; write a whole number >= 0'
+        )
+    if grid is not None and not (
+        isinstance(grid, (tuple, list))
+        and len(grid) == 2
+        and all(isinstance(side, int) and side > 0 for side in grid)
+    ):
+        raise LayerError(
+            f'grid={shorten(grid)} is not the (h, w) of a layer output; '
+            'write two positive whole numbers'
+        )
+    if grid is not None:
+        stated['grid'] = (int(grid[0]), int(grid[1]))
+    return request['name'], stated
+
+
+def _no_match(pattern: str, names: list[str]) -> str:
+    near = difflib.get_close_matches(pattern, names, n=4, cutoff=0.5)
+    if not near:
+        tail = pattern.rsplit('.', 1)[-1]
+        near = [n for n in names if tail and tail in n][:4]
+    if not near:
+        near = [n for n in names if '.' not in n][:8]
+    return (
+        f'no layer matches {shorten(pattern)}; nearest: {", ".join(near)} '
+        '(python tools/erf.py CONFIG --list-layers prints them all)'
+    )

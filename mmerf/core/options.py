@@ -1,0 +1,127 @@
+"""The settings of a measurement, checked once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor
+
+from .errors import ConfigError
+from .statistics import SHARES
+
+AMP = ('bfloat16', 'float16')
+
+
+@dataclass(frozen=True)
+class MeasurementOptions:
+    """What is measured, and how; checked when it is made.
+
+    Attributes:
+        layers: Module names, globs and output indices; see
+            :func:`mmerf.core.layers.names.find_layers`. None: the model's
+            default layers.
+        target: A target, its name or import path, ``dict(type=...)``, or a
+            list of those, one for each image of a batch; None for the centre
+            unit.
+        attribution: An attribution, its name or import path, or
+            ``dict(type=...)``; None for the positive input gradient.
+        shares (sequence of float): Shares that the statistics report, each
+            in (0, 1].
+        input_size (tuple[int, int], optional): Resize every input to this
+            (H, W), bilinear, before the model sees it.
+        batch_size (int, optional): Most images in one pass; None for as many
+            as memory holds.
+        amp (str, optional): ``'bfloat16'`` or ``'float16'``: autocast the
+            forward, and measure the first images in float32 as well, so that
+            results say what it changes. None measures in float32.
+        classes (sequence of str, optional): Names of the dataset's classes,
+            for targets that name some.
+
+    Raises:
+        ConfigError: If a setting cannot be followed.
+
+    Example:
+        >>> MeasurementOptions(shares=[0.5], input_size=[64, 96]).input_size
+        (64, 96)
+    """
+
+    layers: Sequence[str | dict] | str | None = None
+    target: Any = None
+    attribution: Any = None
+    shares: Sequence[float] = SHARES
+    input_size: Sequence[int] | None = None
+    batch_size: int | None = None
+    amp: str | None = None
+    classes: Sequence[str] | None = None
+
+    def __post_init__(self) -> None:
+        names = self.classes
+        checked = {
+            'shares': check_shares(self.shares),
+            'input_size': check_size(self.input_size),
+            'batch_size': check_batch_size(self.batch_size),
+            'amp': check_amp(self.amp),
+            'classes': None if names is None else list(names),
+        }
+        for name, value in checked.items():
+            object.__setattr__(self, name, value)
+
+
+def check_inputs(inputs: Any) -> None:
+    """Raise ConfigError unless inputs are floating (N, ..., C, H, W)."""
+    if not isinstance(inputs, Tensor) or inputs.dim() < 4:
+        shape = tuple(getattr(inputs, 'shape', ())) or type(inputs).__name__
+        raise ConfigError(
+            f'images have shape (N, C, H, W), not {shape}; clips have '
+            '(N, frames, C, H, W), and forward= makes any other structure'
+        )
+    if not inputs.is_floating_point():
+        raise ConfigError(
+            f'images are {inputs.dtype}; normalise them to floating point as '
+            'the model expects'
+        )
+
+
+def check_shares(shares: Sequence[float]) -> tuple[float, ...]:
+    """Shares as floats in (0, 1]."""
+    try:
+        values = tuple(float(share) for share in shares)
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ConfigError(f'shares are numbers, not {shares!r}') from error
+    if not values or not all(0 < share <= 1 for share in values):
+        raise ConfigError(
+            f'shares lie in (0, 1], not {list(values)}; for example 0.5 0.99'
+        )
+    return values
+
+
+def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """An (H, W) in whole pixels, or None."""
+    if size is None:
+        return None
+    values = tuple(size) if isinstance(size, (list, tuple)) else ()
+    if len(values) != 2 or not all(
+        isinstance(side, int) and side > 0 for side in values
+    ):
+        raise ConfigError(
+            f'input_size is (H, W) in whole pixels, not {size!r}'
+        )
+    return values[0], values[1]
+
+
+def check_batch_size(size: int | None) -> int | None:
+    """A whole number >= 1, or None."""
+    if size is not None and (not isinstance(size, int) or size < 1):
+        raise ConfigError(f'batch_size is a whole number >= 1, not {size!r}')
+    return size
+
+
+def check_amp(amp: str | None) -> str | None:
+    """'bfloat16', 'float16' or None."""
+    if amp is not None and amp not in AMP:
+        raise ConfigError(
+            f'amp is {" or ".join(map(repr, AMP))} or None, not {amp!r}'
+        )
+    return amp

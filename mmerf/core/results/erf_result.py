@@ -1,0 +1,238 @@
+"""ERFResult: a measured map with its unit, counts and provenance."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import ResultError, one_line
+from ..grid.coordinates import clipped_pixel, nearest_pixel
+from ..statistics import SHARES, STATISTICS, StatisticContext, all_statistics
+from .npz import ARRAYS, check_map_array, read_npz, write_npz
+from .theoretical_field import Support
+from .validation import check_meta
+
+RESULT_KINDS = ('erf', 'attention')
+NO_STATISTICS = (
+    'a picture of attention: no receptive field, so no statistics of one'
+)
+
+
+@dataclass(frozen=True, eq=False)
+class ERFResult:
+    """The effective receptive field of one layer's target.
+
+    Attributes:
+        map (np.ndarray): Mean contribution of every input pixel, (H, W),
+            float64, >= 0: raw and linear.
+        layer (str): The layer's key, such as ``'backbone[3]'``.
+        unit_pixel (tuple[float, float]): Where the unit sits in the map, in
+            input pixels (y, x).
+        unit (tuple[int, int], optional): The unit (y, x) of the layer's
+            grid; None where images of different size had different ones.
+        grid (tuple[int, int], optional): The layer's (h, w), likewise.
+        stride (tuple[float, float], optional): Input pixels from one unit to
+            the next, down and across.
+        pixel_known (bool): Whether the unit's pixel was read from the
+            model's own operations; False where an even grid was assumed.
+        num_images (int): Images in the mean.
+        zero_score_images (int): Of those, images whose score was zero.
+        excluded (tuple[str, ...]): Images left out as not finite.
+        absent_images (int): Images that had nothing to score, such as a
+            class that is not there; not in the mean.
+        units (int): Maps in the mean: images, or all units of all images.
+        zero_score_units (int): Of those, maps whose score was zero.
+        kind (str): ``'erf'``, or ``'attention'`` for a picture of attention,
+            of which there are no ERF statistics.
+        sizes (tuple[tuple[int, int, int], ...]): (H, W, how many images).
+        stderr (np.ndarray, optional): Standard error of the map, (H, W);
+            NaN for fewer than two images.
+        coverage (np.ndarray, optional): Images whose frame reaches a pixel,
+            (H, W), where not all do: they differ in size, or their units in
+            place. Of an image with several units, the share of its units.
+        theory (Support, optional): Theoretical receptive field of the unit.
+        uncertainty (dict): Standard errors of the sides over images, and the
+            number of images that the mean is worth.
+        definition (dict): What was scored and attributed, in words.
+        shares (tuple[float, ...]): Shares that ``statistics`` reports.
+        provenance (dict): Versions, config, checkpoint, device and so on.
+    """
+
+    map: np.ndarray = field(repr=False)
+    layer: str = 'map'
+    unit_pixel: tuple[float, float] = (0.0, 0.0)
+    unit: tuple[int, int] | None = None
+    grid: tuple[int, int] | None = None
+    stride: tuple[float, float] | None = None
+    pixel_known: bool = True
+    num_images: int = 1
+    zero_score_images: int = 0
+    excluded: tuple[str, ...] = ()
+    absent_images: int = 0
+    units: int = 1
+    zero_score_units: int = 0
+    kind: str = 'erf'
+    sizes: tuple[tuple[int, int, int], ...] = ()
+    stderr: np.ndarray | None = field(default=None, repr=False)
+    coverage: np.ndarray | None = field(default=None, repr=False)
+    theory: Support | None = None
+    uncertainty: dict = field(default_factory=dict)
+    definition: dict = field(default_factory=dict)
+    shares: tuple[float, ...] = SHARES
+    provenance: dict = field(default_factory=dict)
+
+    @classmethod
+    def from_map(
+        cls,
+        array_hw: Any,
+        center_yx: tuple[float, float] | None = None,
+        layer: str = 'map',
+        shares: Sequence[float] = SHARES,
+    ) -> ERFResult:
+        """Anybody's map, for the same statistics and figures.
+
+        Args:
+            array_hw (array-like): Raw map, shape (H, W), >= 0.
+            center_yx (tuple[float, float], optional): The unit's pixel; None
+                for (H // 2, W // 2).
+            layer (str): What to call it.
+            shares (sequence of float): Shares that statistics report.
+
+        Returns:
+            ERFResult: With the map as float64.
+
+        Raises:
+            ResultError: If the array is not a finite, non-negative (H, W), or
+                the centre lies outside it.
+
+        Example:
+            >>> result = ERFResult.from_map(np.ones((5, 5)))
+            >>> result.statistics()['centred_square']['0.5']['side']
+            5
+        """
+        array = np.array(array_hw, dtype=np.float64)
+        check_map_array(array, 'the map')
+        if center_yx is None:
+            center_yx = (array.shape[0] // 2, array.shape[1] // 2)
+        if not all(
+            -0.5 <= c <= side - 0.5
+            for c, side in zip(center_yx, array.shape, strict=True)
+        ):
+            raise ResultError(
+                f'center_yx={tuple(center_yx)} lies outside the '
+                f'{array.shape[0]} x {array.shape[1]} map'
+            )
+        return cls(
+            map=array,
+            layer=layer,
+            unit_pixel=(float(center_yx[0]), float(center_yx[1])),
+            sizes=((array.shape[0], array.shape[1], 1),),
+            shares=tuple(float(share) for share in shares),
+        )
+
+    @property
+    def center(self) -> tuple[int, int]:
+        """The whole pixel that squares and radii are about, in the map."""
+        return clipped_pixel(nearest_pixel(self.unit_pixel), self.map.shape)
+
+    @property
+    def input_size(self) -> tuple[int, int] | None:
+        """The images' (H, W); None where they differ."""
+        return self.sizes[0][:2] if len(self.sizes) == 1 else None
+
+    @property
+    def image_area(self) -> float:
+        """Mean pixels of an image."""
+        if not self.sizes:
+            return float(self.map.size)
+        total = sum(h * w * n for h, w, n in self.sizes)
+        return total / sum(n for _, _, n in self.sizes)
+
+    @cached_property
+    def _statistics(self) -> dict:
+        if self.kind != 'erf':
+            families = dict.fromkeys((*STATISTICS, 'uncertainty'))
+            return {**families, 'note': NO_STATISTICS}
+        context = StatisticContext(
+            self.shares,
+            None if self.map.size == self.image_area else self.image_area,
+            None if self.theory is None else self.theory.size,
+        )
+        return {
+            **all_statistics(self.map, self.center, context),
+            'uncertainty': self.uncertainty or None,
+        }
+
+    def statistics(self) -> dict:
+        """Every statistic of the map, as plain JSON.
+
+        Returns:
+            dict: Such as ``{'centred_square': {'0.5': {'side': 121,
+            'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
+            None for every family where the map is zero everywhere, or is
+            no receptive field; a ``note`` says so then.
+        """
+        return copy.deepcopy(self._statistics)
+
+    def record(self) -> dict:
+        """Everything but the arrays, with the statistics, as plain JSON."""
+        record = self._meta()
+        record['statistics'] = self.statistics()
+        return record
+
+    def save(self, path: str | os.PathLike) -> Path:
+        """Write an ``.npz`` with ``map``, ``stderr`` and ``meta`` (JSON).
+
+        The file appears whole or not at all.
+        """
+        arrays = {name: getattr(self, name) for name in ARRAYS}
+        present = {k: v for k, v in arrays.items() if v is not None}
+        return write_npz(path, present, self._meta())
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> ERFResult:
+        """Read what ``save`` wrote; nothing in the file is executed.
+
+        Raises:
+            ResultError: If the file is missing, damaged or not such a file.
+        """
+        arrays, meta = read_npz(path)
+        known = {item.name for item in fields(cls)} - set(ARRAYS)
+        values: dict[str, Any] = {
+            k: _tuples(v) for k, v in meta.items() if k in known
+        }
+        try:
+            if values.get('theory') is not None:
+                values['theory'] = Support.from_dict(values['theory'])
+            result = cls(**{**values, **arrays})
+            check_meta(result, RESULT_KINDS)
+            result._meta()
+        except Exception as error:
+            raise ResultError(
+                f'{path}: its meta does not fit ({one_line(error, 160)}); the '
+                'file is damaged'
+            ) from error
+        return result
+
+    def _meta(self) -> dict:
+        meta: dict[str, Any] = {}
+        for item in fields(self):
+            if item.name not in ARRAYS:
+                meta[item.name] = getattr(self, item.name)
+        meta['input_size'] = self.input_size
+        meta['theory'] = None if self.theory is None else asdict(self.theory)
+        return json.loads(json.dumps(meta))
+
+
+def _tuples(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_tuples(item) for item in value)
+    return value

@@ -1,0 +1,102 @@
+"""What a theoretical receptive field is, as a result stores it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+EXTENT_KINDS = ('box', 'global', 'at least')
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Which pixels of one axis can move a unit at all.
+
+    Attributes:
+        kind (str): ``'box'``, ``'global'``, or ``'at least'`` where the
+            largest input that was tried was too small to tell.
+        before, after (float): First and last such pixel, as offsets from the
+            unit's input pixel; of what was seen, where it is no box.
+    """
+
+    kind: str
+    before: float
+    after: float
+
+    @property
+    def size(self) -> int:
+        """Pixels from the first to the last, both counted."""
+        return round(self.after - self.before) + 1
+
+
+@dataclass(frozen=True)
+class Support:
+    """Theoretical receptive field of a layer's unit.
+
+    Attributes:
+        y, x (Extent): Down and across.
+        stride (tuple[float, float]): Input pixels between units, down and
+            across.
+        phase (str): ``'any unit'``, or ``'this unit'`` where the box depends
+            on the unit's place, as it does for windows of attention.
+    """
+
+    y: Extent
+    x: Extent
+    stride: tuple[float, float]
+    phase: str = 'any unit'
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """(h, w) in pixels; None where an axis is global or not known."""
+        if self.y.kind != 'box' or self.x.kind != 'box':
+            return None
+        return self.y.size, self.x.size
+
+    def box(
+        self, pixel: tuple[float, float]
+    ) -> tuple[float, float, float, float] | None:
+        """First and last row, first and last column, about a unit's pixel.
+
+        Args:
+            pixel (tuple[float, float]): The unit's input pixel (y, x).
+
+        Returns:
+            tuple, optional: In input pixels; None where an axis is global or
+            not known.
+        """
+        if self.size is None:
+            return None
+        y, x = pixel
+        return (
+            y + self.y.before,
+            y + self.y.after,
+            x + self.x.before,
+            x + self.x.after,
+        )
+
+    def __str__(self) -> str:
+        """Such as ``'95 x 95'``, ``'global'`` or ``'>= 2047 x 1023'``."""
+        parts = [_described(self.y), _described(self.x)]
+        return parts[0] if parts == ['global'] * 2 else ' x '.join(parts)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Support:
+        """From what ``dataclasses.asdict`` made of one.
+
+        Raises:
+            TypeError, ValueError: If it is nothing of that kind.
+        """
+        y, x = (Extent(**values[axis]) for axis in ('y', 'x'))
+        for extent in (y, x):
+            if extent.kind not in EXTENT_KINDS or extent.after < extent.before:
+                raise ValueError(f'{extent} is no extent')
+        down, across = values['stride']
+        return cls(y, x, (down, across), values['phase'])
+
+
+def _described(extent: Extent) -> str:
+    if extent.kind == 'global':
+        return 'global'
+    return ('>= ' if extent.kind == 'at least' else '') + str(extent.size)

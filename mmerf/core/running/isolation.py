@@ -1,0 +1,174 @@
+"""Leave no trace: a model and the random state, as they were before."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.checkpoint import CheckpointFunction
+
+from ..errors import MeasurementError
+
+# Switches of activation checkpointing in mmcv, torchvision, transformers and
+# timm; under it a block's output carries no gradient yet.
+_CHECKPOINTING = (
+    'with_cp',
+    'use_checkpoint',
+    'gradient_checkpointing',
+    'grad_checkpointing',
+)
+
+
+@contextmanager
+def preserved(model: nn.Module) -> Iterator[None]:
+    """Measure inside; afterwards the model is as it was, whatever happened.
+
+    Inside, modules are in eval mode (their flag is set: a ``train`` of their
+    own may change weights), parameters need no gradient and activation
+    checkpointing is off. Afterwards train/eval flags, ``requires_grad``,
+    buffers, plain attributes of modules, those switches, gradient mode and
+    the random state of Python, NumPy and torch are what they were before.
+
+    Args:
+        model (nn.Module): The model, without wrappers.
+
+    Raises:
+        MeasurementError: If this process holds a part of the model only.
+    """
+    _check_whole(model)
+    with ExitStack() as stack:
+        stack.enter_context(random_state(model))
+        stack.enter_context(_attributes(model))
+        stack.enter_context(_buffers(model))
+        stack.callback(_restore_flags, _flags(model))
+        stack.enter_context(_nothing_checkpointed())
+        for module in model.modules():
+            module.training = False
+            for name in _CHECKPOINTING:
+                if module.__dict__.get(name) is True:
+                    setattr(module, name, False)
+        for parameter in model.parameters():
+            parameter.requires_grad_(False)
+        yield
+
+
+def _check_whole(model: nn.Module) -> None:
+    """FSDP gathers weights where it expects them; a crash is what is left."""
+    for name, parameter in model.named_parameters():
+        if type(parameter).__name__ in ('DTensor', 'FlatParameter'):
+            raise MeasurementError(
+                f'{name} is spread over processes (FSDP), and a layer inside '
+                'cannot be measured there; measure a checkpoint with '
+                'tools/erf.py'
+            )
+
+
+@contextmanager
+def _nothing_checkpointed() -> Iterator[None]:
+    """Reentrant checkpoints run their function: they pass no gradient on."""
+    own = CheckpointFunction.__dict__.get('apply')
+    CheckpointFunction.apply = staticmethod(  # type: ignore[method-assign]
+        lambda function, preserve, *inputs: function(*inputs)
+    )
+    try:
+        yield
+    finally:
+        del CheckpointFunction.apply
+        if own is not None:  # a measurement inside another
+            CheckpointFunction.apply = own  # type: ignore[method-assign]
+
+
+@contextmanager
+def random_state(model: nn.Module | None = None) -> Iterator[None]:
+    """Restore the random state of Python, NumPy and torch on leaving.
+
+    Args:
+        model (nn.Module, optional): Whose CUDA devices to include.
+    """
+    tensors = model.parameters() if model is not None else ()
+    devices = sorted({p.device.index or 0 for p in tensors if p.is_cuda})
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng(devices=devices):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)
+
+
+def _flags(model: nn.Module) -> list[tuple[Any, str, Any]]:
+    flags: list[tuple[Any, str, Any]] = []
+    for module in model.modules():
+        flags.append((module, 'training', module.training))
+        for name in _CHECKPOINTING:
+            if name in module.__dict__:
+                flags.append((module, name, module.__dict__[name]))
+    for parameter in model.parameters():
+        flags.append((parameter, 'requires_grad', parameter.requires_grad))
+    return flags
+
+
+def _restore_flags(flags: list[tuple[Any, str, Any]]) -> None:
+    failures = []
+    for owner, name, value in flags:
+        try:
+            setattr(owner, name, value)
+        except Exception as error:  # of one owner: the others still get theirs
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
+@contextmanager
+def _attributes(model: nn.Module) -> Iterator[None]:
+    """Put back what modules keep beside parameters: counters and caches."""
+    saved = [(module, dict(module.__dict__)) for module in model.modules()]
+    try:
+        yield
+    finally:
+        for module, before in saved:
+            own = module.__dict__
+            for name in own.keys() - before.keys():
+                del own[name]
+            for name, value in before.items():
+                if own.get(name, saved) is not value:
+                    own[name] = value
+
+
+@contextmanager
+def _buffers(model: nn.Module) -> Iterator[None]:
+    """Put back every buffer that was written to, replaced or added."""
+    modules = [
+        module
+        for module in model.modules()
+        if not isinstance(module, torch.jit.ScriptModule)  # it has its own
+    ]
+    saved = [
+        (module, name, buffer, buffer.detach().clone(), buffer._version)
+        for module in modules
+        for name, buffer in module._buffers.items()
+        if buffer is not None and not buffer.is_inference()
+    ]
+    names = [
+        (m, set(m._buffers), set(m._non_persistent_buffers_set))
+        for m in modules
+    ]
+    try:
+        yield
+    finally:
+        for module, known, hidden in names:
+            for name in set(module._buffers) - known:
+                del module._buffers[name]
+            module._non_persistent_buffers_set &= hidden
+            module._non_persistent_buffers_set |= hidden
+        with torch.no_grad():
+            for module, name, buffer, value, version in saved:
+                if buffer._version != version:
+                    buffer.copy_(value)
+                if module._buffers.get(name) is not buffer:
+                    module._buffers[name] = buffer

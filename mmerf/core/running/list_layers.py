@@ -1,0 +1,129 @@
+"""Every layer output of a model that can be measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..batch import Forward
+from ..errors import LayerError
+from ..grid.tracer import GridTracer
+from ..layers.defaults import default_layers
+from ..layers.names import glob_to_regex, layout_of, output_key
+from ..layers.output_forms import (
+    OutputContext,
+    describe,
+    front_tokens,
+    leaves,
+    to_nchw,
+)
+from .intercept import intercepted
+from .isolation import preserved
+
+
+@dataclass(frozen=True)
+class ListedLayer:
+    """One output that can be measured.
+
+    Attributes:
+        key (str): What to write in ``layers``, such as ``'backbone[3]'``.
+        kind (str): Class of the module.
+        form (str): The output as the module returns it.
+        shape (tuple[int, int, int], optional): (C, h, w); None where the
+            form needs a stated grid.
+        stride (tuple[float, float], optional): Input pixels from one unit to
+            the next; None where its grid's history is not known.
+        default (bool): Whether it is measured when no layer is named.
+    """
+
+    key: str
+    kind: str
+    form: str
+    shape: tuple[int, int, int] | None
+    stride: tuple[float, float] | None
+    default: bool
+
+
+def list_layers(
+    model: nn.Module,
+    inputs: Tensor,
+    forward: Forward | None = None,
+    pattern: str | None = None,
+) -> list[ListedLayer]:
+    """Every layer output of one forward without gradient.
+
+    Args:
+        model (nn.Module): Left as it was.
+        inputs (Tensor): One input, shape (1, C, H, W).
+        forward (callable, optional): ``forward(images, positions)`` runs the
+            model; None calls it.
+        pattern (str, optional): Glob over module names.
+
+    Returns:
+        list[ListedLayer]: In the order of ``model.named_modules()``; of a
+        module that is called several times, the last call.
+    """
+    names = {m: name for name, m in model.named_modules() if name}
+    history = GridTracer((int(inputs.shape[-2]), int(inputs.shape[-1])))
+    found: dict[str, list[ListedLayer]] = {}
+    front = front_tokens(model)
+    try:
+        default = set(default_layers(model))
+    except LayerError:  # nothing is measured by default
+        default = set()
+
+    def returned(module: nn.Module, output: Any) -> None:
+        name = names[module]
+        found[name] = [
+            _listed(
+                name, module, indices, leaf, history, front, name in default
+            )
+            for indices, leaf in leaves(output)
+        ]
+
+    wanted = None if pattern is None else glob_to_regex(pattern)
+    modules = [
+        m for m, name in names.items() if not wanted or wanted.fullmatch(name)
+    ]
+    with preserved(model), torch.no_grad(), intercepted(modules, returned):
+        with history:
+            model(inputs) if forward is None else forward(inputs, [0])
+    return [row for name in names.values() for row in found.get(name, [])]
+
+
+def _listed(
+    name: str,
+    module: nn.Module,
+    indices: tuple[int, ...],
+    leaf: Any,
+    history: GridTracer,
+    front: int,
+    default: bool,
+) -> ListedLayer:
+    context = OutputContext(
+        1,
+        history.maps.input_size,
+        list(history.maps.grids),
+        layout=layout_of(module),
+        front=front,
+    )
+    try:
+        nchw = to_nchw(leaf, context)
+    except LayerError:
+        nchw = None
+    shape = stride = None
+    if nchw is not None:
+        shape = (int(nchw.shape[1]), int(nchw.shape[2]), int(nchw.shape[3]))
+        grid = history.grid(shape[1:])
+        stride = grid.stride if grid.known else None
+    return ListedLayer(
+        output_key(name, indices),
+        type(module).__name__,
+        describe(leaf),
+        shape,
+        stride,
+        default and shape is not None,
+    )

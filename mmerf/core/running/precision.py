@@ -1,0 +1,83 @@
+"""In which precision a pass runs: float32 to the letter, or autocast."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+
+HALF_SCALE = 2.0**12  # of a score whose gradient runs in float16
+
+
+@contextmanager
+def precision(device_type: str, amp: str | None) -> Iterator[None]:
+    """Autocast to ``amp``; without it, float32 even inside an autocast.
+
+    In float32, TF32 is off for convolutions and matrix products: it keeps
+    ten bits of a factor.
+
+    Args:
+        device_type (str): Such as ``'cuda'``.
+        amp (str, optional): ``'bfloat16'``, ``'float16'`` or None.
+    """
+    if amp is not None:
+        with torch.autocast(device_type, dtype=getattr(torch, amp)):
+            yield
+        return
+    with _no_tf32():
+        if _autocast_is_on(device_type):
+            with torch.autocast(device_type, enabled=False):
+                yield
+        else:
+            yield
+
+
+@contextmanager
+def _no_tf32() -> Iterator[None]:
+    """Products in float32 itself, also where torch may use less."""
+    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
+    if not hasattr(cudnn, 'conv'):  # torch of old
+        old = cudnn.allow_tf32, torch.get_float32_matmul_precision()
+        try:
+            cudnn.allow_tf32 = False
+            torch.set_float32_matmul_precision('highest')
+            yield
+        finally:
+            cudnn.allow_tf32 = old[0]
+            torch.set_float32_matmul_precision(old[1])
+        return
+    # To touch the older switches as well would make torch refuse both.
+    mkldnn: Any = torch.backends.mkldnn
+    owners: list[Any] = [cudnn.conv, cudnn.rnn, matmul]
+    owners += [mkldnn.conv, mkldnn.rnn, mkldnn.matmul]
+    on = [
+        (owner, owner.fp32_precision)
+        for owner in owners
+        if owner.fp32_precision in ('tf32', 'bf16')
+    ]
+    try:
+        for owner, _ in on:
+            owner.fp32_precision = 'ieee'
+        yield
+    finally:
+        for owner, before in on:
+            owner.fp32_precision = before
+
+
+def _autocast_is_on(device_type: str) -> bool:
+    if device_type == 'cpu':
+        return bool(torch.is_autocast_cpu_enabled())
+    return bool(torch.is_autocast_enabled())
+
+
+def gradient_scale(device_type: str) -> float:
+    """What to multiply a score with, so that its gradient does not vanish."""
+    if device_type == 'cpu':
+        on, dtype = _autocast_is_on('cpu'), torch.get_autocast_cpu_dtype()
+    elif device_type == 'cuda':
+        on, dtype = _autocast_is_on('cuda'), torch.get_autocast_gpu_dtype()
+    else:
+        return 1.0
+    return HALF_SCALE if on and dtype == torch.float16 else 1.0

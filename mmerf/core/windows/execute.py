@@ -1,0 +1,247 @@
+"""Run a batch: in windows where units only see a part, else whole.
+
+What is decided here changes the cost of a map and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..aggregate.batch_maps import Gathering
+from ..attributions.base import Attribution, LayerMaps
+from ..batch import Batch, Forward
+from ..errors import ERFError, one_line
+from ..grid.coordinates import Grid, UnitYX
+from ..running.layer_scores import LayerScores
+from ..running.precision import precision
+from ..running.probes import Recorder
+from ..targets.base import Part, Target, TargetContext
+from .bn_folding import Folding
+from .planner import Planner, WindowPlan
+
+Grids = dict[str, Grid]
+SMALL = 128 * 128  # px: an image of that size is run whole, as it is
+SAMPLE = 128  # px, the side of the crop on which folding is checked
+
+
+class Passes:
+    """Runs the batches of a measurement.
+
+    Args:
+        model (nn.Module): Preserved: in eval mode, parameters frozen.
+        layers (LayerScores): The layers that are measured.
+        attribution (Attribution): How contributions are found.
+
+    Attributes:
+        run_mode (dict[str, str]): By layer key, how it was run.
+    """
+
+    def __init__(
+        self, model: nn.Module, layers: LayerScores, attribution: Attribution
+    ) -> None:
+        self.model, self.layers = model, layers
+        self.attribution = attribution
+        self.run_mode: dict[str, str] = {}
+        self._plans: dict[tuple, WindowPlan] = {}
+        self._planner: Planner | None = None
+        self._folding: Folding | None = None
+        self._not_folded: str | None = None
+        self._room = 0.0  # of a field, that windows leave on each side
+
+    def plan_of(self, shape: tuple[int, ...]) -> WindowPlan | None:
+        """How images (C, H, W) are run, once one was planned."""
+        return self._plans.get(shape)
+
+    @property
+    def summary(self) -> str:
+        """How the layers were run, in a few words."""
+        layers: dict[str, list[str]] = {}
+        for key, mode in self.run_mode.items():
+            layers.setdefault(mode, []).append(key)
+        return '; '.join(
+            f'{", ".join(keys) if len(keys) < 6 else f"{len(keys)} layers"}: '
+            f'{mode}'
+            for mode, keys in layers.items()
+        )
+
+    def run(
+        self, batch: Batch, target: Target, gathering: Gathering
+    ) -> tuple[list[str], Grids]:
+        """Measure a batch.
+
+        Args:
+            batch (Batch): Images (N, ..., C, H, W) on the model's device.
+            target (Target): What is scored, with what it needs to know.
+            gathering (Gathering): Takes the maps.
+
+        Returns:
+            tuple: Keys of the outputs that were measured, in the order of
+            the layers, and each one's grid over the whole image.
+        """
+        images = channels_last(batch.inputs)
+        forward = batch.forward
+        if images.dim() != 4 or images[0, 0].numel() <= SMALL:
+            plan = WindowPlan(whole=self.layers)
+            return self._run(plan, forward, images, target, gathering)
+        if self._folding is None:
+            with precision(images.device.type, None):
+                self._folding = self._fold(forward, images)
+        with self._folding.applied():
+            plan = self._plan(forward, images, target)
+            return self._run(plan, forward, images, target, gathering)
+
+    def _run(
+        self,
+        plan: WindowPlan,
+        forward: Forward,
+        images: Tensor,
+        target: Target,
+        gathering: Gathering,
+    ) -> tuple[list[str], Grids]:
+        grids: Grids = {}
+        while plan.window is not None:
+            inside = self._inside(plan, forward, images, target)
+            if inside is not None:
+                for found in inside:
+                    gathering.add(found, plan.window.corner)
+                    grids[found.part.layer] = plan.places[
+                        found.part.layer
+                    ].grid
+                break
+            self._room += 0.25
+            self._plans.clear()
+            plan = self._plan(forward, images, target)
+        if plan.window is not None:
+            mode = 'window {} x {}'.format(*plan.window.size)
+            self.run_mode |= dict.fromkeys(plan.places, mode)
+        order: list[str] = []
+        if plan.whole is not None:
+            for found in self.attribution(forward, images, target, plan.whole):
+                gathering.add(found)
+            order = plan.whole.order
+            grids |= plan.whole.grids(tuple(images.shape[1:]))
+            mode = 'whole image'
+            if plan.reason:
+                mode += f' (no window: {plan.reason})'
+            if self._not_folded:
+                mode += f' (batch norms not folded: {self._not_folded})'
+            self.run_mode |= dict.fromkeys(order, mode)
+        known = [] if self._planner is None else self._planner.order
+        every = dict.fromkeys([*known, *order])
+        return [key for key in every if key in grids], grids
+
+    def _inside(
+        self,
+        plan: WindowPlan,
+        forward: Forward,
+        images: Tensor,
+        target: Target,
+    ) -> list[LayerMaps] | None:
+        """Maps of the layers in the window; None where it is too small."""
+        assert plan.window is not None and plan.inside is not None
+        units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
+        found = self.attribution(
+            forward,
+            channels_last(plan.window.of(images)),
+            _InWindow(target, units, plan),
+            plan.inside,
+        )
+        size = (int(images.shape[2]), int(images.shape[3]))
+        kept = []
+        for layer in list(found):
+            assert layer.maps is not None
+            touched = layer.touched
+            touched = layer.maps != 0 if touched is None else touched
+            if plan.window.inner_edges(touched, size):
+                return None
+            kept.append(layer)
+        return kept
+
+    def _fold(self, forward: Forward, images: Tensor) -> Folding:
+        """Batch norms that can be folded; none where a value changes."""
+        keep = {layer.module for layer in self.layers.layers}
+        for side in (SAMPLE, None):
+            sample = images[:1, :, :side, :side]
+            plain, folded = Recorder(), Recorder()
+
+            def run(sample: Tensor = sample, to: Recorder = plain) -> None:
+                layers = LayerScores(self.layers.layers, self.layers.front)
+                with torch.no_grad():
+                    layers.probe(forward, sample, to, [0])
+
+            try:
+                folding = Folding(self.model, run, keep)
+                with folding.applied():
+                    run(to=folded)
+            except ERFError as error:
+                self._not_folded = one_line(error, 80)
+                continue
+            self._not_folded = None
+            if not all(plain.agrees(folded).values()):
+                folding.dropped()
+            return folding
+        return Folding(self.model, lambda: None)
+
+    def _plan(
+        self, forward: Forward, images: Tensor, target: Target
+    ) -> WindowPlan:
+        if not (self.attribution.windowed and target.windowed):
+            return WindowPlan(whole=self.layers)
+        shape = tuple(images.shape[1:])
+        if shape in self._plans:
+            return self._plans[shape]
+        if self._planner is None:
+            self._planner = Planner(self.model, self.layers, target)
+        try:
+            with precision(images.device.type, None):
+                plan = self._planner.plan(
+                    forward, generic(images[:1]), self._room
+                )
+        except ERFError as error:
+            plan = WindowPlan(whole=self.layers, reason=one_line(error, 80))
+        self._plans[shape] = plan
+        return plan
+
+
+def channels_last(images: Tensor) -> Tensor:
+    """Images in channels-last layout on a CPU, where that is faster."""
+    if images.dim() != 4 or images.device.type != 'cpu':
+        return images
+    # A clone, since of one image the stride over images may be any.
+    return images.clone(memory_format=torch.channels_last)
+
+
+def generic(image: Tensor) -> Tensor:
+    """An image with noise, so that no two places are alike."""
+    generator = torch.Generator().manual_seed(0)
+    noise = torch.randn(image.shape, generator=generator)
+    spread = float(image.std()) or 1.0
+    return image + noise.to(image) * spread
+
+
+class _InWindow(Target):
+    """A target at the units that a crop has, aligned in the whole image."""
+
+    def __init__(
+        self,
+        target: Target,
+        units: Mapping[str, UnitYX | None],
+        plan: WindowPlan,
+    ) -> None:
+        self.target, self.units, self.plan = target, units, plan
+
+    def select(self, positions: Sequence[int]) -> Target:
+        return _InWindow(self.target.select(positions), self.units, self.plan)
+
+    def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
+        unit: Any = self.units[context.layer]
+        scores = self.target.at(*unit)(output, context)
+        place = self.plan.places[context.layer]
+        pixels = dict.fromkeys(
+            range(len(output)), place.grid.pixel(place.unit)
+        )
+        return [Part(context.layer, scores, pixels)]

@@ -1,0 +1,171 @@
+"""Windows: the part of an image that a unit can see."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from torch import Tensor, nn
+
+from ..grid.coordinates import Grid, UnitYX
+
+Span = tuple[int, int]  # first pixel, pixel after
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of an image: rows and columns, each (first, after)."""
+
+    rows: Span
+    columns: Span
+
+    @property
+    def corner(self) -> tuple[int, int]:
+        """First row and column."""
+        return self.rows[0], self.columns[0]
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(h, w) in pixels."""
+        return _length(self.rows), _length(self.columns)
+
+    @property
+    def area(self) -> int:
+        """In pixels."""
+        return self.size[0] * self.size[1]
+
+    def of(self, images: Tensor) -> Tensor:
+        """That part of (..., H, W)."""
+        return images[..., slice(*self.rows), slice(*self.columns)]
+
+    def inner_edges(self, touched: Tensor, size: tuple[int, int]) -> bool:
+        """Whether anything is touched along an edge inside the image.
+
+        Args:
+            touched (Tensor): Of this window, (N, h, w) bool.
+            size (tuple[int, int]): The image's (H, W).
+        """
+        edges = (
+            (self.rows[0] > 0, touched[:, 0]),
+            (self.rows[1] < size[0], touched[:, -1]),
+            (self.columns[0] > 0, touched[:, :, 0]),
+            (self.columns[1] < size[1], touched[:, :, -1]),
+        )
+        return any(bool(edge.any()) for inner, edge in edges if inner)
+
+
+def _length(span: Span) -> int:
+    return span[1] - span[0]
+
+
+def aligned(low: float, high: float, step: int, length: int) -> Span:
+    """The smallest span of whole steps that holds [low, high).
+
+    Example:
+        >>> aligned(13, 50, 8, 60)
+        (8, 56)
+        >>> aligned(-5, 59, 8, 60)
+        (0, 60)
+    """
+    first = max(math.floor(low / step) * step, 0)
+    return first, min(math.ceil(high / step) * step, length)
+
+
+@dataclass(frozen=True)
+class UnitPlace:
+    """Where a layer's unit is in an image.
+
+    Attributes:
+        grid (Grid): The layer's grid over the whole image.
+        unit (tuple[int, int]): Its unit.
+        step (tuple[int, int]): A crop starts at a multiple of this, so that
+            it has the same sampling grid.
+        field (Window, optional): What can move the unit.
+    """
+
+    grid: Grid
+    unit: UnitYX
+    step: tuple[int, int]
+    field: Window | None = None
+
+    def window(self, size: tuple[int, int], room: float = 0.0) -> Window:
+        """The aligned window about the field, with one pixel to spare.
+
+        Args:
+            size (tuple[int, int]): The image's (H, W).
+            room (float): Added on each side, as a share of the field.
+        """
+        assert self.field is not None
+        spans = []
+        for axis, span in enumerate((self.field.rows, self.field.columns)):
+            spare = 1 + room * _length(span)
+            spans.append(
+                aligned(
+                    span[0] - spare,
+                    span[1] + spare,
+                    self.step[axis],
+                    size[axis],
+                )
+            )
+        return Window(spans[0], spans[1])
+
+    def unit_in(self, window: Window) -> UnitYX | None:
+        """The unit's index in a crop; None where that is no whole number."""
+        unit = []
+        for index, first, jump in zip(
+            self.unit, window.corner, self.grid.stride, strict=True
+        ):
+            shift = first / jump if jump else 0.0
+            if shift != int(shift):
+                return None
+            unit.append(index - int(shift))
+        return unit[0], unit[1]
+
+
+def around(windows: Iterable[Window]) -> Window:
+    """The smallest window that holds several."""
+    every = list(windows)
+    spans = []
+    for axis in ('rows', 'columns'):
+        ends = [getattr(window, axis) for window in every]
+        spans.append((min(e[0] for e in ends), max(e[1] for e in ends)))
+    return Window(spans[0], spans[1])
+
+
+def common_window(
+    places: Iterable[UnitPlace],
+    size: tuple[int, int],
+    room: float,
+    inner: Window | None = None,
+) -> Window:
+    """A window for several layers.
+
+    Args:
+        places (iterable of UnitPlace): The layers' units.
+        size (tuple[int, int]): The image's (H, W).
+        room (float): Added on each side, as a share of the fields.
+        inner (Window, optional): Give a window of twice its sides instead.
+    """
+    every = list(places)
+    if inner is None:
+        inner, spare = around(p.window(size, room) for p in every), (0, 0)
+    else:
+        spare = (-(-inner.size[0] // 2), -(-inner.size[1] // 2))
+    spans = []
+    for axis, span in enumerate((inner.rows, inner.columns)):
+        step = math.lcm(*(place.step[axis] for place in every))
+        low, high = span[0] - spare[axis], span[1] + spare[axis]
+        spans.append(aligned(low, high, step, size[axis]))
+    return Window(spans[0], spans[1])
+
+
+def attention_window(model: nn.Module) -> int:
+    """Common multiple of the windows that attention modules state."""
+    sides = [1]
+    for module in model.modules():
+        stated = module.__dict__.get('window_size', 1)
+        for side in stated if isinstance(stated, (tuple, list)) else [stated]:
+            if isinstance(side, int) and side > 0:
+                sides.append(side)
+    return math.lcm(*sides)

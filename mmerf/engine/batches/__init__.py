@@ -1,0 +1,4 @@
+"""A data batch of MMEngine as a measurement takes it.
+
+May import: ``core``.
+"""

@@ -1,0 +1,94 @@
+"""How validation runs a model, up to its logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from torch import Tensor, nn
+
+from ...core.batch import Forward
+from .inputs import Rebuild
+
+_AUXILIARY = 'auxiliary_head'
+
+
+def forward_of(
+    model: nn.Module,
+    metas: Sequence[dict],
+    samples: Any,
+    rebuild: Rebuild,
+    layers: Iterable[str] = (),
+) -> Forward:
+    """How validation runs a model on images of a prepared batch.
+
+    Segmentors run ``encode_decode``, which is what validation calls;
+    whatever else there is runs ``mode='tensor'``.
+
+    Args:
+        model (nn.Module): Without wrappers.
+        metas (sequence of dict): Of the whole batch.
+        samples (list, optional): The batch's data samples.
+        rebuild (callable): Makes the network's input of the images.
+        layers (iterable of str): Names of the measured modules.
+
+    Returns:
+        callable: ``forward(images, positions)``.
+    """
+    heads = _auxiliary_heads(model, layers)
+    segmentor: Any = model
+
+    def encode_decode(images: Tensor, positions: Sequence[int]) -> Any:
+        whole = rebuild(images, positions)
+        fitted = [_fitted(metas[place], images) for place in positions]
+        if not heads:
+            return segmentor.encode_decode(whole, fitted)
+        with _features(model) as features:
+            logits = segmentor.encode_decode(whole, fitted)
+        # They only run in training; here because one of them is measured.
+        for head in heads:
+            head.forward(features[-1])
+        return logits
+
+    def tensor(images: Tensor, positions: Sequence[int]) -> Any:
+        whole = rebuild(images, positions)
+        if samples is None:
+            return model(whole, mode='tensor')
+        chosen = [samples[place] for place in positions]
+        return model(whole, chosen, mode='tensor')
+
+    return encode_decode if hasattr(model, 'encode_decode') else tensor
+
+
+def _auxiliary_heads(model: nn.Module, layers: Iterable[str]) -> list[Any]:
+    asked = any(name.split('.')[0] == _AUXILIARY for name in layers)
+    head = getattr(model, _AUXILIARY, None)
+    if not asked or head is None:
+        return []
+    return list(head) if isinstance(head, nn.ModuleList) else [head]
+
+
+@contextmanager
+def _features(model: Any) -> Iterator[list]:
+    """Collects what ``extract_feat`` returns while the model runs."""
+    kept: list = []
+    extract = model.extract_feat
+
+    def keeping(*args: Any, **kwargs: Any) -> Any:
+        kept.append(extract(*args, **kwargs))
+        return kept[-1]
+
+    model.__dict__['extract_feat'] = keeping
+    try:
+        yield kept
+    finally:
+        del model.__dict__['extract_feat']
+
+
+def _fitted(meta: Mapping, inputs: Tensor) -> dict:
+    """Meta information whose sizes are those of the tensor that is run."""
+    size = tuple(inputs.shape[-2:])
+    if tuple(meta['img_shape'][:2]) == size:
+        return dict(meta)
+    return {**meta, 'img_shape': size, 'pad_shape': size}

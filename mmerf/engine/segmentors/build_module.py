@@ -1,0 +1,124 @@
+"""Import path and arguments -> a torch module; errors that say what fits."""
+
+from __future__ import annotations
+
+import inspect
+import os
+from collections.abc import Callable, Mapping
+from enum import Enum
+from typing import Any
+
+from torch import nn
+
+from ...core.errors import ConfigError, one_line
+from ...core.import_path import find_object, nearest_names
+
+# What constructors call the weights that they would fetch.
+_FETCHED = ('encoder_weights', 'weights', 'weights_backbone', 'pretrained')
+
+
+def build_module(module: nn.Module | Mapping) -> nn.Module:
+    """Build a module of any package.
+
+    Args:
+        module: ``dict(type='package.module.Name', **arguments)``, where the
+            name is a class or a function that returns a module; or a module,
+            which is taken as it is.
+
+    Returns:
+        nn.Module: As its constructor leaves it.
+
+    Raises:
+        ConfigError: If the path names nothing, with the nearest name; if the
+            arguments do not fit; if what is built is no module.
+
+    Example:
+        >>> build_module(dict(type='torch.nn.Conv2d', in_channels=3,
+        ...                   out_channels=2, kernel_size=1))
+        Conv2d(3, 2, kernel_size=(1, 1), stride=(1, 1))
+    """
+    if isinstance(module, nn.Module):
+        return module
+    if not isinstance(module, Mapping) or 'type' not in module:
+        raise ConfigError(
+            "module is dict(type='package.Name', ...) or a torch module, not "
+            f'{module!r}'
+        )
+    arguments = _plain_containers(module)
+    path = arguments.pop('type')
+    factory = find_object(path)
+    if not callable(factory):
+        raise ConfigError(f'{path} is no class or function to call')
+    _check_arguments(path, factory, arguments)
+    try:
+        built = factory(**arguments)
+    except Exception as error:
+        raise ConfigError(
+            f'{path} could not be built: {type(error).__name__}: '
+            f'{one_line(error)}'
+        ) from error
+    if not isinstance(built, nn.Module):
+        raise ConfigError(
+            f'{path} gives a {type(built).__name__}, not a torch module'
+        )
+    return built
+
+
+def without_fetching(module: Any) -> Any:
+    """The same module with nothing left that its constructor would fetch.
+
+    Constructors that fetch weights by default are told not to, by the names
+    that segmentation_models_pytorch, torchvision and timm use. A file that is
+    there, and a value that names no weights (numbers, lists), stay.
+    """
+    if not isinstance(module, Mapping) or 'type' not in module:
+        return module
+    known = _parameters(find_object(module['type']))
+    changed = dict(module)
+    for name in _FETCHED:
+        default = known[name].default if name in known else None
+        if _may_fetch(module.get(name, default)):
+            changed[name] = False if name == 'pretrained' else None
+    return changed
+
+
+def _may_fetch(value: Any) -> bool:
+    """Whether a value names weights that are elsewhere."""
+    if isinstance(value, str):
+        return not os.path.isfile(value)
+    return value is True or isinstance(value, Enum)
+
+
+def _check_arguments(path: str, factory: Callable, arguments: dict) -> None:
+    try:
+        signature = inspect.signature(factory)
+    except (TypeError, ValueError):  # some compiled ones have none
+        return
+    try:
+        signature.bind(**arguments)
+    except TypeError as error:
+        text = f'{one_line(error)}; it takes {signature}'
+        takes = signature.parameters.values()
+        unknown = [n for n in arguments if n not in signature.parameters]
+        if unknown and not any(p.kind == p.VAR_KEYWORD for p in takes):
+            near = nearest_names(unknown[0], signature.parameters)
+            text = f'it has no {unknown[0]}{near or f"; it takes {signature}"}'
+        raise ConfigError(
+            f'the arguments do not fit {path}: {text}'
+        ) from error
+
+
+def _parameters(factory: Any) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(factory).parameters
+    except (TypeError, ValueError):
+        return {}
+
+
+def _plain_containers(value: Any) -> Any:
+    """Config dicts and lists as plain ones: constructors inspect types."""
+    if isinstance(value, Mapping):
+        return {key: _plain_containers(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(_plain_containers(item) for item in value)
+    return value

@@ -1,0 +1,1 @@
+"""What all figures share: marks, panels, words, style, files."""

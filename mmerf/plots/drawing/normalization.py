@@ -1,0 +1,77 @@
+"""Normalisations for pictures; what is stored is always the raw map."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from ...core.errors import ConfigError
+
+
+def power(map_hw: np.ndarray, peak: float) -> np.ndarray:
+    """(x / max)^0.2: scale invariant, as VMamba's figures have it."""
+    return (map_hw / peak) ** 0.2
+
+
+def log10(map_hw: np.ndarray, peak: float) -> np.ndarray:
+    """The logarithm of x + 1 over its maximum: Ding et al., as printed."""
+    return np.log1p(map_hw) / np.log1p(peak)
+
+
+def sqrt(map_hw: np.ndarray, peak: float) -> np.ndarray:
+    """Square root of x / max."""
+    return np.sqrt(map_hw / peak)
+
+
+def linear(map_hw: np.ndarray, peak: float) -> np.ndarray:
+    """The map over its maximum."""
+    return map_hw / peak
+
+
+NORMALIZATIONS: dict[str, Callable[[np.ndarray, float], np.ndarray]] = {
+    'power': power,
+    'log10': log10,
+    'sqrt': sqrt,
+    'linear': linear,
+}
+LABELS = {
+    'power': r'(contribution / max)$^{0.2}$',
+    'log10': r'log$_{10}$(contribution + 1) / max',
+    'sqrt': r'(contribution / max)$^{0.5}$',
+    'linear': 'contribution / max',
+}
+
+
+def normalize(map_hw: np.ndarray, name: str = 'power') -> np.ndarray:
+    """A raw map as a picture shows it.
+
+    Args:
+        map_hw (np.ndarray): Raw map, shape (H, W), >= 0.
+        name (str): 'power', 'log10', 'sqrt' or 'linear'.
+
+    Returns:
+        np.ndarray: Same shape, in [0, 1]; an all-zero map stays zero.
+
+    Raises:
+        ConfigError: If there is no such normalisation.
+
+    Example:
+        >>> normalize(np.array([[0.0, 4.0]]), 'sqrt')
+        array([[0., 1.]])
+    """
+    check_normalization(name)
+    peak = float(map_hw.max())
+    if peak == 0:
+        return np.zeros_like(map_hw)
+    return NORMALIZATIONS[name](map_hw, peak)
+
+
+def check_normalization(name: str) -> str:
+    """Raise ConfigError unless there is such a normalisation."""
+    if name not in list(NORMALIZATIONS):
+        raise ConfigError(
+            f'there is no normalization {name!r}; choose one of '
+            f'{", ".join(NORMALIZATIONS)}'
+        )
+    return name

@@ -1,0 +1,156 @@
+import hashlib
+import os
+
+import pytest
+import torch
+from helpers.mmseg_configs import FCN, build
+from mmengine.utils import digit_version
+from torch import nn
+
+from mmerf.apis.config.checkpoint import load_checkpoint
+from mmerf.core.errors import CheckpointError
+
+
+class Evil:
+    def __init__(self, marker):
+        self.marker = marker
+
+    def __reduce__(self):
+        return (os.mkdir, (str(self.marker),))
+
+
+class EvilGetattr:
+    """Reaches for a function through getattr, as history buffers do."""
+
+    def __reduce__(self):
+        return (getattr, ('text', 'upper'))
+
+
+def small():
+    return nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2))
+
+
+def test_weights_of_every_usual_form(tmp_path):
+    source = small()
+    nn.init.constant_(source[0].weight, 7.0)
+    state = source.state_dict()
+    forms = {
+        'plain': state,
+        'mmengine': {'state_dict': state, 'meta': {'epoch': 1}},
+        'deit': {'model': state},
+        'ddp': {'state_dict': {f'module.{k}': v for k, v in state.items()}},
+    }
+    for name, content in forms.items():
+        torch.save(content, tmp_path / name)
+        model = small()
+        found = load_checkpoint(model, tmp_path / name)
+        assert (model[0].weight == 7).all()
+        assert found['missing'] == found['unexpected'] == []
+        content = (tmp_path / name).read_bytes()
+        assert found['sha256'] == hashlib.sha256(content).hexdigest()
+
+
+def test_mmengines_own_checkpoint_loads(make_runner):
+    """Message hub, history buffers and numpy scalars are all in it."""
+    runner = make_runner([dict(type='ERFHook', num_images=1)])
+    runner.train()
+    model = build(FCN, seed=9)
+    path = os.path.join(runner.work_dir, 'iter_4.pth')
+    old = digit_version(torch.__version__)[:2] < (2, 6)
+    if old:  # no stand-ins by name yet: refused, with the way out
+        with pytest.raises(CheckpointError, match=r'torch 2\.6 or later'):
+            load_checkpoint(model, path)
+    found = load_checkpoint(model, path, trust=old)
+    assert found['missing'] == found['unexpected'] == []
+    trained = runner.model.state_dict()
+    for key, value in model.state_dict().items():
+        assert torch.equal(value, trained[key])
+    with pytest.raises(Exception, match=r'getattr|HistoryBuffer'):
+        torch.load(found['path'], weights_only=True)  # it does hold them
+
+
+@pytest.mark.parametrize('evil', ['call', 'getattr'])
+def test_a_pickle_that_runs_code_is_refused_until_trusted(tmp_path, evil):
+    marker = tmp_path / 'the pickle ran'
+    thing = Evil(marker) if evil == 'call' else EvilGetattr()
+    path = tmp_path / 'evil.pth'
+    torch.save({'state_dict': small().state_dict(), 'x': thing}, path)
+    with pytest.raises(CheckpointError, match='--trust-checkpoint') as caught:
+        load_checkpoint(small(), path)
+    assert '\n' not in str(caught.value)
+    assert not marker.exists()
+    load_checkpoint(small(), path, trust=True)
+    assert marker.exists() or evil == 'getattr'
+
+
+@pytest.mark.parametrize(
+    ('content', 'message'),
+    [
+        (b'', 'not a whole checkpoint'),
+        (b'not a pickle', 'not a whole checkpoint'),
+        (b'PK\x03\x04 broken zip', 'not a whole checkpoint'),
+        ({'state_dict': {}}, 'no weights'),
+        ([1, 2], 'list'),
+        ({'other.weight': torch.zeros(2)}, "none of the model's"),
+        (
+            {'0.weight': torch.nested.nested_tensor([torch.zeros(2)])},
+            r"a nested tensor \('0\.weight'\)",
+        ),
+        (
+            {'0.weight': torch.zeros(5, 1, 1, 1)},
+            r'0\.weight is \(5, 1, 1, 1\)',
+        ),
+    ],
+)
+def test_damaged_and_foreign_checkpoints(tmp_path, content, message):
+    path = tmp_path / 'x.pth'
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    else:
+        torch.save(content, path)
+    with pytest.raises(CheckpointError, match=message) as caught:
+        load_checkpoint(small(), path)
+    assert '\n' not in str(caught.value) and str(path) in str(caught.value)
+
+
+def test_truncated_and_missing(tmp_path):
+    path = tmp_path / 'x.pth'
+    torch.save(small().state_dict(), path)
+    path.write_bytes(path.read_bytes()[:-300])
+    with pytest.raises(CheckpointError, match='not a whole'):
+        load_checkpoint(small(), path)
+    with pytest.raises(CheckpointError, match='there is no checkpoint'):
+        load_checkpoint(small(), tmp_path / 'no.pth')
+
+
+def test_partly_matching_weights_are_listed(tmp_path):
+    state = small().state_dict()
+    del state['1.bias']
+    state['2.weight'] = torch.zeros(1)
+    torch.save(state, tmp_path / 'x.pth')
+    found = load_checkpoint(small(), tmp_path / 'x.pth')
+    assert found['missing'] == ['1.bias']
+    assert found['unexpected'] == ['2.weight']
+
+
+@pytest.mark.parametrize(
+    ('meta', 'classes'),
+    [
+        ({'dataset_meta': {'classes': ('a', 'b')}}, ['a', 'b']),
+        ({'dataset_meta': {'classes': ['a']}, 'CLASSES': ['b']}, ['a']),
+        ({'CLASSES': ('a', 'b')}, ['a', 'b']),
+        ({'dataset_meta': None, 'CLASSES': ('a', 'b')}, ['a', 'b']),
+        ({'dataset_meta': ['a']}, None),
+        ({'dataset_meta': 5}, None),
+        ({'dataset_meta': {'classes': 5}}, None),
+        ({'dataset_meta': {'classes': 'ab'}}, None),
+        ({'dataset_meta': {'classes': [1, 2]}}, None),
+        ({'dataset_meta': {'classes': torch.ones(3)}}, None),
+        ({'CLASSES': torch.ones(3)}, None),
+        (5, None),
+    ],
+)
+def test_classes_are_names_or_none(tmp_path, meta, classes):
+    path = tmp_path / 'x.pth'
+    torch.save({'state_dict': small().state_dict(), 'meta': meta}, path)
+    assert load_checkpoint(small(), path)['classes'] == classes

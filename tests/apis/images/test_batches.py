@@ -1,0 +1,71 @@
+"""Batches of a run, and what happens where one fails."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from mmseg.structures import SegDataSample
+
+from mmerf.apis.images.batches import measure_batch, pass_size
+from mmerf.apis.images.source import ImageSource
+from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
+
+
+class Allergic(torch.nn.Module):
+    """A network that does not run on white images."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
+        self.ran = []
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        if (inputs == 255).all((1, 2, 3)).any():
+            raise RuntimeError('white\nis not for me')
+        self.ran += [float(image.mean()) for image in inputs]
+        return self.conv(inputs)
+
+    def data_preprocessor(self, batch, training):
+        return {**batch, 'inputs': torch.stack(batch['inputs']).float()}
+
+
+@pytest.mark.parametrize('batch_size', [None, 1, 2])
+def test_an_image_that_fails_is_skipped_and_no_other_counted_twice(batch_size):
+    """Also where a smaller pass of the same batch came through before."""
+    colours = [10, 20, 255, 40]
+    names = [f'{colour}.png' for colour in colours]
+    batch = dict(
+        inputs=[torch.full((3, 6, 6), colour) for colour in colours],
+        data_samples=[
+            SegDataSample(metainfo=dict(img_path=name)) for name in names
+        ],
+    )
+    net = Allergic()
+    measurement = Measurement(
+        net, MeasurementOptions(['conv'], batch_size=batch_size)
+    )
+    source = ImageSource(names, None, 'here')
+    measure_batch(measurement, batch, source)
+    assert measurement.seen == 3
+    assert measurement.compute()['conv'].num_images == 3
+    assert net.ran == [10, 20, 40]
+    assert source.skipped == {
+        '255.png': 'the model does not run on its 6 x 6 input: '
+        'white is not for me'
+    }
+
+
+@pytest.mark.parametrize(
+    ('asked', 'fitting', 'cuda', 'size'),
+    [(3, 8, True, 3), (None, 8, True, 8), (None, 8, False, 1),
+     (None, None, True, 1)],
+)  # fmt: skip
+def test_images_of_the_next_pass(asked, fitting, cuda, size):
+    parameter = SimpleNamespace(is_cuda=cuda)
+    measurement = SimpleNamespace(
+        model=SimpleNamespace(parameters=lambda: iter([parameter])),
+        batch_size=asked,
+        fitting=fitting,
+    )
+    assert pass_size(measurement) == size

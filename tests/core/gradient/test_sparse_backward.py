@@ -1,0 +1,147 @@
+"""Local backward passes against plain ones, operation by operation."""
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from mmerf.core.gradient.box_tensor import BoxTensor, plain
+from mmerf.core.gradient.sparse_backward import LocalBackward
+
+
+def gradients(run, image, unit):
+    leaf = image.clone().requires_grad_()
+    score = run(leaf)[:, :, unit[0], unit[1]].sum()
+    (expected,) = torch.autograd.grad(score, leaf, retain_graph=True)
+    with LocalBackward():
+        (found,) = torch.autograd.grad(score, leaf)
+    return found, expected
+
+
+def conv(channels, kernel, **options):
+    torch.manual_seed(channels + kernel)
+    return nn.Conv2d(3, channels, kernel, **options).requires_grad_(False)
+
+
+CASES = {
+    'stride': [conv(3, 3, stride=2, padding=1), conv(3, 5, stride=3)],
+    'dilation': [conv(3, 3, dilation=4, padding=4), conv(6, 3, padding=1)],
+    'uneven': [nn.Conv2d(3, 3, (1, 5), (1, 2), (0, 2)).requires_grad_(False)],
+    'groups': [conv(3, 3, padding=1, groups=3)],
+    'max pool': [nn.MaxPool2d(3, 2, 1), conv(3, 3, padding=1)],
+    'max pool, ceil': [nn.MaxPool2d(2, 2, ceil_mode=True), conv(3, 3)],
+    'batch norm': [
+        conv(3, 3, padding=1),
+        nn.BatchNorm2d(3).eval().requires_grad_(False),
+        nn.ReLU(),
+        conv(3, 3, padding=1),
+    ],
+    'unknown operations': [
+        conv(3, 3, padding=1),
+        nn.AvgPool2d(2),
+        nn.Upsample(scale_factor=2, mode='bicubic'),
+        conv(3, 3, padding=1),
+    ],
+}
+
+
+@pytest.mark.parametrize('unit', [(0, 0), (5, 6), (-1, -1)])
+@pytest.mark.parametrize('name', CASES)
+def test_equals_the_plain_pass(name, unit):
+    net = nn.Sequential(*CASES[name])
+    image = torch.randn(2, 3, 41, 50)
+    for memory_format_of in (torch.contiguous_format, torch.channels_last):
+        laid = image.contiguous(memory_format=memory_format_of)
+        found, expected = gradients(net, laid, unit)
+        assert expected.any()
+        torch.testing.assert_close(plain(found), expected)
+
+
+def test_batch_norm_of_one_image_whose_gradient_comes_from_tokens():
+    """Plain autograd is wrong here with torch 2.13; it must not matter."""
+    norm = nn.BatchNorm2d(8).eval().requires_grad_(False)
+    nn.init.uniform_(norm.weight, 0.5, 2)
+    weights = torch.randn(1, 100, 8)
+
+    def run(x):
+        tokens = norm(x).flatten(2).transpose(1, 2)
+        return (tokens * weights).transpose(1, 2).view(1, 8, 10, 10)
+
+    image = torch.randn(1, 8, 10, 10)
+    leaf = image.clone().requires_grad_()
+    score = run(leaf).sum()
+    with LocalBackward():
+        (found,) = torch.autograd.grad(score, leaf)
+    scale = norm.weight / (norm.running_var + norm.eps).sqrt()
+    expected = weights.transpose(1, 2).view(1, 8, 10, 10)
+    expected = expected * scale[None, :, None, None]
+    torch.testing.assert_close(plain(found), expected)
+
+
+def test_works_where_the_gradient_is_alone():
+    net = nn.Sequential(conv(3, 3, padding=1), nn.ReLU(), conv(8, 3))
+    found, _ = gradients(net, torch.randn(1, 3, 64, 64), (20, 30))
+    assert isinstance(found, BoxTensor)
+    assert found.inside.shape == (1, 3, 5, 5)
+    assert found.box == (19, 24, 29, 34)
+
+
+def test_sums_of_branches():
+    one, other = conv(3, 3, padding=1), conv(3, 7, padding=3)
+
+    def run(x):
+        x = one(x)
+        y = torch.cat([x, other(x) * 0.5, x / 3], 1)
+        return y[:, :3] + y[:, 3:6] - y[:, 6:] * x.mean(1, keepdim=True)
+
+    found, expected = gradients(run, torch.randn(1, 3, 40, 40), (9, 30))
+    torch.testing.assert_close(plain(found), expected)
+
+
+def test_a_gradient_that_reaches_only_padding_is_zero():
+    net = nn.Conv2d(3, 2, 1, padding=3).requires_grad_(False)
+    found, expected = gradients(net, torch.randn(1, 3, 20, 20), (0, 0))
+    assert not expected.any()
+    assert torch.equal(plain(found), expected)
+
+
+def test_a_wide_gradient_is_no_patch():
+    net = nn.Sequential(conv(3, 3, padding=1), conv(3, 9, padding=4))
+    found, expected = gradients(net, torch.randn(1, 3, 11, 11), (5, 5))
+    assert not isinstance(found, BoxTensor)
+    torch.testing.assert_close(found, expected)
+
+
+class Cube(torch.autograd.Function):
+    """Backward code that looks into memory, as compiled operators do."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x**3
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        gradient.data_ptr()
+        return 3 * x**2 * gradient
+
+
+def test_models_with_their_own_backward_code_go_the_plain_way():
+    from helpers.slow_reference import centre_score, slow_map
+
+    from mmerf import measure_erf
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.last = conv(3, 3, padding=1), conv(4, 3)
+
+        def forward(self, x):
+            return self.last(functional.relu(Cube.apply(self.first(x))))
+
+    net = nn.Sequential(Net())
+    images = torch.randn(3, 3, 30, 30)
+    result = measure_erf(net, images, ['0'], batch_size=1)['0']
+    expected = slow_map(images, lambda x: centre_score(net(x)))
+    assert abs(result.map - expected).max() <= 1e-6 * expected.max()

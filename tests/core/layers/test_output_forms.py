@@ -1,0 +1,206 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from mmerf import measure_erf
+from mmerf.core.errors import LayerError
+from mmerf.core.layers.output_forms import (
+    OutputContext,
+    front_tokens,
+    leaves,
+    pick,
+    to_nchw,
+)
+
+CONTEXT = OutputContext(2, (32, 64), [(32, 64), (8, 16), (4, 8)])
+
+
+def numbered(c, h, w):
+    return torch.arange(2.0 * c * h * w).reshape(2, c, h, w)
+
+
+def test_channels_first_stays():
+    output = numbered(3, 8, 16)
+    assert to_nchw(output, CONTEXT) is output
+
+
+def test_channels_last_is_told_by_the_grids_that_were_made():
+    output = numbered(3, 8, 16)
+    found = to_nchw(output.permute(0, 2, 3, 1), CONTEXT)
+    assert torch.equal(found, output)
+
+
+@pytest.mark.parametrize('extra', [0, 1, 2, 5])
+def test_tokens_with_class_and_register_tokens(extra):
+    context = replace(CONTEXT, front=extra)
+    output = numbered(3, 4, 8)
+    tokens = output.flatten(2).transpose(1, 2)
+    padded = torch.cat([torch.full((2, extra, 3), -1.0), tokens], 1)
+    assert torch.equal(to_nchw(padded, context), output)
+
+
+def test_several_extra_tokens_are_not_guessed_but_can_be_stated():
+    """A decoder may append as many tokens as it has classes."""
+    output = numbered(3, 4, 8)
+    tokens = output.flatten(2).transpose(1, 2)
+    appended = torch.cat([tokens, torch.full((2, 7, 3), -1.0)], 1)
+    assert to_nchw(appended, CONTEXT) is None
+    with pytest.raises(LayerError, match='first=0'):
+        to_nchw(appended, replace(CONTEXT, grid=(4, 8)))
+    stated = replace(CONTEXT, grid=(4, 8), first=0)
+    assert torch.equal(to_nchw(appended, stated), output)
+    with pytest.raises(LayerError, match='leaves'):
+        to_nchw(appended, replace(stated, first=8))
+
+
+def test_class_and_register_tokens_are_the_models_own_parameters():
+    net = nn.Module()
+    net.vit = nn.Module()
+    net.vit.cls_token = nn.Parameter(torch.zeros(1, 1, 8))
+    net.vit.register_tokens = nn.Parameter(torch.zeros(1, 4, 8))
+    net.vit.cls_emb = nn.Parameter(torch.zeros(1, 19, 8))
+    assert front_tokens(net) == 5
+
+
+def test_square_channels_last_is_told_by_what_made_it():
+    """(1, 8, 8, 8): every axis could be the plane."""
+    torch.manual_seed(0)
+
+    class Last(nn.Module):
+        def forward(self, x):
+            return x.permute(0, 2, 3, 1)
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 4, 4), Last(), nn.LayerNorm(8), nn.Linear(8, 8)
+    )
+    images = torch.randn(1, 3, 32, 32)
+    results = measure_erf(net, images, ['0', '2', '3'])
+    for result in results.values():
+        rows, columns = np.nonzero(result.map)
+        assert (rows.min(), rows.max()) == (16, 19)
+        assert (columns.min(), columns.max()) == (16, 19)
+    stated = measure_erf(
+        net, images, [dict(name='1', grid=(8, 8), layout='NHWC')]
+    )
+    rows, columns = np.nonzero(stated['1'].map)
+    assert (columns.min(), columns.max()) == (16, 19)
+
+
+def test_tokens_that_bring_their_grid():
+    output = numbered(3, 5, 7)
+    tokens = output.flatten(2).transpose(1, 2)
+    assert torch.equal(to_nchw((tokens, (5, 7)), CONTEXT), output)
+    assert torch.equal(
+        to_nchw([tokens, torch.tensor([5, 7])], CONTEXT), output
+    )
+
+
+def test_tokens_of_a_whole_stride_without_any_history():
+    context = OutputContext(2, (32, 64))
+    output = numbered(3, 2, 4)
+    tokens = output.flatten(2).transpose(1, 2)
+    assert torch.equal(to_nchw(tokens, context), output)
+
+
+@pytest.mark.parametrize(
+    'output',
+    [
+        torch.zeros(2, 13, 5),  # no grid has 13 units
+        torch.zeros(2, 5),
+        torch.zeros(7, 3, 8, 16),  # another batch
+        torch.zeros(2, 3, 2, 8, 16),
+        torch.zeros(2, 1, 8, 16, dtype=torch.long),
+        torch.zeros(()),
+    ],
+)
+def test_what_cannot_be_decided_is_none(output):
+    assert to_nchw(output, CONTEXT) is None
+
+
+def test_stated_grid_decides():
+    context = OutputContext(2, (32, 64), grid=(3, 4))
+    output = numbered(5, 3, 4)
+    for form in (
+        output,
+        output.permute(0, 2, 3, 1),
+        output.flatten(2).transpose(1, 2),
+        output.flatten(2),
+    ):
+        if form.dim() == 3 and form.shape[1] < 12:
+            form = torch.cat([form] * 1)
+        assert torch.equal(to_nchw(form, context), output)
+    with pytest.raises(LayerError, match=r'\(2, 5, 3, 5\)'):
+        to_nchw(numbered(5, 3, 5), context)
+
+
+def test_leaves_walk_everything_that_is_nested():
+    a, b, c = torch.zeros(1), torch.zeros(2), torch.zeros(1, 6, 4)
+    output = {'x': (a, [b, None]), 'y': (c, (2, 3)), 'z': 'text'}
+    assert [(i, leaf) for i, leaf in leaves(output)] == [
+        ((0, 0), a),
+        ((0, 1, 0), b),
+        ((1,), (c, (2, 3))),
+    ]
+
+
+def test_pick_says_what_there_is():
+    output = (torch.zeros(1), torch.zeros(2))
+    assert pick(output, (-1,), 'x[-1]') is output[1]
+    with pytest.raises(LayerError, match='from -2 to 1'):
+        pick(output, (2,), 'x[2]')
+    with pytest.raises(LayerError, match=r'returns \(1,\)'):
+        pick(output[0], (0,), 'x[0]')
+
+
+class Many(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.stages = Stages()
+        self.odd = Odd()
+
+    def forward(self, x):
+        self.stages(x)
+        self.odd(x)
+        return x
+
+
+class Stages(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, 2, 1)
+
+    def forward(self, x):
+        y = self.conv(x)
+        return (y, {'half': y * 2, 'aux': y.mean((2, 3))}), (y,)
+
+
+class Odd(nn.Module):
+    def forward(self, x):
+        return x.mean(3)[:, :, :7] + 1  # (N, 3, 7): 3 tokens? no grid has 3
+
+
+def test_bare_name_stands_for_all_outputs_that_are_maps():
+    results = measure_erf(Many(), torch.rand(2, 3, 16, 16), ['stages'])
+    assert list(results) == ['stages[0][0]', 'stages[0][1][0]', 'stages[1][0]']
+    chosen = measure_erf(Many(), torch.rand(2, 3, 16, 16), ['stages[1]'])
+    assert list(chosen) == ['stages[1][0]']
+
+
+def test_undecidable_output_quotes_its_shape_and_the_remedy():
+    with pytest.raises(LayerError, match=r'\(2, 3, 7\).*grid=\(h, w\)'):
+        measure_erf(Many(), torch.rand(2, 3, 16, 16), ['odd'])
+
+
+def test_index_out_of_range():
+    with pytest.raises(LayerError, match=r'no output \[5\].*from -2 to 1'):
+        measure_erf(Many(), torch.rand(2, 3, 16, 16), ['stages[5]'])
+
+
+def test_layer_that_never_runs():
+    net = Many()
+    net.auxiliary = nn.Conv2d(3, 1, 1)
+    with pytest.raises(LayerError, match="'auxiliary' is not run"):
+        measure_erf(net, torch.rand(1, 3, 16, 16), ['auxiliary'])

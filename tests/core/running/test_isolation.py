@@ -1,0 +1,155 @@
+"""Models with a state of their own are as they were, and can be measured."""
+
+import copy
+
+import numpy as np
+import pytest
+import torch
+from helpers.slow_reference import images_like
+from mmengine.runner.activation_checkpointing import (
+    turn_on_activation_checkpointing,
+)
+from torch import nn
+from torch.utils.checkpoint import CheckpointFunction
+
+from mmerf import measure_erf
+from mmerf.core.errors import MeasurementError
+from mmerf.core.running.isolation import preserved
+
+
+class Stateful(nn.Module):
+    """Counts, keeps a cache, and refuses to run inside itself."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 4, 3, padding=1)
+        self.last = nn.Conv2d(4, 4, 3, padding=1)
+        self.calls, self.busy = 0, False
+
+    def forward(self, x):
+        assert not self.busy
+        self.busy, self.calls = True, self.calls + 1
+        self.cache = self.first(x)
+        x = self.last(self.cache)
+        self.busy = False
+        return x
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_plain_attributes_of_modules_are_put_back(fails):
+    net = Stateful()
+    before = {m: dict(m.__dict__) for m in net.modules()}
+
+    def score(output, context):
+        if fails:
+            raise RuntimeError('no memory')
+        return output.sum((1, 2, 3))
+
+    try:
+        batches = [images_like(1, 12, 15)] * 2
+        target = dict(type='Function', function=score, y=0, x=0)
+        measure_erf(net, batches, ['first'], target=target)
+    except RuntimeError:
+        assert fails
+    assert {m: m.__dict__ for m in net.modules()} == before
+    assert net(images_like(1, 12, 15)).shape == (1, 4, 12, 15)
+
+
+def test_hooks_that_are_always_called_are():
+    net, open_forwards = Stateful(), []
+    net.register_forward_pre_hook(lambda *_: open_forwards.append(1))
+    net.register_forward_hook(
+        lambda *_: open_forwards.pop() and None, always_call=True
+    )
+    batches = [images_like(1, 12, 15)] * 2  # from the second on, stop early
+    measure_erf(net, batches, ['first'])
+    assert not open_forwards
+
+
+class Merging(nn.Conv2d):
+    """Adds to its weight where it leaves training, as LoRA layers do."""
+
+    merged = False
+
+    def train(self, mode=True):
+        if not mode and not self.merged:
+            self.weight.data += 0.1
+        if mode and self.merged:
+            self.weight.data -= 0.1
+        self.merged = not mode
+        return super().train(mode)
+
+
+def test_no_train_method_runs():
+    net = nn.Sequential(Merging(3, 4, 3, padding=1), nn.Dropout())
+    before = net[0].weight.clone()
+    results = measure_erf(net, images_like(2, 12, 15), ['1'])
+    assert not net[0].merged and torch.equal(net[0].weight, before)
+    assert net.training and net[0].training and net[1].training
+    net[1].training = False  # what the measurement saw: no dropout
+    again = measure_erf(net, images_like(2, 12, 15), ['1'])
+    np.testing.assert_array_equal(results['1'].map, again['1'].map)
+
+
+def test_blocks_that_mmengine_checkpoints():
+    """It wraps ``forward``: no switch of the block's own is on."""
+    torch.manual_seed(0)
+    block = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+    net = nn.Sequential(block, nn.Conv2d(4, 4, 3, padding=1))
+    images = images_like(2, 12, 15)
+    plain = measure_erf(copy.deepcopy(net), images, ['0.0', '1'])
+    turn_on_activation_checkpointing(net, ['0'])
+    wrapped = measure_erf(net, images, ['0.0', '1'])
+    for layer, result in plain.items():
+        np.testing.assert_array_equal(result.map, wrapped[layer].map)
+    assert 'apply' not in vars(CheckpointFunction)
+    net(images.requires_grad_()).sum().backward()
+    assert images.grad.any()
+
+
+def test_measurements_inside_one_another_end_in_order():
+    with preserved(nn.Conv2d(3, 4, 1)):
+        with preserved(nn.Conv2d(3, 4, 1)):
+            pass
+        assert 'apply' in vars(CheckpointFunction)
+    assert 'apply' not in vars(CheckpointFunction)
+
+
+def test_a_scripted_part_does_not_matter():
+    torch.manual_seed(0)
+    part = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4))
+    plain = nn.Sequential(part, nn.Conv2d(4, 4, 1))
+    scripted = nn.Sequential(torch.jit.script(part), plain[1])
+    images = images_like(2, 12, 15)
+    expected = measure_erf(plain, images, ['1'])['1']
+    found = measure_erf(scripted, images, ['1'])['1']
+    np.testing.assert_allclose(found.map, expected.map, rtol=1e-5, atol=1e-12)
+    assert scripted[0].training
+
+
+class DTensor(nn.Parameter):
+    """Named as torch names what FSDP spreads."""
+
+
+def test_a_model_spread_over_processes_is_refused():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+    net[0].weight = DTensor(net[0].weight)
+    with pytest.raises(MeasurementError, match=r'0\.weight is spread .*FSDP'):
+        measure_erf(net, images_like(2, 12, 15), ['0'])
+
+
+class Stubborn(nn.Conv2d):
+    def __setattr__(self, name, value):
+        if name == 'with_cp' and value:
+            raise RuntimeError('not again')
+        super().__setattr__(name, value)
+
+
+def test_one_that_cannot_be_put_back_keeps_no_other_from_it():
+    net = nn.Sequential(Stubborn(3, 4, 1), nn.Conv2d(4, 4, 1))
+    net[0].__dict__['with_cp'] = True
+    with pytest.raises(RuntimeError, match='not again'):
+        with preserved(net):
+            pass
+    assert all(parameter.requires_grad for parameter in net.parameters())

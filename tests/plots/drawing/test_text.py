@@ -1,0 +1,62 @@
+import pytest
+from helpers.figure_probe import within
+from matplotlib.text import Text
+
+from mmerf.plots import to_rgb
+from mmerf.plots.drawing.figure import Figure
+from mmerf.plots.drawing.style import style
+from mmerf.plots.drawing.text import FittingText, wrapped
+
+RUN = 'resnet18_width32_dilated_contract_seed0_lr2e-3_wd0.01_2026'
+MODEL = 'model=dict(backbone=dict(depth=50),decode_head=dict(in_channels=8))'
+
+
+@pytest.mark.parametrize('room', [0.5, 0.9, 2])
+@pytest.mark.parametrize('size', [6.5, 8.5])
+@pytest.mark.parametrize('text', [RUN, MODEL, 'W' * 40, 'one or two words'])
+def test_every_line_fits(text, room, size):
+    lines = wrapped(text, room, size).split('\n')
+    with style():
+        fig = Figure(figsize=(3, 3), dpi=720)
+        for line in lines:
+            drawn = Text(text=line, size=size, figure=fig, parse_math=False)
+            assert drawn.get_window_extent().width <= 1.01 * room * 720
+    assert ''.join(lines) == text or ' '.join(lines) == text
+
+
+def test_lines_end_where_readers_pause():
+    assert wrapped('one two', 5) == 'one two'
+    assert wrapped('decode_head:traffic light', 0.9) == (
+        'decode_head:\ntraffic light'
+    )
+    for line in wrapped(RUN, 1).split('\n')[:-1]:
+        assert line[-1] in '_.'
+    for line in wrapped(MODEL, 1).split('\n')[:-1]:
+        assert line[-1] in '_,(='
+    assert wrapped('two\nlines', 5) == 'two lines'
+    assert wrapped('', 5) == ''
+
+
+def test_what_is_cut_says_so():
+    whole, short = wrapped(MODEL, 1), wrapped(MODEL, 1, most=2)
+    assert short.count('\n') == 1 and short.endswith('...')
+    assert whole.startswith(short[:-3])
+    assert wrapped(MODEL, 1, most=9) == whole
+    cut = wrapped('some words that are many words', 1, most=1)
+    assert cut == 'some words...'
+
+
+def test_words_take_the_first_place_that_holds_them():
+    with style():
+        fig = Figure(figsize=(3, 2), dpi=100)
+        ax = fig.add_subplot()
+        low = ax.get_window_extent().shrunk_to_aspect(1).shrunk(0.05, 0.05)
+        places = [low, ax.get_window_extent()]
+        text = FittingText([('wide ' * 30, 8), ('ab', 8)], lambda: places)
+        ax.add_artist(text)
+        to_rgb(fig)
+    assert text.get_text() == 'ab'
+    assert within(text.get_window_extent(), places[1])
+    places[1] = low
+    to_rgb(fig)
+    assert text.get_text() == ''

@@ -1,0 +1,1 @@
+"""What the benchmark runs: cases, and the ways to measure them."""

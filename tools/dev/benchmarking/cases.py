@@ -1,0 +1,132 @@
+"""The models, layers and images that the benchmark measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mmerf.apis.config.build_model import build_model
+from mmerf.apis.config.config_file import load_config
+from mmerf.core.batch import Forward
+from mmerf.engine.batches.prepare_batch import prepare_tensor
+
+_PSPNET = 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py'
+_MIT = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
+_PHOTOS = ('astronaut', 'coffee', 'chelsea', 'rocket', 'retina')
+
+
+@dataclass(frozen=True)
+class Case:
+    """One model at one size.
+
+    Attributes:
+        build (callable): Makes the model.
+        size (tuple[int, int]): (H, W) of the images.
+        layers (list[str]): What is measured.
+    """
+
+    build: Callable[[], nn.Module]
+    size: tuple[int, int]
+    layers: list[str]
+
+    def model(self) -> nn.Module:
+        """The model, on a GPU where there is one, the same every time."""
+        torch.manual_seed(0)
+        model = self.build()
+        device = 'cuda' if torch.cuda.is_available() else 'cpu'
+        return alive(model).to(device).eval()
+
+    def images(self, count: int) -> Tensor:
+        """Photographs, normalised, (count, 3, H, W)."""
+        from skimage import data  # of the tests' requirements
+
+        images = []
+        for i in range(count):
+            photo = getattr(data, _PHOTOS[i % len(_PHOTOS)])()[..., :3]
+            image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None]
+            image = image.float().roll(37 * i, 3)
+            images.append(functional.interpolate(image, self.size))
+        batch = torch.cat(images)
+        mean = batch.mean((2, 3), keepdim=True)
+        return (batch - mean) / batch.std((2, 3), keepdim=True)
+
+    def forward(self, model: nn.Module) -> Forward:
+        """How the model is run: segmentors up to their logits."""
+        if not hasattr(model, 'encode_decode'):
+            return lambda images, positions: model(images)
+
+        def run(images: Tensor, positions: Sequence[int]) -> Any:
+            batch = prepare_tensor(model, images)
+            return batch.forward(batch.inputs, range(len(images)))
+
+        return run
+
+    def taps(self, model: nn.Module) -> Mapping[str, Any]:
+        """Modules and output indices behind the layers' names."""
+        modules = dict(model.named_modules())
+        taps = {}
+        for layer in self.layers:
+            name, _, index = layer.partition('[')
+            taps[layer] = (modules[name], int(index[:-1]) if index else None)
+        return taps
+
+
+def alive(model: nn.Module) -> nn.Module:
+    """Switch on residual branches that start at zero, as training does.
+
+    Else every layer of a ResNet at its initial weights would see no more
+    than its strided convolutions do.
+    """
+    for module in model.modules():
+        weight = getattr(module, 'weight', None)
+        if isinstance(weight, nn.Parameter) and not weight.any():
+            nn.init.constant_(weight, 0.3)
+    return model
+
+
+def _mmseg(name: str) -> Callable[[], nn.Module]:
+    return lambda: build_model(load_config(name), device='cpu')[0]
+
+
+class _LargeKernel(nn.Module):
+    """Depthwise convolutions of 31 x 31, as RepLKNet and ConvNeXt stack."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.far = nn.Conv2d(width, width, 31, padding=15, groups=width)
+        self.norm = nn.BatchNorm2d(width)
+        self.mix = nn.Sequential(
+            nn.Conv2d(width, 4 * width, 1),
+            nn.GELU(),
+            nn.Conv2d(4 * width, width, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Shape (N, C, h, w) to the same."""
+        return x + self.mix(self.norm(self.far(x)))
+
+
+def _large_kernel() -> nn.Module:
+    stages: list[nn.Module] = [nn.Conv2d(3, 48, 4, stride=4)]
+    stages += [_LargeKernel(48), _LargeKernel(48)]
+    stages += [nn.Conv2d(48, 96, 2, stride=2)]
+    stages += [_LargeKernel(96), _LargeKernel(96)]
+    return nn.Sequential(*stages)
+
+
+_STAGES = [f'backbone[{i}]' for i in range(4)]
+CASES = {
+    'pspnet-512': Case(_mmseg(_PSPNET), (512, 512), [*_STAGES, 'decode_head']),
+    'pspnet-cityscapes': Case(_mmseg(_PSPNET), (1024, 2048), _STAGES),
+    'segformer-512': Case(_mmseg(_MIT), (512, 512), [*_STAGES, 'decode_head']),
+    'large-kernel': Case(_large_kernel, (512, 512), ['2', '5']),
+    'local-512': Case(_mmseg(_PSPNET), (512, 512), ['backbone.layer3']),
+    'local-cityscapes': Case(
+        _mmseg(_PSPNET), (1024, 2048), ['backbone.layer3']
+    ),
+}

@@ -1,0 +1,264 @@
+"""What a measurement costs, beside the way of the scripts in use.
+
+Each way runs in a process of its own, on the same weights and photographs,
+and gives its seconds, its peak memory and its maps; :func:`compare_ways` puts
+them side by side. The scripts' way was written for this purpose: for every layer
+and image a whole forward and a backward, weights' gradients included.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from mmerf.core.attributions import InputGradient
+from mmerf.core.batch import Batch
+from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
+from mmerf.core.running.layer_scores import LayerScores
+from mmerf.core.targets import CentreUnit
+
+from .cases import CASES, Case
+from .scripts_way import scripts_way
+
+WAYS = ('bare', 'scripts', 'full', 'windows', 'bfloat16')
+RUN = 50  # images of the run that ratios are about
+
+
+def run_way(case_name: str, way: str, images: int, out: str) -> dict:
+    """Run one way in this process; maps go to an ``.npz``.
+
+    Args:
+        case_name (str): A key of ``CASES``.
+        way (str): One of ``WAYS``.
+        images (int): How many after the first, for the steady state.
+        out (str): Where the maps go.
+
+    Returns:
+        dict: Seconds, peak memory (MB), and what the way knows of itself.
+    """
+    case = CASES[case_name]
+    model = case.model()
+    batch = case.images(images + 1)
+    device = next(model.parameters()).device
+    work: Callable[[Tensor], Any]
+    told: dict[str, Any] = {}
+    if way == 'bare':
+        work = _bare(case, model, told, batch[:1].to(device))
+    elif way == 'scripts':
+        work, maps = scripts_way(case, model)
+    else:
+        measurement = _measurement(case, model, way)
+        forward = case.forward(model)
+
+        def work(image: Tensor) -> None:
+            measurement.update(Batch(image, forward, ['photograph']))
+
+    seconds = []
+    with _shares(told):
+        for i in range(len(batch)):
+            _wait(device)
+            began = time.perf_counter()
+            work(batch[i : i + 1].to(device))
+            _wait(device)
+            seconds.append(time.perf_counter() - began)
+    # Of a few, the median: other work on the machine only ever adds.
+    steady = float(np.median(seconds[1:] or seconds))
+    told |= {'steady': steady, 'once': max(seconds[0] - steady, 0.0)}
+    told['peak_mb'] = _peak(device)
+    if way == 'scripts':
+        np.savez(out, **{k: v / len(batch) for k, v in maps.items()})
+    elif way != 'bare':
+        results = measurement.compute()
+        np.savez(out, **{key: r.map for key, r in results.items()})
+        told['run_on'] = measurement.passes.run_mode
+        told['sides'] = {
+            key: r.statistics()['centred_square'] for key, r in results.items()
+        }
+        told['flops'] = _needed(case, model, measurement, batch[:1].to(device))
+    return told
+
+
+def compare_ways(case_name: str, images: int, scripts_images: int) -> dict:
+    """Every way of a case, side by side.
+
+    Returns:
+        dict: By way; ``scripts`` scaled up from its few images.
+    """
+    ways: dict[str, dict] = {}
+    maps: dict[str, dict] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for way in WAYS:
+            path = Path(folder, f'{way}.npz')
+            count = scripts_images if way == 'scripts' else images
+            command = [
+                *(sys.executable, '-m', 'benchmarking.ways', case_name, way),
+                *(str(count), str(path)),
+            ]
+            done = subprocess.run(
+                command,
+                capture_output=True,
+                text=True,
+                check=False,
+                cwd=Path(__file__).parents[1],
+            )
+            if done.returncode:
+                raise RuntimeError(f'{way} failed: {done.stderr[-2000:]}')
+            ways[way] = json.loads(done.stdout.splitlines()[-1])
+            if path.exists():
+                with np.load(path) as file:
+                    maps[way] = dict(file)
+    rate = ways['bare']['flops'] / ways['bare']['steady']
+    scripts = ways['scripts']['steady']
+    for way, told in ways.items():
+        told['per_run'] = told['once'] + RUN * told['steady']
+        told['ratio'] = RUN * scripts / told['per_run']
+        if way in ('full', 'windows'):
+            told['floor'] = told['flops'] / rate
+    _differences(ways, maps, images + 1, scripts_images + 1)
+    return {'case': case_name, 'machine': _machine(), 'ways': ways}
+
+
+def _differences(
+    ways: dict, maps: dict, images: int, scripts_images: int
+) -> None:
+    """Largest difference of each layer's map, over the peak."""
+    pairs = [('bfloat16', 'full')]
+    if images == scripts_images:
+        pairs += [('full', 'scripts'), ('windows', 'scripts')]
+    else:
+        pairs += [('windows', 'full')]
+    for one, other in pairs:
+        ways[one]['difference'] = {
+            key: float(np.abs(maps[one][key] - base).max() / base.max())
+            for key, base in maps[other].items()
+            if base.max() > 0
+        }
+        ways[one]['against'] = other
+
+
+def _measurement(case: Case, model: nn.Module, way: str) -> Measurement:
+    attribution = InputGradient()
+    if way == 'full':
+        attribution.windowed = False
+    amp = 'bfloat16' if way == 'bfloat16' else None
+    options = MeasurementOptions(
+        case.layers, attribution=attribution, batch_size=1, amp=amp
+    )
+    measurement = Measurement(model, options)
+    measurement.precision_check = None  # a run pays for it once
+    return measurement
+
+
+def _bare(
+    case: Case, model: nn.Module, told: dict, image: Tensor
+) -> Callable[[Tensor], Any]:
+    forward = case.forward(model)
+
+    def work(image: Tensor) -> None:
+        with torch.no_grad():
+            forward(image, [0])
+
+    with FlopCounterMode(display=False) as counter:
+        work(image)
+    told['flops'] = counter.get_total_flops()
+    return work
+
+
+def _needed(
+    case: Case, model: nn.Module, measurement: Measurement, image: Tensor
+) -> int:
+    """Arithmetic of one forward and one input gradient per layer.
+
+    On the window of the layers that have one, on the image for the rest.
+    """
+    shape = tuple(image.shape[1:])
+    plan = measurement.passes.plan_of(shape)
+    forward = case.forward(model)
+    pieces: list[tuple[LayerScores, Tensor]] = []
+    if plan is None or plan.window is None:
+        pieces.append((measurement.scored, image))
+    else:
+        assert plan.inside is not None
+        pieces.append((plan.inside, plan.window.of(image)))
+        if plan.whole is not None:
+            pieces.append((plan.whole, image))
+    for parameter in model.parameters():
+        parameter.requires_grad_(False)
+    total = 0
+    for layers, part in pieces:
+        leaf = part.clone().requires_grad_()
+        with FlopCounterMode(display=False) as counter:
+            parts = layers.read(forward, leaf.clone(), CentreUnit())
+            for found in parts.values():
+                total_score = found.scores.sum()
+                torch.autograd.grad(total_score, leaf, retain_graph=True)
+        total += counter.get_total_flops()
+    return total
+
+
+@contextmanager
+def _shares(told: dict) -> Iterator[None]:
+    """Seconds in forward and backward passes, summed."""
+    spent = {'forward': 0.0, 'backward': 0.0}
+    owners = ((LayerScores, 'read'), (torch.autograd, 'grad'))
+    before = [getattr(owner, name) for owner, name in owners]
+
+    def timed(run: Callable, kind: str) -> Callable:
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            began = time.perf_counter()
+            try:
+                return run(*args, **kwargs)
+            finally:
+                spent[kind] += time.perf_counter() - began
+
+        return wrapped
+
+    began = time.perf_counter()
+    try:
+        for (owner, name), run, kind in zip(
+            owners, before, spent, strict=True
+        ):
+            setattr(owner, name, timed(run, kind))
+        yield
+    finally:
+        for (owner, name), run in zip(owners, before, strict=True):
+            setattr(owner, name, run)
+        total = time.perf_counter() - began
+        told['shares'] = {k: v / total for k, v in spent.items()}
+        told['shares']['rest'] = 1 - sum(told['shares'].values())
+
+
+def _wait(device: torch.device) -> None:
+    if device.type == 'cuda':
+        torch.cuda.synchronize(device)
+
+
+def _peak(device: torch.device) -> float:
+    if device.type == 'cuda':
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _machine() -> str:
+    if torch.cuda.is_available():
+        return torch.cuda.get_device_name()
+    return f'{torch.get_num_threads()} thread(s), torch {torch.__version__}'
+
+
+if __name__ == '__main__':
+    name, chosen, number, where = sys.argv[1:]
+    print(json.dumps(run_way(name, chosen, int(number), where)))
