@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from rich.markup import escape
 from rich.table import Table
@@ -11,8 +10,10 @@ from rich.table import Table
 from ..core.results.erf_result import ERFResult
 from ..core.results.provenance import check_same_definition
 from ..core.running.list_layers import ListedLayer
+from ..core.statistics import Number, shown_numbers
+from ..core.statistics.base import SHAPES, SIZES
 from .compare.comparison import Comparison
-from .compare.table_files import words
+from .compare.table_files import as_text
 
 
 def results_table(
@@ -30,23 +31,15 @@ def results_table(
     check_same_definition(results, force)
     table = Table(title='Effective receptive fields')
     shares = next(iter(results.values())).shares
-    middle = str(0.5 if 0.5 in shares else shares[0])
+    numbers = shown_numbers(SIZES, shares)
     _columns(table, '(h, w)', 'unit at')
-    _columns(table, *(f'side {share * 100:g} %' for share in shares))
-    _columns(table, f'area {float(middle) * 100:g} %', 'images', 'zero score')
+    _columns(table, *(number.heading for _, number in numbers))
+    _columns(table, 'images', 'zero score')
     for layer, result in results.items():
-        statistics = result.statistics()
-        squares = statistics['centred_square']
-        errors = (statistics['uncertainty'] or {}).get('side', {})
         y, x = result.unit_pixel
-        nothing = '-' if result.kind == 'erf' else result.kind
-        cells = [
-            nothing
-            if squares is None
-            else f'{squares[str(s)]["side"]} px{_error(errors, s)}'
-            for s in shares
-        ]
-        ratio = None if squares is None else squares[middle]['area_ratio']
+        cells = _cells(result, numbers)
+        if result.kind != 'erf':
+            cells = [result.kind for _ in cells]
         left_out = f' (-{len(result.excluded)})' if result.excluded else ''
         if result.absent_images:
             left_out += f' of {result.num_images + result.absent_images}'
@@ -57,7 +50,6 @@ def results_table(
             if result.kind != 'erf'
             else f'({y:.4g}, {x:.4g})' + ('' if result.pixel_known else ' ?'),
             *cells,
-            '-' if ratio is None else f'{ratio * 100:.3g} %',
             f'{result.num_images}{left_out}',
             str(result.zero_score_images),
         )
@@ -67,41 +59,42 @@ def results_table(
 def shapes_table(
     results: Mapping[str, ERFResult], force: bool = False
 ) -> Table:
-    """Theoretical field, size beside it, Gaussian, densest area.
+    """Theoretical field, and every other number that people read.
 
     A picture of attention has none of these, and no row.
     """
     check_same_definition(results, force)
     table = Table(title='Shape, theory and worth')
-    _columns(table, 'theory (px)', 'ERF size (px)', 'of theory')
-    _columns(table, 'sigma y x (px)', 'fit y x (px)', 'R2', 'sy / sx')
-    _columns(table, 'densest 50 %', 'worth')
+    numbers = shown_numbers(SHAPES)
+    _columns(table, 'theory (px)')
+    _columns(table, *(number.heading for _, number in numbers), 'worth')
     for layer, result in results.items():
         if result.kind != 'erf':
             continue
-        found = result.statistics()
-        size, bell = found['erf_size'] or {}, found['gaussian'] or {}
-        moments, fit = bell.get('moments') or {}, bell.get('fit') or {}
-        dense = (found['densest_area'] or {}).get('0.5') or {}
-        worth = (found['uncertainty'] or {}).get('images_worth')
+        worth = (result.statistics()['uncertainty'] or {}).get('images_worth')
         table.add_row(
             layer,
             '-' if result.theory is None else str(result.theory),
-            _number(size.get('size'), '.1f'),
-            _number(size.get('theory_ratio'), '.2f'),
-            _pair(moments.get('sigma_y'), moments.get('sigma_x')),
-            _pair(fit.get('sigma_y'), fit.get('sigma_x')),
-            _number(fit.get('r2'), '.2f'),
-            _number(bell.get('anisotropy'), '.2f'),
-            _number(dense.get('area_ratio'), '.2%'),
-            _number(worth, '.1f'),
+            *_cells(result, numbers),
+            '-' if worth is None else f'{worth:.1f}',
         )
     return table
 
 
+def _cells(
+    result: ERFResult, numbers: Sequence[tuple[str, Number]]
+) -> list[str]:
+    """Numbers of a result as people read them."""
+    found = result.statistics()
+    return [
+        number.text(found[name], found['uncertainty'])
+        for name, number in numbers
+    ]
+
+
 def comparison_table(comparison: Comparison) -> Table:
     """What ``compare_erf.py`` and ``sweep_erf.py`` print."""
-    head, *rows = words(comparison.rows())
+    head, *rows = as_text(comparison.rows())
     table = Table(title='Comparison')
     for column in head:
         if column in head[:2]:
@@ -142,18 +135,3 @@ def _columns(table: Table, *names: str) -> None:
         table.add_column('layer', overflow='fold')
     for name in names:
         table.add_column(name, justify='right')
-
-
-def _error(errors: Mapping, share: float) -> str:
-    stderr = errors.get(str(share), {}).get('stderr')
-    return '' if stderr is None else f' ±{stderr:.2g}'
-
-
-def _number(value: Any, form: str) -> str:
-    return '-' if value is None else format(value, form)
-
-
-def _pair(first: Any, second: Any) -> str:
-    if first is None or second is None:
-        return '-'
-    return f'{first:.1f} {second:.1f}'

@@ -14,11 +14,14 @@ from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
 from ..core.results.erf_result import ERFResult
-from ..core.statistics.centred_square import centred_square, square_area_ratio
+from ..core.statistics import shown_numbers
+from ..core.statistics.base import SCALARS
 from ..plots.drawing.render import to_rgb
 from ..plots.drawing.style import literal
 from ..plots.map import plot_map
 from .backends import add_image, add_layout, join_metrics, scalars_for
+
+SCALAR_SHARES = (0.5, 0.99)
 
 
 def log_step(runner: Runner) -> int:
@@ -58,21 +61,18 @@ def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
     A map that is zero everywhere has no sides: they are NaN. A picture of
     attention has none to log.
     """
+    numbers = shown_numbers(SCALARS, SCALAR_SHARES)
+    families = {name for name, _ in numbers}
     tags: dict[str, float] = {}
     for layer, result in results.items():
         if result.kind != 'erf':
             continue
-        half = most = ratio = math.nan
-        if result.map.any():
-            half = centred_square(result.map, 0.5, result.center)
-            most = centred_square(result.map, 0.99, result.center)
-            shape = (result.map.shape[0], result.map.shape[1])
-            ratio = square_area_ratio(
-                shape, half, result.center, result.image_area
+        found = replace(result, shares=SCALAR_SHARES).statistics(families)
+        for name, number in numbers:
+            value = number.value(found[name])
+            tags[f'erf/{layer}/{number.key}'] = (
+                math.nan if value is None else value
             )
-        tags[f'erf/{layer}/side_0.5'] = half
-        tags[f'erf/{layer}/side_0.99'] = most
-        tags[f'erf/{layer}/area_ratio_0.5'] = ratio
         tags[f'erf/{layer}/zero_score_images'] = result.zero_score_images
     return tags
 

@@ -10,7 +10,8 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..core.errors import ConfigError
-from .comparison import headline
+from ..core.statistics import headline_shares, shown_numbers
+from ..core.statistics.base import GROWTH
 from .drawing.figure import Figure
 from .drawing.panels import legend_below
 from .drawing.style import COLUMN, PAGE, SERIES, style
@@ -71,9 +72,8 @@ def plot_growth(
         for name, history in histories.items()
     }
     _check_fields(kept)
-    shares = _shares(kept)
-    rows = [*(f'{float(s) * 100:g} % side (px)' for s in shares)]
-    rows.append('ERF size (px)')
+    numbers = shown_numbers(GROWTH, _shares(kept))
+    rows = [number.heading for _, number in numbers]
     count = len(histories)
     width = COLUMN if count == 1 else max(PAGE, 2.3 * count)
     panel = width / count - 0.3
@@ -85,14 +85,17 @@ def plot_growth(
         )
         handles: dict[str, Line2D] = {}
         for column, (name, history) in zip(axes.T, kept.items(), strict=True):
-            for number, layer in enumerate(chosen):
+            for place, layer in enumerate(chosen):
                 records = [r for r in history if r['layer'] == layer]
                 if not records:
                     continue
-                for ax, share in zip(column, shares, strict=False):
-                    _growth_line(ax, records, number, *_sides(records, share))
-                sizes = [_get(r, 'erf_size', 'size') for r in records]
-                line = _growth_line(column[-1], records, number, sizes)
+                for ax, (family, number) in zip(column, numbers, strict=True):
+                    found = [record['statistics'] for record in records]
+                    values = [number.value(f.get(family)) for f in found]
+                    errors = [
+                        number.error(f.get('uncertainty')) for f in found
+                    ]
+                    line = _growth_line(ax, records, place, values, errors)
                 handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
             column[-1].xaxis.set_major_locator(
@@ -126,8 +129,8 @@ def _check_fields(histories: Mapping[str, History]) -> None:
                 )
 
 
-def _shares(histories: Mapping[str, History]) -> list[str]:
-    """The shares, as records write them, whose sides are drawn."""
+def _shares(histories: Mapping[str, History]) -> list[float]:
+    """The shares of which numbers are drawn."""
     every = {
         f'{name}, step {record["step"]}, {record["layer"]}': squares
         for name, history in histories.items()
@@ -147,24 +150,7 @@ def _shares(histories: Mapping[str, History]) -> list[str]:
                 f'{", ".join(common)}; measure all with the same shares'
             )
         common = both
-    return [str(share) for share in headline([float(s) for s in common])]
-
-
-def _sides(
-    records: History, share: str
-) -> tuple[list[float | None], list[float | None]]:
-    """Sides, and their standard errors."""
-    return (
-        [_get(r, 'centred_square', share, 'side') for r in records],
-        [_get(r, 'uncertainty', 'side', share, 'stderr') for r in records],
-    )
-
-
-def _get(record: Mapping, *keys: str) -> float | None:
-    found = record['statistics']
-    for key in keys:
-        found = (found or {}).get(key)
-    return found
+    return headline_shares([float(share) for share in common])
 
 
 def _growth_line(
@@ -192,7 +178,7 @@ def _growth_line(
         linewidth=max(2.4 - lighter * 0.6, 0.8),
         label=records[0]['layer'],
     )
-    if errors:
+    if any(error is not None for error in errors):
         band = np.array(errors, dtype=float)
         ax.fill_between(
             steps, y - band, y + band, color=color, alpha=0.18, linewidth=0

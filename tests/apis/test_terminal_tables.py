@@ -32,7 +32,7 @@ def test_every_number_is_the_statistics(results):
         found = result.statistics()
         side = found['centred_square']['0.99']['side']
         error = found['uncertainty']['side']['0.99']['stderr']
-        assert f'{side} px ±{error:.2g}' in sides
+        assert f'{side} ± {error:.2g}' in sides
         assert str(result.theory) in shapes
         assert f'{found["erf_size"]["theory_ratio"]:.2f}' in shapes
         assert f'{found["gaussian"]["moments"]["sigma_y"]:.1f}' in shapes

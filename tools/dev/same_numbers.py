@@ -91,7 +91,7 @@ def measure(config: str, folder: Path, **options: object) -> None:
     """Write the results of one run, and what it says about itself."""
     run = run_erf(config, seed=0, **options)
     said = {'absent': list(run.absent), 'skipped': len(run.skipped)}
-    said |= {'layer': 'itself', 'order': list(run.results)}
+    said |= {'layer': 'run', 'order': list(run.results)}
     lines = [{**said, 'provenance': {'notes': run.notes}}]
     for layer, result in run.results.items():
         result.save(folder / f'{quote(layer, safe="[]@")}.npz')
@@ -137,7 +137,7 @@ def read(folder: Path, only: str) -> dict[str, dict]:
         found[str(path.relative_to(folder))] = values
     for path in folder.rglob('erf.jsonl'):
         for record in map(json.loads, path.read_text().splitlines()):
-            place = f'{record.get("step", "run")} {record["layer"]}'
+            place = f'{record["layer"]} {record.get("step", "")}'.strip()
             found[f'{path.relative_to(folder)} {place}'] = leaves(record)
     return {k: v for k, v in found.items() if fnmatch(k, only + '*')}
 

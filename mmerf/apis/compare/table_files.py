@@ -11,8 +11,11 @@ from typing import Any
 
 from ...core.errors import ConfigError, shortened
 from ...core.results.erf_result import ERFResult
+from ...core.statistics import Number, shown_numbers
+from ...core.statistics.base import CSV, REPORT
 
 Row = dict[str, Any]
+THEORY_RANK = 30  # of the column of theoretical fields
 _TEX = {
     **{c: f'\\{c}' for c in '&%$#_{}'},
     '\\': r'\textbackslash{}',
@@ -30,7 +33,7 @@ def table_rows(
     layers: Sequence[str],
     gaps: Mapping[str, str] | None = None,
 ) -> list[Row]:
-    """One row a run and layer, with numbers as they are.
+    """One row per run and layer, with numbers as they are.
 
     Args:
         runs (mapping): By name, then by layer.
@@ -63,23 +66,18 @@ def _note(result: ERFResult) -> str:
 
 
 def _numbers(result: ERFResult) -> Row:
+    """What one result gives for a row, in the order of the columns."""
     found = result.statistics()
-    squares = found['centred_square'] or {}
-    errors = (found['uncertainty'] or {}).get('side', {})
     row: Row = {}
-    for share in map(str, result.shares):
-        square = squares.get(share, {})
-        row[f'side_{share}'] = square.get('side')
-        row[f'side_{share}_stderr'] = errors.get(share, {}).get('stderr')
-        row[f'area_ratio_{share}'] = square.get('area_ratio')
-    size = found['erf_size'] or {}
-    moments = (found['gaussian'] or {}).get('moments') or {}
+    for name, number in _with_theory(shown_numbers(CSV, result.shares)):
+        if number is None:
+            row[name] = None if result.theory is None else str(result.theory)
+            continue
+        row[number.key] = number.value(found[name])
+        if number.stderr:
+            row[f'{number.key}_stderr'] = number.error(found['uncertainty'])
     return {
         **row,
-        'erf_size': size.get('size'),
-        'theory': None if result.theory is None else str(result.theory),
-        'sigma_y': moments.get('sigma_y'),
-        'sigma_x': moments.get('sigma_x'),
         'unit_y': result.unit_pixel[0],
         'unit_x': result.unit_pixel[1],
         'map_h': result.map.shape[0],
@@ -87,6 +85,15 @@ def _numbers(result: ERFResult) -> Row:
         'images': result.num_images,
         'zero_score_images': result.zero_score_images,
     }
+
+
+def _with_theory(
+    numbers: Sequence[tuple[str, Number]],
+) -> list[tuple[str, Number | None]]:
+    """Numbers, with the theoretical field at its place among them."""
+    before = [pair for pair in numbers if pair[1].rank < THEORY_RANK]
+    after = [pair for pair in numbers if pair[1].rank >= THEORY_RANK]
+    return [*before, ('theory', None), *after]
 
 
 def as_csv(rows: Sequence[Row]) -> str:
@@ -100,7 +107,7 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 def as_markdown(rows: Sequence[Row]) -> str:
     """For people: sides with standard errors, sizes and shares."""
-    head, *body = words(rows)
+    head, *body = as_text(rows)
     numbers = ['---', '---', *['---:'] * (len(head) - 2)]
     lines = [head, numbers, *body]
     return ''.join(f'| {" | ".join(map(_md, line))} |\n' for line in lines)
@@ -108,7 +115,7 @@ def as_markdown(rows: Sequence[Row]) -> str:
 
 def as_latex(rows: Sequence[Row]) -> str:
     """The same as a ``tabular`` with the rules of the booktabs package."""
-    head, *body = words(rows)
+    head, *body = as_text(rows)
     lines = [r'\begin{tabular}{ll' + 'r' * (len(head) - 2) + '}', r'\toprule']
     lines += [_tex_line(head), r'\midrule', *map(_tex_line, body)]
     lines += [r'\bottomrule', r'\end{tabular}']
@@ -152,36 +159,28 @@ def check_tables(figure: Path, option: str = '--out') -> None:
         )
 
 
-def words(rows: Sequence[Row]) -> list[list[str]]:
+def as_text(rows: Sequence[Row]) -> list[list[str]]:
     """The rows as people read them, the headings first."""
     found = (re.fullmatch(r'side_([\d.e-]+)', key) for key in rows[0])
-    shares = [match[1] for match in found if match]
-    middle = '0.5' if '0.5' in shares else ''.join(shares[:1])
-    sides = [f'{float(share) * 100:g} % (px)' for share in shares]
-    area = [f'area {float(middle) * 100:g} %'] if middle else []
-    head = ['run', 'layer', *sides, *area, 'ERF size (px)', 'theory (px)']
-    table = [[*head, 'images']]
+    shares = [float(match[1]) for match in found if match]
+    numbers = _with_theory(shown_numbers(REPORT, shares)) if shares else []
+    headings = [
+        'theory (px)' if number is None else number.heading
+        for _, number in numbers
+    ]
+    table = [['run', 'layer', *headings, 'images']]
     for row in rows:
-        line = [
-            row['run'],
-            ': '.join(
-                filter(None, (row['layer'], shortened(row['note'], 80)))
-            ),
-        ]
-        for share in shares:
-            error = row[f'side_{share}_stderr']
-            side = _text(row[f'side_{share}'], '')
-            line.append(side if error is None else f'{side} ± {error:.2g}')
-        if middle:
-            line.append(_text(row[f'area_ratio_{middle}'], '.3g', 100, ' %'))
-        line.append(_text(row.get('erf_size'), '.1f'))
-        line += [row.get('theory') or '-', _text(row.get('images'), '')]
-        table.append(line)
+        note = shortened(row['note'], 80)
+        line = [row['run'], ': '.join(filter(None, (row['layer'], note)))]
+        for name, number in numbers:
+            if number is None:
+                line.append(row.get(name) or '-')
+            else:
+                error = row.get(f'{number.key}_stderr')
+                line.append(number.shown(row.get(number.key), error))
+        images = row.get('images')
+        table.append([*line, '-' if images is None else str(images)])
     return table
-
-
-def _text(value: Any, form: str, times: float = 1, unit: str = '') -> str:
-    return '-' if value is None else format(value * times, form) + unit
 
 
 def _md(cell: str) -> str:

@@ -1,5 +1,5 @@
 """Maps over images and ranks: mean, standard errors, exact merging.
 
-May import: ``attributions``, ``targets``, ``statistics``, ``grid``,
-``errors``.
+May import: ``attributions``, ``targets``, ``statistics``, ``batch``,
+``grid``, ``errors``.
 """

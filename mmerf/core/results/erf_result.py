@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
@@ -156,23 +156,12 @@ class ERFResult:
         total = sum(h * w * n for h, w, n in self.sizes)
         return total / sum(n for _, _, n in self.sizes)
 
-    @cached_property
-    def _statistics(self) -> dict:
-        if self.kind != 'erf':
-            families = dict.fromkeys((*STATISTICS, 'uncertainty'))
-            return {**families, 'note': NO_STATISTICS}
-        context = StatisticContext(
-            self.shares,
-            None if self.map.size == self.image_area else self.image_area,
-            None if self.theory is None else self.theory.size,
-        )
-        return {
-            **all_statistics(self.map, self.center, context),
-            'uncertainty': self.uncertainty or None,
-        }
-
-    def statistics(self) -> dict:
+    def statistics(self, names: Iterable[str] | None = None) -> dict:
         """Every statistic of the map, as plain JSON.
+
+        Args:
+            names (iterable of str, optional): Only these statistics; None
+                for all, with ``uncertainty``.
 
         Returns:
             dict: Such as ``{'centred_square': {'0.5': {'side': 121,
@@ -180,7 +169,33 @@ class ERFResult:
             None for every family where the map is zero everywhere, or is
             no receptive field; a ``note`` says so then.
         """
-        return copy.deepcopy(self._statistics)
+        chosen = list(STATISTICS if names is None else names)
+        erf = self.kind == 'erf'
+        found: dict = dict.fromkeys(chosen)
+        if erf:
+            self._compute([name for name in chosen if name not in self._known])
+            found = {name: self._known[name] for name in chosen}
+        if names is None:
+            found['uncertainty'] = (self.uncertainty or None) if erf else None
+        if not erf:
+            found['note'] = NO_STATISTICS
+        return copy.deepcopy(found)
+
+    @cached_property
+    def _known(self) -> dict:
+        """Statistics that were computed already, by name."""
+        return {}
+
+    def _compute(self, names: list[str]) -> None:
+        whole = self.map.size == self.image_area
+        context = StatisticContext(
+            self.shares,
+            None if whole else self.image_area,
+            None if self.theory is None else self.theory.size,
+        )
+        self._known.update(
+            all_statistics(self.map, self.center, context, names)
+        )
 
     def record(self) -> dict:
         """Everything but the arrays, with the statistics, as plain JSON."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from ..statistics._profile import check_share
+from ..statistics.profile import check_share
 
 _KINDS: dict[str, Any] = {
     'layer': str,

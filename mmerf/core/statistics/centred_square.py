@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ._profile import Center, check_map, check_share, mass_by_square
+from .base import (
+    CSV,
+    GROWTH,
+    REPORT,
+    SCALARS,
+    SIZES,
+    Number,
+    Statistic,
+    middle_share,
+)
 from .context import StatisticContext
+from .profile import Center, check_map, check_share, mass_by_square
 
 
 def centred_square(map_hw: np.ndarray, share: float, center_yx: Center) -> int:
@@ -68,14 +80,52 @@ def square_area_ratio(
     return clipped / (shape_hw[0] * shape_hw[1] if area is None else area)
 
 
-def summary(
-    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
-) -> dict:
-    """Side (px) and area ratio for each share."""
-    result = {}
-    for share in context.shares:
-        side = centred_square(map_hw, share, center_yx)
-        shape = (map_hw.shape[0], map_hw.shape[1])
-        ratio = square_area_ratio(shape, side, center_yx, context.area)
-        result[str(share)] = {'side': side, 'area_ratio': ratio}
-    return result
+class CentredSquare(Statistic):
+    """Side and area of the smallest square about the unit, for each share."""
+
+    name = 'centred_square'
+
+    def compute(
+        self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+    ) -> dict:
+        """Side (px) and area ratio for each share."""
+        result = {}
+        for share in context.shares:
+            side = centred_square(map_hw, share, center_yx)
+            shape = (map_hw.shape[0], map_hw.shape[1])
+            ratio = square_area_ratio(shape, side, center_yx, context.area)
+            result[str(share)] = {'side': side, 'area_ratio': ratio}
+        return result
+
+    def numbers(self, shares: Sequence[float]) -> list[Number]:
+        """Every side; of the areas, people read one."""
+        found = []
+        for share in shares:
+            percent = f'{share * 100:g} %'
+            found.append(
+                Number(
+                    f'side_{share}',
+                    (str(share), 'side'),
+                    f'{percent} side (px)',
+                    form='',
+                    stderr=('side', str(share), 'stderr'),
+                    share=share,
+                    places={SIZES, REPORT, CSV, GROWTH, SCALARS},
+                    rank=10,
+                )
+            )
+            places = {CSV}
+            if share == middle_share(shares):
+                places |= {SIZES, REPORT, SCALARS}
+            found.append(
+                Number(
+                    f'area_ratio_{share}',
+                    (str(share), 'area_ratio'),
+                    f'{percent} area',
+                    percent=True,
+                    share=share,
+                    places=places,
+                    rank=11,
+                )
+            )
+        return found

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from ._profile import Center, check_map, check_share
+from .base import SHAPES, Number, Statistic, middle_share
 from .context import StatisticContext
+from .profile import Center, check_map, check_share
 
 
 def densest_area(map_hw: np.ndarray, share: float) -> int:
@@ -31,13 +34,39 @@ def densest_area(map_hw: np.ndarray, share: float) -> int:
     return int(np.argmax(mass / mass[-1] >= share)) + 1
 
 
-def summary(
-    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
-) -> dict:
-    """Pixels, and their share of the image, for each share."""
-    area = map_hw.size if context.area is None else context.area
-    result = {}
-    for share in context.shares:
-        pixels = densest_area(map_hw, share)
-        result[str(share)] = {'pixels': pixels, 'area_ratio': pixels / area}
-    return result
+class DensestArea(Statistic):
+    """Fewest pixels that hold a share of the map, for each share."""
+
+    name = 'densest_area'
+
+    def compute(
+        self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+    ) -> dict:
+        """Pixels, and their share of the image, for each share."""
+        area = map_hw.size if context.area is None else context.area
+        result = {}
+        for share in context.shares:
+            pixels = densest_area(map_hw, share)
+            result[str(share)] = {
+                'pixels': pixels,
+                'area_ratio': pixels / area,
+            }
+        return result
+
+    def numbers(self, shares: Sequence[float]) -> list[Number]:
+        """The area at the middle share."""
+        if not shares:
+            return []
+        share = middle_share(shares)
+        return [
+            Number(
+                f'densest_area_{share}',
+                (str(share), 'area_ratio'),
+                f'densest {share * 100:g} %',
+                form='.2f',
+                percent=True,
+                share=share,
+                places={SHAPES},
+                rank=44,
+            )
+        ]

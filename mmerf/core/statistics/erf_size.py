@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from ._profile import Center, check_map
+from .base import CSV, GROWTH, REPORT, SHAPES, Number, Statistic
 from .context import StatisticContext
+from .profile import Center, check_map
 
 LEVEL = 1 - 0.9545  # of the value at the unit; two sigma of a Gaussian
 
@@ -40,12 +42,38 @@ def erf_size(map_hw: np.ndarray, center_yx: Center) -> float | None:
     return math.sqrt(np.count_nonzero(map_hw > LEVEL * peak))
 
 
-def summary(
-    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
-) -> dict:
-    """Size (px), and its ratio to the theoretical field's side."""
-    size = erf_size(map_hw, center_yx)
-    ratio = None
-    if size is not None and context.field_size is not None:
-        ratio = size / math.sqrt(math.prod(context.field_size))
-    return {'size': size, 'theory_ratio': ratio}
+class ERFSize(Statistic):
+    """The size of Luo et al. 2016, and its ratio to the theoretical field."""
+
+    name = 'erf_size'
+
+    def compute(
+        self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+    ) -> dict:
+        """Size (px), and its ratio to the theoretical field's side."""
+        size = erf_size(map_hw, center_yx)
+        ratio = None
+        if size is not None and context.field_size is not None:
+            ratio = size / math.sqrt(math.prod(context.field_size))
+        return {'size': size, 'theory_ratio': ratio}
+
+    def numbers(self, shares: Sequence[float]) -> list[Number]:
+        """The size, and its ratio to the theoretical field's side."""
+        return [
+            Number(
+                'erf_size',
+                ('size',),
+                'ERF size (px)',
+                form='.1f',
+                places={SHAPES, REPORT, CSV, GROWTH},
+                rank=20,
+            ),
+            Number(
+                'theory_ratio',
+                ('theory_ratio',),
+                'of theory',
+                form='.2f',
+                places={SHAPES},
+                rank=21,
+            ),
+        ]

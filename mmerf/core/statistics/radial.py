@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ._profile import Center, check_map
+from .base import Statistic
 from .context import StatisticContext
+from .profile import Center, check_map
 
 RADII = (5, 10, 20, 30, 40, 60, 80)  # px
 
@@ -110,16 +111,21 @@ def centroid(map_hw: np.ndarray) -> tuple[float, float]:
     )
 
 
-def summary(
-    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
-) -> dict:
-    """Cumulative mass by radius (px), centroid and argmax (y, x) in px."""
-    mass = cumulative_mass(map_hw, center_yx)
-    peak = np.unravel_index(int(np.argmax(map_hw)), map_hw.shape)
-    return {
-        'cumulative_mass': {
-            str(r): m for r, m in zip(RADII, mass, strict=True)
-        },
-        'centroid': list(centroid(map_hw)),
-        'argmax': [int(peak[0]), int(peak[1])],
-    }
+class Radial(Statistic):
+    """Mass by distance from the unit, centroid and peak."""
+
+    name = 'radial'
+
+    def compute(
+        self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+    ) -> dict:
+        """Cumulative mass by radius (px), centroid and argmax (y, x) in px."""
+        mass = cumulative_mass(map_hw, center_yx)
+        peak = np.unravel_index(int(np.argmax(map_hw)), map_hw.shape)
+        return {
+            'cumulative_mass': {
+                str(r): m for r, m in zip(RADII, mass, strict=True)
+            },
+            'centroid': list(centroid(map_hw)),
+            'argmax': [int(peak[0]), int(peak[1])],
+        }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ._profile import Center, check_map, check_share, mass_by_square
+from .base import Statistic
 from .context import StatisticContext
+from .profile import Center, check_map, check_share, mass_by_square
 
 
 def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
@@ -48,35 +49,40 @@ def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
     return 2 * int(np.argmax(above)) + 3 if above.any() else None
 
 
-def summary(
-    map_hw: np.ndarray, center_yx: Center, context: StatisticContext
-) -> dict:
-    """Side (px) and area ratio for each share; a note where there is none.
+class RepLKNetAreas(Statistic):
+    """Sides and area ratios exactly as that paper's analysis reports them."""
 
-    The published rule is about the middle of one image: with images of
-    different sizes (``area`` given) there is no such middle, and each entry
-    is None.
-    """
-    height, width = map_hw.shape
-    one_size = context.area is None
-    result: dict = {}
-    missing = []
-    for share in context.shares:
-        side = replknet_side(map_hw, share) if one_size else None
-        if side is None:
-            missing.append(str(share))
-            result[str(share)] = None
-        else:
-            ratio = side / height * side / width
-            result[str(share)] = {'side': side, 'area_ratio': ratio}
-    if not one_size:
-        result['note'] = (
-            'images differ in size or in place: the rule needs one frame'
-        )
-    elif missing:
-        largest = 2 * min(height // 2 - 1, width // 2) + 1
-        result['note'] = (
-            f'no square of the published rule (side 3 to {max(largest, 0)}) '
-            f'holds more than {", ".join(missing)}'
-        )
-    return result
+    name = 'replknet'
+
+    def compute(
+        self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
+    ) -> dict:
+        """Side (px) and area ratio for each share; a note where there is none.
+
+        The published rule is about the middle of one image: with images of
+        different sizes (``area`` given) there is no such middle, and each
+        entry is None.
+        """
+        height, width = map_hw.shape
+        one_size = context.area is None
+        result: dict = {}
+        missing = []
+        for share in context.shares:
+            side = replknet_side(map_hw, share) if one_size else None
+            if side is None:
+                missing.append(str(share))
+                result[str(share)] = None
+            else:
+                ratio = side / height * side / width
+                result[str(share)] = {'side': side, 'area_ratio': ratio}
+        if not one_size:
+            result['note'] = (
+                'images differ in size or in place: the rule needs one frame'
+            )
+        elif missing:
+            largest = 2 * min(height // 2 - 1, width // 2) + 1
+            result['note'] = (
+                'no square of the published rule (side 3 to '
+                f'{max(largest, 0)}) holds more than {", ".join(missing)}'
+            )
+        return result

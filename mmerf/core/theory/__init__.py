@@ -1,5 +1,5 @@
 """The theoretical receptive field: closed form, and a search by gradients.
 
 May import: ``running``, ``results``, ``targets``, ``layers``, ``grid``,
-``errors``.
+``batch``, ``errors``.
 """

@@ -1,5 +1,5 @@
 """Run a crop about the units instead of the whole image, where that is safe.
 
 May import: ``aggregate``, ``attributions``, ``gradient``, ``running``,
-``targets``, ``grid``, ``errors``.
+``targets``, ``batch``, ``grid``, ``errors``.
 """

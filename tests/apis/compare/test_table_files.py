@@ -5,8 +5,8 @@ from mmerf.apis.compare.table_files import (
     as_csv,
     as_latex,
     as_markdown,
+    as_text,
     table_rows,
-    words,
 )
 
 
@@ -15,9 +15,9 @@ def test_long_reasons_are_whole_in_csv_alone():
     why = 'backbone.depth=77 does not fit; ' + 'choose another depth ' * 14
     rows = table_rows(runs, ['a'], {'two': why})
     assert list(csv.DictReader(as_csv(rows).splitlines()))[1]['note'] == why
-    told = words(rows)[2][1]
+    told = as_text(rows)[2][1]
     assert len(told) <= 80 and told.endswith('...')
     assert why.startswith(told[:-3])
     assert told in as_markdown(rows)
     assert told in as_latex(rows)
-    assert words(table_rows(runs, ['a'], {'two': 'short'}))[2][1] == 'short'
+    assert as_text(table_rows(runs, ['a'], {'two': 'short'}))[2][1] == 'short'

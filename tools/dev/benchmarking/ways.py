@@ -2,8 +2,8 @@
 
 Each way runs in a process of its own, on the same weights and photographs,
 and gives its seconds, its peak memory and its maps; :func:`compare_ways` puts
-them side by side. The scripts' way was written for this purpose: for every layer
-and image a whole forward and a backward, weights' gradients included.
+them side by side. The scripts' way was written for this purpose: for every
+layer and image a whole forward and a backward, weights' gradients included.
 """
 
 from __future__ import annotations

@@ -1,0 +1,155 @@
+"""What a statistic is: a raw (H, W) map -> numbers, and who shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from .context import StatisticContext
+
+SIZES = 'sizes'  # the first table that tools/erf.py prints
+SHAPES = 'shapes'  # the second
+REPORT = 'report'  # Markdown, LaTeX, and what compare_erf.py prints
+CSV = 'csv'
+GROWTH = 'growth'  # the figure over training steps
+SCALARS = 'scalars'  # what the hook logs at every measured validation
+EVERYWHERE = frozenset({SHAPES, REPORT, CSV, GROWTH, SCALARS})
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a statistic that tables, figures and logs show.
+
+    Attributes:
+        key (str): Its name for programs: the column in CSV, and the scalar
+            ``erf/<layer>/<key>``.
+        path (tuple[str, ...]): Where it lies in what ``compute`` returns.
+        heading (str): What people read over the column, with the unit.
+        form (str): Format of the number for people, such as ``'.1f'``.
+        percent (bool): Whether people read it in per cent.
+        beside (tuple[str, ...]): Path of a second number in the same cell.
+        stderr (tuple[str, ...]): Path of its standard error in the result's
+            ``uncertainty``; empty where there is none.
+        share (float, optional): The share that it is of, where it is of one.
+        places (collection of str): Who shows it; see this module's names.
+        rank (int): Columns are in the order of ranks; of equal ones, in the
+            order of the table.
+    """
+
+    key: str
+    path: tuple[str, ...]
+    heading: str
+    form: str = '.3g'
+    percent: bool = False
+    beside: tuple[str, ...] = ()
+    stderr: tuple[str, ...] = ()
+    share: float | None = None
+    places: Collection[str] = EVERYWHERE
+    rank: int = 50
+
+    def value(self, family: Mapping | None) -> Any:
+        """The number in what ``compute`` returned; None where there is none.
+
+        Args:
+            family (mapping, optional): What ``compute`` returned.
+        """
+        return dig(family, self.path)
+
+    def error(self, uncertainty: Mapping | None) -> float | None:
+        """Its standard error in a result's ``uncertainty``, if it has one."""
+        return dig(uncertainty, self.stderr) if self.stderr else None
+
+    def text(self, family: Mapping | None, uncertainty: Mapping | None) -> str:
+        """The number as people read it, ``'-'`` where there is none.
+
+        Example:
+            >>> side = Number('s', ('side',), 'side (px)', '', stderr=('s',))
+            >>> side.text({'side': 121}, {'s': 3.14}), side.text(None, None)
+            ('121 ± 3.1', '-')
+        """
+        values = [self.value(family)]
+        if self.beside:
+            values.append(dig(family, self.beside))
+        texts = [self.shown(value) for value in values]
+        if '-' in texts:
+            return '-'
+        error = self.error(uncertainty)
+        return ' '.join(texts) + ('' if error is None else f' ± {error:.2g}')
+
+    def shown(self, value: Any, error: float | None = None) -> str:
+        """A value of this number, and its standard error, as text."""
+        if value is None:
+            return '-'
+        times, unit = (100, ' %') if self.percent else (1, '')
+        text = f'{format(value * times, self.form)}{unit}'
+        return text if error is None else f'{text} ± {error:.2g}'
+
+
+class Statistic:
+    """Base class of all statistics.
+
+    Attributes:
+        name (str): Key of its numbers in ``ERFResult.statistics()``.
+
+    Example:
+        >>> class Peak(Statistic):
+        ...     name = 'peak'
+        ...     def compute(self, map_hw, center_yx, context):
+        ...         return {'value': float(map_hw.max())}
+        ...     def numbers(self, shares):
+        ...         return [Number('peak', ('value',), 'peak')]
+    """
+
+    name: str
+
+    def compute(
+        self,
+        map_hw: np.ndarray,
+        center_yx: tuple[int, int],
+        context: StatisticContext,
+    ) -> dict:
+        """The statistic's numbers, as plain JSON.
+
+        Args:
+            map_hw (np.ndarray): Raw map, shape (H, W), >= 0, not all zero.
+            center_yx (tuple[int, int]): The unit's input pixel.
+            context (StatisticContext): Shares, image area, theoretical field.
+
+        Returns:
+            dict: String keys; numbers, lists or dicts of them, and None
+            where a quantity does not exist.
+        """
+        raise NotImplementedError
+
+    def numbers(self, shares: Sequence[float]) -> Sequence[Number]:
+        """Which of them are shown, for these shares; by default none."""
+        return ()
+
+
+def dig(values: Mapping | None, path: Sequence[str]) -> Any:
+    """What lies in nested mappings; None where something is missing."""
+    found: Any = values
+    for key in path:
+        if not isinstance(found, Mapping):
+            return None
+        found = found.get(key)
+    return found
+
+
+def middle_share(shares: Sequence[float]) -> float:
+    """The share of which a table shows the area: 50 %, or else the first."""
+    return 0.5 if 0.5 in shares else shares[0]
+
+
+def headline_shares(shares: Sequence[float]) -> list[float]:
+    """The two shares that fit into small figures: 50 % and 99 %, or so.
+
+    Example:
+        >>> headline_shares((0.2, 0.3, 0.5, 0.99)), headline_shares((0.8,))
+        ([0.5, 0.99], [0.8])
+    """
+    last = 0.99 if 0.99 in shares else shares[-1]
+    return sorted({middle_share(shares), last})
