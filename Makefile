@@ -1,8 +1,10 @@
 # make erf    the main job: data, training with the hook, figures and tables
 # make test   everything that has to pass
-# make figures   the README's figures into docs/; one each: layers, compare,
-#     growth, sweep
-# make smp    the study of decoder interpolation; make backends: vis backends
+# make figures   the README's figures of the demo, into docs/; or one of them:
+#     make layers, questions, compare, growth or sweep
+# make smp    the study of decoder interpolation
+# make backends   check the vis backends that are not installed by default
+# make lint   ruff and mypy
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
 PYTHON ?= python3
@@ -20,7 +22,7 @@ MIT := work_dirs/segformer_texture
 SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 	sys.argv[1]).convert("RGB").quantize( \
 	256, 1, 4).save(sys.argv[2], optimize=True)'
-# The last run of both trainings: what the hook has kept.
+# The newest run folder of each training, with what the hook has saved.
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
@@ -54,7 +56,7 @@ erf: $(STAMP) data/texture/.ready
 	@echo 'The field growing over training, in TensorBoard:'
 	@echo '    $(BIN)/tensorboard --logdir $(WORK)'
 
-# Several questions to one layer: a figure of the README.
+# One layer with several targets: a figure of the README.
 questions: $(WORK)/iter_160.pth
 	$(BIN)/python tools/questions.py $(CONFIG) $< \
 		--targets CentreUnit grid=5x5 class=brick \
@@ -90,7 +92,7 @@ test: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -n $(JOBS)
 
-# What reaches the vis backends that are not installed by default.
+# Read back what the vis backends receive that are not installed by default.
 backends: $(STAMP)
 	tools/dev/backends.sh
 
