@@ -20,6 +20,11 @@ from ..core.measurement import Measurement
 from ..core.options import MeasurementOptions
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import SHARES
+from ..engine.registry import (
+    ERF_ATTRIBUTIONS,
+    ERF_TARGETS,
+    resolve_registered,
+)
 from ..engine.selection import check_num_images, check_order
 from ..engine.theory import add_theory
 from .config.build_model import build_model
@@ -155,7 +160,10 @@ def run_erf(
 
     # build
     cfg = load_config(config, cfg_options)
-    score, how = build_question(target, attribution)
+    score, how = build_question(
+        resolve_registered(target, ERF_TARGETS),
+        resolve_registered(attribution, ERF_ATTRIBUTIONS),
+    )
     source = open_images(cfg, img_dir, labels='labels' in score.needs)
     model, loaded = build_model(
         cfg,

@@ -103,8 +103,10 @@ def _build(
 def _find(
     name: Any, what: str, table: Mapping[str, Callable[..., Any]]
 ) -> Callable[..., Any]:
-    if isinstance(name, type) or name in list(table):
-        return name if isinstance(name, type) else table[name]
+    if callable(name):
+        return name
+    if name in list(table):
+        return table[name]
     if isinstance(name, str) and '.' in name.strip('.'):
         return find_object(name)
     raise ConfigError(

@@ -1,7 +1,7 @@
-"""What single vis backends need, so that every one gets the data.
+"""Differences between vis backends: names, steps, folders, layouts.
 
-Only their public ``add_*`` calls are used, and TensorBoard's ``experiment``
-for its layout.
+Only the public ``add_*`` methods of a backend are used, and ``experiment`` of
+LocalVisBackend (its folder) and TensorboardVisBackend (its layout).
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from mmengine.visualization import (
 from ..core.atomic_files import file_stem
 
 _INDEX = re.compile(r'\[(-?\d+)\]')
-_REFUSED = re.compile(r'[^\w\-. /]', re.ASCII)  # by MLflow, in a metric's name
-_ELSEWHERE = re.compile(r'^\.|[/\\]')
-_KNOWN = ('mmengine.', 'mmerf.')
+_REFUSED_BY_MLFLOW = re.compile(r'[^\w\-. /]', re.ASCII)
+_LEAVES_FOLDER = re.compile(r'^\.|[/\\]')
+_TRUSTED_PACKAGES = ('mmengine.', 'mmerf.')
 # Chart titles and patterns over tags, for TensorBoard's Custom Scalars.
 GROWTH_CHARTS = {
     'side of the 50 % square (px)': r'^erf/.*/side_0\.5$',
@@ -39,12 +39,13 @@ GROWTH_CHARTS = {
 def add_image(
     backend: BaseVisBackend, layer: str, picture: np.ndarray, step: int
 ) -> None:
-    """Add a layer's picture, under a name that the backend can keep.
+    """Add a layer's picture, under a name that the backend accepts.
 
-    ``erf/<layer>``; where a backend takes no step, the step is in the name:
-    ``erf/<layer>/<step>`` for DVCLive, whose viewers then show a slider, and
-    ``erf/<layer>_<step>.png`` for MLflow. Some make a file's path of it: a
-    layer or class that could lead elsewhere goes by its ``file_stem``.
+    The name is ``erf/<layer>``. Where a backend takes no step, the name has
+    it: ``erf/<layer>/<step>`` for DVCLive, whose viewers then show a slider,
+    and ``erf/<layer>_<step>.png`` for MLflow. Some backends use the name as a
+    file's path: a layer or class whose name could leave the folder goes by
+    its ``file_stem``.
 
     Args:
         backend (BaseVisBackend): One vis backend.
@@ -55,8 +56,8 @@ def add_image(
     Raises:
         OSError: If LocalVisBackend did not write the file.
     """
-    leads = _ELSEWHERE.search(layer)
-    name = f'erf/{file_stem(layer) if leads else layer}'
+    leaves = _LEAVES_FOLDER.search(layer)
+    name = f'erf/{file_stem(layer) if leaves else layer}'
     if isinstance(backend, LocalVisBackend):
         _add_local(backend, name, picture, step)
     elif isinstance(backend, DVCLiveVisBackend):
@@ -76,18 +77,17 @@ def scalars_for(
     return dict(tags)
 
 
-def join_metrics(
+def may_join_metrics(
     backends: Mapping[str, BaseVisBackend], tags: Mapping[str, float]
 ) -> bool:
-    """Whether scalars may go along with a validation's own metrics.
+    """Whether scalars may be logged together with a validation's metrics.
 
-    LoggerHook hands both to every backend in one call. MLflow takes all of a
-    call or none, so that one bracket in a name loses the metrics too; and a
-    backend that is not mmengine's may raise at a name or a NaN, which nobody
-    catches there.
+    LoggerHook gives both to every backend in one call. MLflow takes all of a
+    call or none: one bracket in a name loses the metrics too. A third-party
+    backend may raise at a name or a NaN, which LoggerHook does not catch.
     """
     return all(
-        type(backend).__module__.startswith(_KNOWN)
+        type(backend).__module__.startswith(_TRUSTED_PACKAGES)
         and scalars_for(backend, tags).keys() == tags.keys()
         for backend in backends.values()
     )
@@ -102,11 +102,11 @@ def plain_name(tag: str) -> str:
         >>> plain_name('erf/decode_head.conv@0/side_0.5')
         'erf/decode_head.conv_0/side_0.5'
     """
-    return _REFUSED.sub('_', _INDEX.sub(r'-\1', tag))
+    return _REFUSED_BY_MLFLOW.sub('_', _INDEX.sub(r'-\1', tag))
 
 
 def add_layout(backend: BaseVisBackend) -> None:
-    """Give TensorBoard's Custom Scalars one chart a statistic, all layers."""
+    """Give TensorBoard one chart per statistic, with a curve per layer."""
     if isinstance(backend, TensorboardVisBackend):
         charts = {
             title: ['Multiline', [pattern]]
@@ -118,7 +118,10 @@ def add_layout(backend: BaseVisBackend) -> None:
 def _add_local(
     backend: LocalVisBackend, name: str, picture: np.ndarray, step: int
 ) -> None:
-    """LocalVisBackend makes no folder for a name with a slash, nor says so."""
+    """Make the folder, which LocalVisBackend leaves out, and check the file.
+
+    cv2 writes nothing, and raises nothing, where the folder is missing.
+    """
     folder = Path(backend.experiment._img_save_dir)
     path = folder / f'{name}_{step}.png'
     os.makedirs(path.parent, exist_ok=True)

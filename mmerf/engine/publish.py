@@ -19,17 +19,17 @@ from ..core.statistics.base import SCALARS
 from ..plots.drawing.render import to_rgb
 from ..plots.drawing.style import literal
 from ..plots.map import plot_map
-from .backends import add_image, add_layout, join_metrics, scalars_for
+from .backends import add_image, add_layout, may_join_metrics, scalars_for
 
 SCALAR_SHARES = (0.5, 0.99)
 
 
 def log_step(runner: Runner) -> int:
-    """The step that LoggerHook uses: iteration, or epoch; 0 in a bare test.
+    """The step that LoggerHook uses: iteration, or epoch.
 
-    Where it would log by epoch in a loop that counts none, all at step 0,
-    the iteration. Asking a runner that never trained for its iteration would
-    build the training loop, and with it the training data.
+    The iteration also where LoggerHook logs by epoch in a loop without
+    epochs, which would put everything at step 0. Without training 0:
+    ``runner.iter`` would build the training loop, and with it the data.
     """
     loop = runner._train_loop
     if loop is None or isinstance(loop, dict):
@@ -38,17 +38,14 @@ def log_step(runner: Runner) -> int:
     return int(runner.epoch if by_epoch else runner.iter)
 
 
-def apart(
-    results: Mapping[str, ERFResult], taken: bool
+def rename_test_results(
+    results: Mapping[str, ERFResult],
 ) -> dict[str, ERFResult]:
-    """Results of a test, under names that leave a validation's alone.
+    """Results named ``test:<layer>``: a validation has logged ``<layer>``.
 
     Args:
         results (mapping of str to ERFResult): By layer.
-        taken (bool): Whether a validation was logged at the same step.
     """
-    if not taken:
-        return dict(results)
     return {
         f'test:{layer}': replace(result, layer=f'test:{layer}')
         for layer, result in results.items()
@@ -83,16 +80,19 @@ def publish(
     step: int,
     normalization: str,
 ) -> dict[str, Exception]:
-    """Hand results to every vis backend, the picture where it takes those.
+    """Give results to every vis backend.
+
+    A backend with ``add_erf`` gets the result itself, any other a picture.
 
     Args:
-        runner (Runner): Whose visualizer's backends are served.
+        runner (Runner): With the visualizer whose backends get them.
         results (mapping of str to ERFResult): By layer.
         step (int): The step to log at.
-        normalization (str): Of the pictures.
+        normalization (str): How pictures scale the map.
 
     Returns:
-        dict[str, Exception]: Backends that failed, and how.
+        dict[str, Exception]: What each backend that failed has raised, by
+        its name.
     """
     errors: dict[str, Exception] = {}
     if not is_main_process():
@@ -107,7 +107,7 @@ def publish(
                 if picture is None:
                     picture = _picture(result, step, normalization)
                 add_image(backend, layer, picture, step)
-            except Exception as error:  # one backend must not stop others
+            except Exception as error:  # no backend may stop a training
                 errors[name] = error
     return errors
 
@@ -115,10 +115,11 @@ def publish(
 def publish_scalars(
     runner: Runner, tags: dict[str, float], step: int
 ) -> dict[str, Exception]:
-    """Hand scalars to every vis backend, where LoggerHook does not.
+    """Give scalars to every vis backend, where LoggerHook does not.
 
     Returns:
-        dict[str, Exception]: Backends that failed, and how.
+        dict[str, Exception]: What each backend that failed has raised, by
+        its name.
     """
     errors: dict[str, Exception] = {}
     if not is_main_process():
@@ -129,44 +130,53 @@ def publish_scalars(
         try:
             named = scalars_for(backend, tags)
             backend.add_scalars(named, step=step, file_path=path)
-        except Exception as error:
+        except Exception as error:  # no backend may stop a training
             errors[name] = error
     return errors
 
 
 def lay_out_growth(runner: Runner) -> None:
-    """Lay out growth over training where a vis backend has layouts."""
+    """Add charts of growth over training where a vis backend has such."""
     if not is_main_process():
         return
     for name, backend in runner.visualizer._vis_backends.items():
         try:
             add_layout(backend)
-        except Exception as error:
+        except Exception as error:  # no backend may stop a training
             warn(f'{name} did not take the layout of its charts', error)
 
 
-def put_scalars(runner: Runner, tags: dict[str, float], mode: str) -> bool:
-    """Put the scalars of a validation or test into the hub.
+def add_scalars_to_hub(
+    runner: Runner, tags: dict[str, float], mode: str
+) -> bool:
+    """Add the scalars of a validation or test to the message hub.
 
-    LoggerHook takes them from there to the log line and, of a validation, to
-    every vis backend.
+    From there LoggerHook writes them to the log line and, for a validation,
+    to every vis backend.
+
+    Args:
+        runner (Runner): With the message hub.
+        tags (dict[str, float]): Scalars by tag.
+        mode (str): ``'val'`` or ``'test'``.
 
     Returns:
-        bool: False where a backend could lose the validation's own metrics
-        with them, or stop the run, or LoggerHook would log them at a step
-        that stays 0: then nothing was put.
+        bool: Whether they were added. Not where a backend could lose the
+        validation's own metrics because of them, or stop the run; nor where
+        LoggerHook would log them at step 0 throughout.
     """
     backends = runner.visualizer._vis_backends
-    another_step = _by_epoch(runner) and _counts_no_epoch(runner)
-    if mode == 'val' and (another_step or not join_metrics(backends, tags)):
+    stays_at_zero = _by_epoch(runner) and _counts_no_epoch(runner)
+    if mode == 'val' and (
+        stays_at_zero or not may_join_metrics(backends, tags)
+    ):
         return False
     for tag, value in tags.items():
         runner.message_hub.update_scalar(f'{mode}/{tag}', value)
     return True
 
 
-def forget_scalars(runner: Runner) -> None:
-    """Take every ERF scalar out of the hub, also one that was resumed.
+def remove_scalars_from_hub(runner: Runner) -> None:
+    """Remove the ERF scalars from the message hub, resumed ones included.
 
     A scalar that stayed would be logged again at the next validation.
     """
@@ -177,7 +187,7 @@ def forget_scalars(runner: Runner) -> None:
 
 
 def warn(what: str, reason: object) -> None:
-    """Log a failure on one line; the run goes on."""
+    """Log a failure as one line of warning."""
     text = ' '.join(str(reason).split())
     if isinstance(reason, Exception):
         text = f'{type(reason).__name__}: {text}'
@@ -206,7 +216,7 @@ def _counts_no_epoch(runner: Runner) -> bool:
     return isinstance(runner._train_loop, IterBasedTrainLoop)
 
 
-def listed(tags: Mapping[str, float]) -> str:
+def format_scalars(tags: Mapping[str, float]) -> str:
     """Scalars as the log has them."""
     return '  '.join(f'{tag}: {value:.4g}' for tag, value in tags.items())
 

@@ -38,7 +38,7 @@ def chosen_indices(length: int, num_images: int, order: str) -> list[int]:
 
 
 def check_order(order: str) -> str:
-    """Raise ConfigError unless there is such an order."""
+    """Raise ConfigError unless the order is one of ``ORDERS``."""
     if order not in ORDERS:
         raise ConfigError(f"order is 'even' or 'first', not {order!r}")
     return order
@@ -48,9 +48,9 @@ def check_num_images(num_images: Any) -> int:
     """Raise ConfigError unless it is a whole number >= 1."""
     if num_images == 'auto':
         raise ConfigError(
-            "num_images='auto' is tools/erf.py's: a validation loads its "
-            'images in order, so that stopping early would leave the last '
-            'ones out; give the hook a number'
+            "num_images='auto' is for tools/erf.py; give the hook a number: "
+            'a validation loads its images in order, and stopping early would '
+            'leave out the last ones'
         )
     if not isinstance(num_images, int) or num_images < 1:
         raise ConfigError(
@@ -62,18 +62,19 @@ def check_num_images(num_images: Any) -> int:
 class Selection:
     """Which positions of each batch a rank has to measure.
 
-    Attributes:
-        positions (list[list[int]]): For each batch of this rank.
-        indices (list[int]): The dataset indices behind them.
-        error (Exception, optional): Why its batches could not be told.
-
-    Every rank builds it at the start of a validation; an index that a
-    sampler repeats to even out the ranks is taken once.
+    Every rank builds it at the start of a validation. An index that a sampler
+    repeats, to give every rank as many, is measured once.
 
     Args:
         dataloader (DataLoader): The validation loop's.
         num_images (int): Images of one validation, over all ranks.
         order (str): ``'even'`` or ``'first'``.
+
+    Attributes:
+        positions (list[list[int]]): For each batch of this rank.
+        indices (list[int]): The dataset indices at those positions.
+        error (Exception, optional): Why this rank's batches are not known;
+            nothing is chosen from it then.
     """
 
     def __init__(self, dataloader: Any, num_images: int, order: str) -> None:
@@ -83,9 +84,9 @@ class Selection:
         try:
             length = len(dataloader.dataset)
             batches = _rank_batches(dataloader)
-        except Exception as error:  # the other ranks wait in the gathering
+        except Exception as error:  # no failure may stop a training
             self.error = error
-        every = all_gather_object(batches)
+        every = all_gather_object(batches)  # which other ranks wait for
         wanted = set(chosen_indices(length, num_images, order))
         rank = get_rank()
         self.positions: list[list[int]] = [[] for _ in batches]
@@ -113,7 +114,7 @@ def _rank_batches(dataloader: Any) -> list[Sequence[int]]:
     """Dataset indices of every batch that this rank will load."""
     if isinstance(dataloader.sampler, _DETERMINISTIC):
         return [list(batch) for batch in dataloader.batch_sampler]
-    # An order that cannot be known beforehand: count by position.
+    # The order is not known before loading: count positions instead.
     rank, world = get_rank(), get_world_size()
     size = dataloader.batch_size or 1
     return [

@@ -15,23 +15,23 @@ from ..core.measurement import Measurement
 from ..core.running.isolation import random_state
 from ..core.running.out_of_memory import free_traceback
 from .batches.prepare_batch import prepare
-from .ranks import gathered
+from .ranks import gather_failures, merge_over_ranks
 from .selection import Selection
 
 
 class Session:
-    """Measures a rank's chosen images; failures wait until all ranks meet.
+    """Measures a rank's chosen images; keeps a failure until all ranks meet.
 
     Args:
         model (nn.Module): As the loop runs it, wrappers and all.
         measurement (Measurement, optional): Of the model inside; None where
-            it could not be made, which ``failure`` then says.
-        selection (Selection): Which images of each batch to take.
+            making it failed: ``failure`` is then given.
+        selection (Selection): Which images of each batch to measure.
         strict (bool): Raise a failure at once, where there is one rank.
-        failure (Exception, optional): What this rank has failed with.
+        failure (Exception, optional): What this rank failed with before the
+            first batch.
 
     Attributes:
-        measurement (Measurement, optional): What has been gathered.
         failure (Exception, optional): What this rank failed with; nothing is
             measured after it.
         seconds (float): Time spent measuring.
@@ -46,26 +46,32 @@ class Session:
         failure: Exception | None = None,
     ) -> None:
         self.model = model
-        self.strict = strict
-        self.measurement = measurement
-        self._batch_size = measurement.batch_size if measurement else None
         self.selection = selection
+        self.strict = strict
+        self._measurement = measurement
+        self._batch_size = measurement.batch_size if measurement else None
         self.failure: Exception | None = None
         self.seconds = 0.0
         if failure is not None:
-            self._failed(failure)
+            self._keep_failure(failure)
+
+    @property
+    def measurement(self) -> Measurement:
+        """The measurement; not to be read of a session that never began."""
+        assert self._measurement is not None, self.failure
+        return self._measurement
 
     def measure_batch(self, batch_idx: int, data_batch: Any) -> None:
-        """Measure what is chosen of a batch that a loop has just loaded."""
+        """Measure the chosen images of a batch that a loop has loaded."""
         chosen = self.selection.of_batch(batch_idx)
         if chosen:
             self._measure(data_batch, chosen)
 
     def load_and_measure(self, dataloader: Any) -> None:
-        """Load this rank's chosen images, where no loop is running."""
+        """Load this rank's chosen images and measure them, without a loop."""
         mine = self.selection.indices
         size = dataloader.batch_size or 1
-        # In workers, where the loop's own loading leaves what a dataset opens
+        # Workers where the loop has some: what a dataset opens stays there.
         workers = min(dataloader.num_workers, -(-len(mine) // size))
         try:
             for batch in DataLoader(
@@ -79,8 +85,8 @@ class Session:
                 self._measure(batch, None)
                 if self.failure is not None:
                     return
-        except Exception as error:
-            self._failed(error)
+        except Exception as error:  # no failure may stop a training
+            self._keep_failure(error)
 
     def _measure(self, data_batch: Any, only: Sequence[int] | None) -> None:
         if self.failure is not None:
@@ -91,15 +97,15 @@ class Session:
             with random_state(self.model):  # a preprocessor may draw numbers
                 prepared = prepare(self.model, data_batch, only, layers)
             self.measurement.update(prepared)
-        except Exception as error:
-            self._failed(error)
+        except Exception as error:  # no failure may stop a training
+            self._keep_failure(error)
         self.seconds += time.perf_counter() - began
 
-    def _failed(self, error: Exception) -> None:
-        """Keep a failure until all ranks meet, but not what it holds.
+    def _keep_failure(self, error: Exception) -> None:
+        """Keep a failure until all ranks meet, without its traceback.
 
-        The frames of its traceback would keep a whole graph alive, and its
-        memory, through the rest of the validation.
+        The traceback's frames would keep a whole graph in memory through the
+        rest of the validation.
         """
         if self.strict and get_world_size() == 1:
             raise error
@@ -107,10 +113,10 @@ class Session:
         self.failure = error
 
     def summary(self, step: int, logging: float) -> str:
-        """A line for the log: how much was measured, and what it cost.
+        """How much was measured and what it cost, as one line of the log.
 
         Args:
-            step (int): Of the run.
+            step (int): The step of the run that was measured.
             logging (float): Seconds that statistics, figures and files took.
         """
         measurement = self.measurement
@@ -130,12 +136,15 @@ class Session:
         """Merge every rank's measurement into each rank's own.
 
         Every rank calls this, also one that failed or had no image, so that
-        none waits for ever.
+        none waits for ever. Where one failed, nothing is merged.
 
         Returns:
             list[Exception]: The failures of all ranks, the own one first.
         """
-        failures = gathered(self.measurement, self.failure)
-        if not failures and not self.measurement.seen:
-            failures.append(MeasurementError('there was no image to measure'))
-        return failures
+        failures = gather_failures(self.failure)
+        if failures:
+            return failures
+        merge_over_ranks(self.measurement)
+        if not self.measurement.seen:
+            return [MeasurementError('there was no image to measure')]
+        return []

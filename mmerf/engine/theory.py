@@ -1,4 +1,4 @@
-"""Theoretical receptive fields of the layers of a running measurement."""
+"""Theoretical receptive fields of a measurement's layers."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def add_theory(measurement: Measurement) -> str | None:
         measurement (Measurement): After its first batch; gets ``theory``.
 
     Returns:
-        str, optional: Why there is none: some models run at one size only.
-        A measurement is whole without it.
+        str, optional: Why there is none, such as a model that runs at one
+        size only; the measurement is complete without.
     """
 
     def make_forward(copy: nn.Module) -> Forward:
@@ -49,18 +49,18 @@ def add_theory(measurement: Measurement) -> str | None:
     return None
 
 
-class Theory:
-    """Theoretical fields of a run, found once: training changes none."""
+class TheoryCache:
+    """Theoretical fields, found once per run: training changes none."""
 
     def __init__(self) -> None:
         self._found: dict[str, Support] | None = None
 
-    def give(self, measurement: Measurement) -> None:
-        """Give a measurement its theoretical fields; logs what they cost."""
+    def add_to(self, measurement: Measurement) -> None:
+        """Set a measurement's ``theory``; the first time, log the seconds."""
         if self._found is None and measurement.input_shape:
             began = time.perf_counter()
             reason = add_theory(measurement)
-            took = f'took {time.perf_counter() - began:.1f} s, once a run'
+            took = f'took {time.perf_counter() - began:.1f} s, once per run'
             print_log(
                 f'ERFHook: {reason or "the theoretical fields"} {took}',
                 logger='current',

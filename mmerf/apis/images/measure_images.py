@@ -11,7 +11,7 @@ from mmengine.dist import all_gather_object, get_world_size
 from ...core.errors import ConfigError, ImageError
 from ...core.measurement import Measurement
 from ...core.results.erf_result import ERFResult
-from ...engine.ranks import gathered
+from ...engine.ranks import gather_failures, merge_over_ranks
 from ...engine.selection import chosen_indices
 from ..run_notes import skipped_reasons
 from ..stopping import ToleranceStop, spread_indices
@@ -69,8 +69,9 @@ def measure_images(
         if get_world_size() == 1:
             raise
         failure = error  # told once all processes have met
-    for every in gathered(measurement, failure):
+    for every in gather_failures(failure):
         raise every
+    merge_over_ranks(measurement)
     for skipped in all_gather_object(source.skipped):
         source.skipped.update(skipped)
     if not measurement.seen:

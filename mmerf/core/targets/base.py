@@ -135,6 +135,23 @@ class Target:
             names (sequence of str, optional): The dataset's, where known.
         """
 
+    def result_labels(
+        self, names: Sequence[str] | None
+    ) -> Sequence[str] | None:
+        """Labels of the results that each layer will have.
+
+        Called before anything is measured.
+
+        Args:
+            names (sequence of str, optional): The dataset's classes, where
+                known.
+
+        Returns:
+            sequence of str, optional: ``['']`` for one result, named like its
+            layer; None where they show only while measuring.
+        """
+        return None if 'num_classes' in self.needs else ['']
+
     def check_length(self, count: int) -> None:
         """Raise TargetError if a batch cannot have this many images."""
 

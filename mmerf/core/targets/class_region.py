@@ -79,6 +79,12 @@ class ClassRegion(Target):
         if names is not None:
             resolve(self.classes, names)
 
+    def result_labels(self, names: Sequence[str] | None) -> list[str] | None:
+        """One per class; None where it is not known which there are."""
+        if self.classes is None and names is None:
+            return None
+        return [label for label, _ in resolve(self.classes, names)]
+
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
         """One part a class; what no image has keeps no graph."""
         regions = getattr(context, REGIONS[self.region])

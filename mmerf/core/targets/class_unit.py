@@ -54,6 +54,12 @@ class ClassUnit(Target):
         if names is not None:
             resolve(self.classes, names)
 
+    def result_labels(self, names: Sequence[str] | None) -> list[str] | None:
+        """One per class; None where it is not known which there are."""
+        if self.classes is None and names is None:
+            return None
+        return [label for label, _ in resolve(self.classes, names)]
+
     def unit(self, grid: Grid) -> tuple[int, int]:
         """The unit that is scored."""
         return self._where.unit(grid)

@@ -43,6 +43,16 @@ class PerImage(Target):
         for target in self.targets:
             target.check_classes(names)
 
+    def result_labels(self, names: Sequence[str] | None) -> list[str] | None:
+        """Those of all targets; None where one does not know its own."""
+        found: dict[str, None] = {}
+        for target in self.targets:
+            labels = target.result_labels(names)
+            if labels is None:
+                return None
+            found.update(dict.fromkeys(labels))
+        return list(found)
+
     def check_length(self, count: int) -> None:
         """Raise TargetError unless there is one target an image."""
         if len(self.targets) != count:

@@ -1,4 +1,5 @@
-"""A data batch of MMEngine as a measurement takes it.
+"""From a data batch of MMEngine to a ``Batch`` that can be measured.
 
-May import: ``core``.
+Preprocessed and run exactly as validation does it, up to the logits. Imports
+nothing of ``engine`` outside this room.
 """

@@ -1,4 +1,4 @@
-"""How validation runs a model, up to its logits."""
+"""Runs a model as validation does, up to its logits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ...core.batch import Forward
 from .inputs import Rebuild
 
-_AUXILIARY = 'auxiliary_head'
+_AUXILIARY_HEAD = 'auxiliary_head'
 
 
 def forward_of(
@@ -21,17 +21,18 @@ def forward_of(
     rebuild: Rebuild,
     layers: Iterable[str] = (),
 ) -> Forward:
-    """How validation runs a model on images of a prepared batch.
+    """The function that runs a model on images of a batch, as validation does.
 
-    Segmentors run ``encode_decode``, which is what validation calls;
-    whatever else there is runs ``mode='tensor'``.
+    A segmentor runs ``encode_decode``, which validation calls; any other
+    model runs with ``mode='tensor'``.
 
     Args:
         model (nn.Module): Without wrappers.
         metas (sequence of dict): Of the whole batch.
         samples (list, optional): The batch's data samples.
         rebuild (callable): Makes the network's input of the images.
-        layers (iterable of str): Names of the measured modules.
+        layers (iterable of str): Names of the measured modules; auxiliary
+            heads run only where one of theirs is among them.
 
     Returns:
         callable: ``forward(images, positions)``.
@@ -41,12 +42,12 @@ def forward_of(
 
     def encode_decode(images: Tensor, positions: Sequence[int]) -> Any:
         whole = rebuild(images, positions)
-        fitted = [_fitted(metas[place], images) for place in positions]
+        fitting = [_meta_for(metas[place], images) for place in positions]
         if not heads:
-            return segmentor.encode_decode(whole, fitted)
-        with _features(model) as features:
-            logits = segmentor.encode_decode(whole, fitted)
-        # They only run in training; here because one of them is measured.
+            return segmentor.encode_decode(whole, fitting)
+        with _kept_features(model) as features:
+            logits = segmentor.encode_decode(whole, fitting)
+        # Validation leaves them out; here one of them is measured.
         for head in heads:
             head.forward(features[-1])
         return logits
@@ -62,16 +63,16 @@ def forward_of(
 
 
 def _auxiliary_heads(model: nn.Module, layers: Iterable[str]) -> list[Any]:
-    asked = any(name.split('.')[0] == _AUXILIARY for name in layers)
-    head = getattr(model, _AUXILIARY, None)
-    if not asked or head is None:
+    measured = any(name.split('.')[0] == _AUXILIARY_HEAD for name in layers)
+    head = getattr(model, _AUXILIARY_HEAD, None)
+    if not measured or head is None:
         return []
     return list(head) if isinstance(head, nn.ModuleList) else [head]
 
 
 @contextmanager
-def _features(model: Any) -> Iterator[list]:
-    """Collects what ``extract_feat`` returns while the model runs."""
+def _kept_features(model: Any) -> Iterator[list]:
+    """Keeps what ``extract_feat`` returns, in a list, while the model runs."""
     kept: list = []
     extract = model.extract_feat
 
@@ -86,8 +87,8 @@ def _features(model: Any) -> Iterator[list]:
         del model.__dict__['extract_feat']
 
 
-def _fitted(meta: Mapping, inputs: Tensor) -> dict:
-    """Meta information whose sizes are those of the tensor that is run."""
+def _meta_for(meta: Mapping, inputs: Tensor) -> dict:
+    """Meta information with the sizes of the images that are run."""
     size = tuple(inputs.shape[-2:])
     if tuple(meta['img_shape'][:2]) == size:
         return dict(meta)

@@ -1,4 +1,4 @@
-"""Networks with several inputs: which one is measured."""
+"""Which input of a network with several is measured."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Rebuild = Callable[[Tensor, Sequence[int]], Any]
 
 
 def measured_input(inputs: Any) -> tuple[Tensor, Rebuild]:
-    """The tensor to measure, and how the network's whole input is made of it.
+    """The tensor to measure, and how to make the network's input of it.
 
     Args:
         inputs: A Tensor (N, C, H, W), or a mapping or sequence of several
@@ -22,8 +22,8 @@ def measured_input(inputs: Any) -> tuple[Tensor, Rebuild]:
 
     Returns:
         tuple: The Tensor, and ``rebuild(images, positions)``, which gives
-        the network's input for some of the batch's images: the other inputs
-        as they are, resized with the images where those were.
+        the network's input for the images at these positions of the batch:
+        the other inputs too, resized where the images were resized.
 
     Raises:
         ConfigError: If no input is image-like.
@@ -36,8 +36,8 @@ def measured_input(inputs: Any) -> tuple[Tensor, Rebuild]:
     if not images_like:
         raise ConfigError(
             'the data preprocessor gives no input of shape (N, C, H, W), but '
-            f'{type(inputs).__name__}; give the model a data_preprocessor, '
-            'such as SegDataPreProcessor, or measure it with measure_erf'
+            f'{type(inputs).__name__}; give the model another one, such as '
+            'SegDataPreProcessor, or measure the model with measure_erf'
         )
     first = images_like[0]
     whole = items[first].shape[2:]
@@ -52,7 +52,7 @@ def measured_input(inputs: Any) -> tuple[Tensor, Rebuild]:
             else:
                 part = value[list(positions)]
                 if _is_image(part) and part.shape[2:] == whole:
-                    part = _like(part, images)
+                    part = _resized_like(part, images)
                 made[key] = part
         return made if is_mapping else type(inputs)(made.values())
 
@@ -67,7 +67,7 @@ def _is_image(value: Any) -> bool:
     )
 
 
-def _like(other: Tensor, images: Tensor) -> Tensor:
+def _resized_like(other: Tensor, images: Tensor) -> Tensor:
     if other.shape[2:] == images.shape[2:]:
         return other
     return functional.interpolate(other, images.shape[2:], mode='bilinear')

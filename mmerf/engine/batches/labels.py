@@ -1,4 +1,4 @@
-"""What a dataset says of its images: labels, and names of the classes."""
+"""Labels of images, and names of a dataset's classes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-IGNORED = 255  # in no class, as mmseg pads and ignores
+IGNORED = 255  # of no class; mmseg pads labels with it and ignores it
 
 
 def ground_truth(
@@ -17,14 +17,14 @@ def ground_truth(
     size: tuple[int, int],
     window: tuple[slice, slice] | None = None,
 ) -> Tensor | None:
-    """Labels as they lie over the network's input.
+    """Labels of the network's input, pixel by pixel.
 
-    A test pipeline loads labels at the image's own size, and the image may be
-    padded at its far sides: labels are resized to the image (nearest), the
-    padding is ignored.
+    A test pipeline loads labels at the size of the image file, and an image
+    may be padded at the bottom and right: labels are resized to the image
+    (nearest), and the padding gets ``IGNORED``.
 
     Args:
-        samples (sequence of SegDataSample, optional): One an image.
+        samples (sequence of SegDataSample, optional): One per image.
         size (tuple[int, int]): (H, W) of the whole input.
         window (tuple[slice, slice], optional): The part that is run.
 
@@ -32,15 +32,21 @@ def ground_truth(
         Tensor, optional: Class indices (N, H, W); None where an image has no
         ``gt_sem_seg``.
     """
-    if not samples or any(_labels(sample) is None for sample in samples):
+    found = [_label_tensor(sample) for sample in samples or ()]
+    if not samples or any(labels is None for labels in found):
         return None
-    laid = [_laid(sample, size) for sample in samples]
-    labels = torch.stack(laid)
+    labels = torch.stack(
+        [
+            _on_input(one, sample, size)
+            for one, sample in zip(found, samples, strict=True)
+            if one is not None
+        ]
+    )
     return labels if window is None else labels[(slice(None), *window)]
 
 
 def class_names(dataset: Any) -> list[str] | None:
-    """Names of a dataset's classes, also of one inside wrappers."""
+    """Names of a dataset's classes, or of the dataset that it wraps."""
     while dataset is not None:
         meta = getattr(dataset, 'metainfo', None) or {}
         if meta.get('classes'):
@@ -51,7 +57,7 @@ def class_names(dataset: Any) -> list[str] | None:
 
 
 def classes_of_runner(runner: Any) -> list[str] | None:
-    """Names of the classes of whatever a runner validates or tests on."""
+    """Class names of a runner's validation, test or training data."""
     for loop in (runner._val_loop, runner._test_loop, runner._train_loop):
         loader = getattr(loop, 'dataloader', None)
         names = class_names(getattr(loader, 'dataset', None))
@@ -60,14 +66,13 @@ def classes_of_runner(runner: Any) -> list[str] | None:
     return None
 
 
-def _labels(sample: Any) -> Tensor | None:
+def _label_tensor(sample: Any) -> Tensor | None:
     found = getattr(sample, 'gt_sem_seg', None)
     return None if found is None else found.data
 
 
-def _laid(sample: Any, size: tuple[int, int]) -> Tensor:
-    labels = _labels(sample)
-    assert labels is not None
+def _on_input(labels: Tensor, sample: Any, size: tuple[int, int]) -> Tensor:
+    """One image's labels, resized to the image and padded to (H, W)."""
     height, width = sample.metainfo.get('img_shape', size)[:2]
     height, width = min(height, size[0]), min(width, size[1])
     resized = functional.interpolate(
@@ -75,6 +80,6 @@ def _laid(sample: Any, size: tuple[int, int]) -> Tensor:
         (height, width),
         mode='nearest-exact',
     )
-    over = torch.full(size, IGNORED, device=labels.device)
-    over[:height, :width] = resized[0, 0].long()
-    return over
+    padded = torch.full(size, IGNORED, device=labels.device)
+    padded[:height, :width] = resized[0, 0].long()
+    return padded

@@ -1,4 +1,4 @@
-"""(model, data batch) -> the network's input, and how validation runs it."""
+"""From a data batch of MMEngine to a ``Batch`` that can be measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,17 @@ from .forwards import forward_of
 from .inputs import Rebuild, measured_input
 from .labels import ground_truth
 from .slide_window import middle_window
-from .tta import is_augmented, nearest_plain
+from .tta import is_augmented, plainest_augmentation
+
+# What a data preprocessor raises for a batch that it does not take.
+_REFUSALS = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AttributeError,
+    AssertionError,
+    RuntimeError,
+)
 
 
 def unwrapped(model: nn.Module) -> nn.Module:
@@ -41,20 +51,20 @@ def prepare(
 
     Args:
         model (nn.Module): An OpenMMLab model.
-        data_batch (dict): With ``inputs`` and ``data_samples``, collated; of
-            test-time augmentation, the unflipped one whose scale is nearest
-            1 is taken.
+        data_batch (dict): With ``inputs`` and ``data_samples``, collated.
+            Under test-time augmentation, the unflipped images whose scale is
+            nearest 1 are used.
         only (sequence of int, optional): Positions of the images to keep;
             None keeps all.
-        layers (iterable of str): Names of the asked modules: auxiliary heads
-            only run where one of theirs is among them.
+        layers (iterable of str): Names of the measured modules: auxiliary
+            heads run only where one of theirs is among them.
 
     Returns:
         Batch: On the model's device; ``data_batch`` is unchanged.
 
     Raises:
-        ConfigError: If the model or the batch is not of that form; a
-            BatchError, if its data preprocessor does not take the batch.
+        ConfigError: If the model or the batch is not of that form.
+        BatchError: If the model's data preprocessor does not take the batch.
     """
     model = unwrapped(model)
     preprocessor: Any = getattr(model, 'data_preprocessor', None)
@@ -91,7 +101,7 @@ def prepare(
 def _preprocessed(
     preprocessor: Any, data_batch: Mapping, only: Sequence[int] | None
 ) -> tuple[Tensor, Rebuild, Any, list[dict]]:
-    """The measured input, the whole one's maker, samples, meta information.
+    """The measured input, how to rebuild the whole one, samples and metas.
 
     Raises:
         BatchError: If the data preprocessor does not take the batch.
@@ -99,7 +109,7 @@ def _preprocessed(
     try:
         batch = dict(data_batch)
         if is_augmented(batch):
-            batch = nearest_plain(batch)
+            batch = plainest_augmentation(batch)
         if only is not None:
             batch = {key: _take(value, only) for key, value in batch.items()}
         data = preprocessor(batch, False)
@@ -107,11 +117,11 @@ def _preprocessed(
         inputs, rebuild = measured_input(data['inputs'])
         size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         metas = [
-            {**_no_sample(size), **(sample.metainfo if sample else {})}
+            {**_default_meta(size), **(sample.metainfo if sample else {})}
             for sample in (samples or [None] * len(inputs))
         ]
-    except Exception as error:
-        if isinstance(error, ConfigError) or is_out_of_memory(error):
+    except _REFUSALS as error:
+        if is_out_of_memory(error):
             raise
         raise BatchError(
             f'{type(preprocessor).__name__} does not take this batch '
@@ -127,14 +137,14 @@ def prepare_tensor(
 ) -> Batch:
     """A batch from tensors that need no preprocessing, (N, C, H, W)."""
     device = next(model.parameters()).device
-    metas = [_no_sample(tuple(inputs.shape[2:])) for _ in inputs]
+    metas = [_default_meta(tuple(inputs.shape[2:])) for _ in inputs]
     names = [f'image {i}' for i in range(len(inputs))]
     forward = forward_of(model, metas, None, lambda images, _: images, layers)
     return Batch(inputs.to(device), forward, names, metas)
 
 
 def _take(value: Any, only: Sequence[int]) -> Any:
-    """Some images of what a batch holds, list or mapping of lists."""
+    """Some images of a batch's entry: list, tensor, or mapping of those."""
     if isinstance(value, Mapping):
         return {key: _take(item, only) for key, item in value.items()}
     if isinstance(value, Tensor):
@@ -142,7 +152,7 @@ def _take(value: Any, only: Sequence[int]) -> Any:
     return None if value is None else [value[i] for i in only]
 
 
-def _no_sample(size: tuple[int, ...]) -> dict:
+def _default_meta(size: tuple[int, ...]) -> dict:
     return {
         'ori_shape': size,
         'img_shape': size,

@@ -1,4 +1,4 @@
-"""The slide test mode: its middle window."""
+"""The middle window of the slide test mode."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def middle_window(
 ) -> tuple[slice, slice] | None:
     """The window of the slide test mode that is nearest the middle.
 
-    In slide mode a network only ever sees windows, so an ERF is of one.
+    In slide mode a network never sees a whole image: an ERF is of a window.
 
     Args:
         model (nn.Module): With ``test_cfg``, where it is a segmentor.
@@ -24,12 +24,12 @@ def middle_window(
     if test_cfg.get('mode') != 'slide':
         return None
     axes = zip(size, test_cfg['crop_size'], test_cfg['stride'], strict=True)
-    rows, columns = (_middle(*axis) for axis in axes)
+    rows, columns = (_middle_slice(*axis) for axis in axes)
     return rows, columns
 
 
-def _middle(length: int, crop: int, stride: int) -> slice:
-    """Of the windows that sliding gives, the one nearest the middle."""
+def _middle_slice(length: int, crop: int, stride: int) -> slice:
+    """The one nearest the middle of the windows along one axis."""
     if crop >= length:
         return slice(0, length)
     steps = -(-(length - crop) // stride) + 1

@@ -9,29 +9,31 @@ from typing import Any
 
 def is_augmented(batch: Mapping) -> bool:
     """Whether a batch holds a list of images for each augmentation."""
-    inputs, samples = batch['inputs'], batch.get('data_samples')
-    return (
-        isinstance(inputs, (list, tuple))
-        and bool(inputs)
-        and isinstance(inputs[0], (list, tuple))
-        and bool(samples)
-        and isinstance(samples[0], (list, tuple))
+    return all(
+        isinstance(value, (list, tuple))
+        and len(value) > 0
+        and isinstance(value[0], (list, tuple))
+        for value in (batch['inputs'], batch.get('data_samples'))
     )
 
 
-def nearest_plain(batch: Mapping) -> dict[str, Any]:
+def plainest_augmentation(batch: Mapping) -> dict[str, Any]:
     """The unflipped augmentation whose scale is nearest 1, as a batch.
 
     Args:
         batch (mapping): ``inputs`` and ``data_samples``, each a list over
             augmentations of lists over images.
     """
-    costs = [_cost(samples[0].metainfo) for samples in batch['data_samples']]
-    chosen = costs.index(min(costs))
+    distances = [
+        _flip_and_scale(samples[0].metainfo)
+        for samples in batch['data_samples']
+    ]
+    chosen = distances.index(min(distances))
     return {key: list(value[chosen]) for key, value in batch.items()}
 
 
-def _cost(meta: Mapping) -> tuple[bool, float]:
+def _flip_and_scale(meta: Mapping) -> tuple[bool, float]:
+    """Whether an image is flipped, and how far its log scale is from 0."""
     scale = meta.get('scale_factor')
     if scale is None:
         now, before = meta.get('img_shape'), meta.get('ori_shape')

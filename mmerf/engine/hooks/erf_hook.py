@@ -22,27 +22,28 @@ from ...plots.drawing.normalization import check_normalization
 from ..batches.labels import classes_of_runner
 from ..batches.prepare_batch import unwrapped
 from ..publish import (
-    apart,
-    forget_scalars,
+    add_scalars_to_hub,
+    format_scalars,
     lay_out_growth,
-    listed,
     log_step,
     publish,
     publish_scalars,
-    put_scalars,
+    remove_scalars_from_hub,
+    rename_test_results,
     scalars_of,
     warn,
 )
+from ..registry import ERF_ATTRIBUTIONS, ERF_TARGETS, resolve_registered
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
-from ..theory import Theory
-from .hook_conflicts import asked_of, check_apart
+from ..theory import TheoryCache
+from .hook_conflicts import check_disjoint, result_keys
 from .validation_count import past_validations
 
 
 @HOOKS.register_module()
 class ERFHook(Hook):
-    """Measure effective receptive fields on what validation has just loaded.
+    """Measure effective receptive fields on images that validation loads.
 
     Each measured validation gives, per layer, one image ``erf/<layer>`` and
     the scalars ``erf/<layer>/side_0.5``, ``side_0.99``, ``area_ratio_0.5``
@@ -61,19 +62,23 @@ class ERFHook(Hook):
             iteration, at step 0.
         order (str): ``'even'`` for dataset indices floor(k N / n),
             ``'first'`` for the first n.
-        target, attribution (dict, optional): What is scored, and how it is
-            attributed, such as ``dict(type='ClassRegion', classes=['road'])``
-            and ``dict(type='NoiseVariance', patch_size=8)``; None for the
-            centre unit, the input gradient.
-        shares (sequence of float): Shares of the mass for the statistics.
+        target (dict or str, optional): What is scored, such as
+            ``dict(type='ClassRegion', classes=['road'])``; of your own, its
+            import path or its name in ``ERF_TARGETS``. None: the centre unit.
+        attribution (dict or str, optional): How the score is attributed to
+            input pixels, such as ``dict(type='NoiseVariance', patch_size=8)``;
+            of your own likewise, by ``ERF_ATTRIBUTIONS``. None: the input
+            gradient.
+        shares (sequence of float): Shares of the map's sum that statistics
+            report, each in (0, 1].
         input_size (tuple[int, int], optional): Measure everything at this
             (H, W) instead of each image's own size.
         batch_size (int, optional): Most images in one pass; None for the
             loader's batches.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``; None measures
             in float32, also where validation runs in fp16.
-        normalization (str): Of the pictures: ``'power'``, ``'log10'``,
-            ``'sqrt'`` or ``'linear'``.
+        normalization (str): How pictures scale the map: ``'power'``,
+            ``'log10'``, ``'sqrt'`` or ``'linear'``.
         on_error (str): ``'warn'`` logs a failed measurement and goes on;
             ``'raise'`` stops.
 
@@ -117,55 +122,50 @@ class ERFHook(Hook):
         self.normalization = check_normalization(normalization)
         self.on_error = on_error
         self.options = MeasurementOptions(
-            layers,
-            target,
-            attribution,
-            shares,
-            input_size,
-            batch_size,
-            amp,
+            layers, target, attribution, shares, input_size, batch_size, amp
         )
-        self._asked: frozenset[str] = frozenset()
+        self._result_keys: frozenset[str] = frozenset()
         self._session: Session | None = None
         self._validations = 0
         self._measured = False
-        self._logged: int | None = None
-        self._theory = Theory()
+        self._logged_step: int | None = None
+        self._theory = TheoryCache()
 
-    # Before anything is trained: mistakes in the config show at once.
+    # Before anything is trained, so that a mistake in the config shows early.
 
     def before_run(self, runner: Runner) -> None:
         """Check every setting against the model."""
         others = [h for h in runner.hooks if isinstance(h, ERFHook)]
-        self._asked = asked_of(self._new_measurement(runner))
-        check_apart(self._asked, (h._asked for h in others if h is not self))
+        self._result_keys = result_keys(self._new_measurement(runner))
+        check_disjoint(
+            self._result_keys,
+            (hook._result_keys for hook in others if hook is not self),
+        )
 
     def before_train(self, runner: Runner) -> None:
-        """Measure the untrained model where ``initial`` asks for it."""
+        """Measure the untrained model where ``initial`` is set."""
         self._validations = past_validations(runner.train_loop)
         lay_out_growth(runner)
         if not self.initial or runner.iter > 0 or runner.val_loop is None:
             return
-        dataloader = runner.val_loop.dataloader
         with random_state():
-            self._start(runner, dataloader)
-            assert self._session is not None
-            self._session.load_and_measure(dataloader)
+            self._session = self._new_session(runner, runner.val_loop)
+            self._session.load_and_measure(runner.val_loop.dataloader)
             self._finish(runner, step=0, mode=None)
 
     # Validation and test share everything but their names.
 
     def before_val_epoch(self, runner: Runner) -> None:
         """Decide whether this validation is measured, and on which images."""
-        forget_scalars(runner)
+        remove_scalars_from_hub(runner)
         self._validations += 1
         if self._validations % self.interval == 0:
-            self._start(runner, runner.val_loop.dataloader)
+            self._session = self._new_session(runner, runner.val_loop)
 
     def before_test_epoch(self, runner: Runner) -> None:
         """Choose the images of this test."""
-        forget_scalars(runner)
-        self._start(runner, runner.test_loop.dataloader)
+        remove_scalars_from_hub(runner)
+        self._session = self._new_session(runner, runner.test_loop)
 
     def after_val_iter(
         self,
@@ -189,90 +189,98 @@ class ERFHook(Hook):
         self.after_val_iter(runner, batch_idx, data_batch, outputs)
 
     def after_val_epoch(self, runner: Runner, metrics: Any = None) -> None:
-        """Log maps and scalars; LoggerHook takes the scalars from here on."""
-        if self._session is not None:
-            self._finish(runner, log_step(runner), mode='val')
+        """Log maps, and give scalars to LoggerHook, which runs after this."""
+        self._finish(runner, log_step(runner), mode='val')
 
     def after_test_epoch(self, runner: Runner, metrics: Any = None) -> None:
         """Log maps and scalars of a test."""
-        if self._session is not None:
-            self._finish(runner, log_step(runner), mode='test')
+        self._finish(runner, log_step(runner), mode='test')
 
     def after_val(self, runner: Runner) -> None:
-        """Take the scalars back, so that none is logged a second time."""
-        forget_scalars(runner)
+        """Remove the ERF scalars from the message hub, or they log twice."""
+        remove_scalars_from_hub(runner)
 
     def after_test(self, runner: Runner) -> None:
-        """Take the scalars back."""
-        forget_scalars(runner)
+        """Remove the ERF scalars from the message hub."""
+        remove_scalars_from_hub(runner)
 
     def _new_measurement(self, runner: Runner) -> Measurement:
-        options = replace(self.options, classes=classes_of_runner(runner))
+        options = replace(
+            self.options,
+            target=resolve_registered(self.options.target, ERF_TARGETS),
+            attribution=resolve_registered(
+                self.options.attribution, ERF_ATTRIBUTIONS
+            ),
+            classes=classes_of_runner(runner),
+        )
         return Measurement(unwrapped(runner.model), options)
 
-    def _start(self, runner: Runner, dataloader: Any) -> None:
+    def _new_session(self, runner: Runner, loop: Any) -> Session:
         with random_state():
-            selection = Selection(dataloader, self.num_images, self.order)
+            selection = Selection(loop.dataloader, self.num_images, self.order)
         measurement, failure = None, selection.error
         try:
             measurement = self._new_measurement(runner)
-        except Exception as error:  # the model is not what before_run saw
+        except Exception as error:  # no failure may stop a training
             failure = failure or error
         strict = self.on_error == 'raise'
-        self._session = Session(
-            runner.model, measurement, selection, strict, failure
-        )
+        return Session(runner.model, measurement, selection, strict, failure)
 
     def _finish(self, runner: Runner, step: int, mode: str | None) -> None:
-        """Merge the ranks, log what there is, tell what went wrong."""
+        """Merge the ranks, log the results and any failure."""
         session, self._session = self._session, None
-        assert session is not None
+        if session is None:  # this validation is not measured
+            return
         failures = session.gather()
         for failure in failures:
             if isinstance(failure, OutputIndexError) and not self._measured:
                 raise failure
         if failures:
-            self._tell(f'the ERF of step {step} was not measured', failures[0])
+            what = f'the ERF of step {step} was not measured'
+            self._report(what, failures[0])
             return
         self._measured = True
         try:
             self._publish(runner, session, step, mode)
-        except Exception as error:
-            self._tell(f'the ERF of step {step} was not logged', error)
+        except Exception as error:  # no failure may stop a training
+            self._report(f'the ERF of step {step} was not logged', error)
 
     def _publish(
         self, runner: Runner, session: Session, step: int, mode: str | None
     ) -> None:
         measurement = session.measurement
         for layer, names in measurement.excluded().items():
-            self._tell(
+            self._report(
                 f'{layer}: {len(names)} map(s) left out at step {step}',
                 MeasurementError(f'not finite for {", ".join(names[:5])}'),
             )
         for reason in measurement.absent().values():
             warn('not measured', reason)
         if is_main_process() and measurement.kind == 'erf':
-            self._theory.give(measurement)
+            self._theory.add_to(measurement)
         began = time.perf_counter()
-        taken = mode == 'test' and step == self._logged
-        results = apart(measurement.compute(), taken)
-        self._logged = step
+        results = measurement.compute()
+        if mode == 'test' and step == self._logged_step:
+            results = rename_test_results(results)
+        self._logged_step = step
         errors = publish(runner, results, step, self.normalization)
         for backend, error in errors.items():
-            self._tell(f'{backend} did not take the ERF of step {step}', error)
+            what = f'{backend} did not take the ERF of step {step}'
+            self._report(what, error)
         tags = scalars_of(results)
-        in_hub = mode is not None and put_scalars(runner, tags, mode)
+        in_hub = mode is not None and add_scalars_to_hub(runner, tags, mode)
         if mode != 'val' or not in_hub:  # else LoggerHook passes them on
             errors = publish_scalars(runner, tags, step)
             for backend, error in errors.items():
-                self._tell(f'{backend} did not take the ERF scalars', error)
+                what = f'{backend} did not take the ERF scalars'
+                self._report(what, error)
         summary = session.summary(step, time.perf_counter() - began)
-        print_log(
-            summary + ('' if in_hub else f': {listed(tags)}'), logger='current'
-        )
+        if not in_hub:
+            summary += f': {format_scalars(tags)}'
+        print_log(summary, logger='current')
 
-    def _tell(self, what: str, error: Exception) -> None:
-        """Warn of a failure, or stop for it, as ``on_error`` says."""
+    def _report(self, what: str, error: Exception) -> None:
+        """Warn of a failure, or raise it, as ``on_error`` says."""
         if self.on_error == 'raise':
             raise error
         warn(what, error)

@@ -1,4 +1,4 @@
-"""Several hooks in one run: no two may log under the same names."""
+"""Several hooks in one run: no two may log results of the same name."""
 
 from __future__ import annotations
 
@@ -7,36 +7,40 @@ from itertools import product
 
 from ...core.errors import ConfigError
 from ...core.measurement import Measurement
-from ...core.targets.classes import resolve
 
 
-def asked_of(measurement: Measurement) -> frozenset[str]:
-    """Names that results go by: ``layer``, or of classes ``layer:class``.
+def result_keys(measurement: Measurement) -> frozenset[str]:
+    """Names of the results that a measurement will give.
 
-    Of classes only those that are known before a layer has run.
+    Returns:
+        frozenset[str]: ``layer``, or ``layer:label`` where the target gives
+        one result per class; empty where the classes show only while
+        measuring.
     """
-    keys = [layer.key for layer in measurement.scored.layers]
-    target = measurement.target
-    if 'num_classes' not in target.needs:
-        return frozenset(keys)
-    classes = getattr(target, 'classes', ())
-    if classes is None and measurement.options.classes is None:
-        return frozenset()
-    labels = [
-        label for label, _ in resolve(classes, measurement.options.classes)
-    ]
-    return frozenset(f'{key}:{la}' for key in keys for la in labels)
+    labels = measurement.target.result_labels(measurement.options.classes)
+    return frozenset(
+        f'{layer.key}:{label}' if label else layer.key
+        for layer in measurement.scored.layers
+        for label in labels or ()
+    )
 
 
-def check_apart(
-    asked: frozenset[str], others: Iterable[frozenset[str]]
+def check_disjoint(
+    keys: frozenset[str], others: Iterable[frozenset[str]]
 ) -> None:
-    """Raise ConfigError where another hook measures one of the layers."""
-    for mine, theirs in product(sorted(asked), set().union(*others)):
+    """Raise ConfigError where another hook gives a result of the same name.
+
+    ``layer`` stands for every output, so that it meets ``layer[0]``.
+
+    Args:
+        keys (frozenset[str]): ``result_keys`` of one hook.
+        others (iterable of frozenset[str]): Those of the other hooks.
+    """
+    for mine, theirs in product(sorted(keys), set().union(*others)):
         shorter, longer = sorted((mine, theirs), key=len)
         if f'{longer}['.startswith(f'{shorter}['):
             raise ConfigError(
                 f'two ERFHooks measure {mine}, and the second would replace '
-                'what the first has logged; give each hook layers of its own, '
-                'or ask the second question of a checkpoint with tools/erf.py'
+                'what the first has logged; give each hook other layers, or '
+                'measure a checkpoint with tools/erf.py for the second'
             )

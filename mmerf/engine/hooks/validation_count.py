@@ -1,4 +1,4 @@
-"""How many validations a training has behind it, also after resuming."""
+"""How many validations a training has run so far, also after resuming."""
 
 from __future__ import annotations
 
@@ -9,15 +9,13 @@ from mmengine.runner import EpochBasedTrainLoop
 
 
 def past_validations(loop: Any) -> int:
-    """Validations that a training loop ran before the one that comes next.
+    """Validations that a training loop has run before it starts or resumes.
 
-    A checkpoint is written before the validation of its own iteration, so
-    that a counter stored in it would be one short; the loop's own rule is
-    counted instead.
+    Counted by the loop's own rule. A counter stored in the checkpoint would be
+    one short: it is written before the validation of its iteration.
 
     Args:
-        loop: A training loop of mmengine, standing where it starts or
-            resumes.
+        loop: A training loop of mmengine, before its first iteration.
     """
     if isinstance(loop, EpochBasedTrainLoop):
         now, last = loop.epoch, loop.max_epochs

@@ -1,4 +1,7 @@
-"""Models from outside mmseg, as mmseg's segmentors."""
+"""Networks of any package, as segmentors that mmseg trains and validates.
+
+Imports nothing of ``engine`` outside this room.
+"""
 
 from .logits_head import LogitsHead
 from .module_segmentor import ModuleSegmentor

@@ -1,4 +1,4 @@
-"""Import path and arguments -> a torch module; errors that say what fits."""
+"""Builds a torch module of any package from its import path."""
 
 from __future__ import annotations
 
@@ -13,8 +13,24 @@ from torch import nn
 from ...core.errors import ConfigError, one_line
 from ...core.import_path import find_object, nearest_names
 
-# What constructors call the weights that they would fetch.
-_FETCHED = ('encoder_weights', 'weights', 'weights_backbone', 'pretrained')
+# Arguments by which constructors fetch weights.
+_WEIGHT_ARGUMENTS = (
+    'encoder_weights',
+    'weights',
+    'weights_backbone',
+    'pretrained',
+)
+
+# What constructors raise for arguments, files or packages that do not fit.
+_BUILD_ERRORS = (
+    TypeError,
+    ValueError,
+    LookupError,
+    AssertionError,
+    RuntimeError,
+    ImportError,
+    OSError,
+)
 
 
 def build_module(module: nn.Module | Mapping) -> nn.Module:
@@ -23,14 +39,14 @@ def build_module(module: nn.Module | Mapping) -> nn.Module:
     Args:
         module: ``dict(type='package.module.Name', **arguments)``, where the
             name is a class or a function that returns a module; or a module,
-            which is taken as it is.
+            which is returned as it is.
 
     Returns:
-        nn.Module: As its constructor leaves it.
+        nn.Module: As its constructor made it.
 
     Raises:
         ConfigError: If the path names nothing, with the nearest name; if the
-            arguments do not fit; if what is built is no module.
+            arguments do not fit; if the result is no module.
 
     Example:
         >>> build_module(dict(type='torch.nn.Conv2d', in_channels=3,
@@ -52,7 +68,7 @@ def build_module(module: nn.Module | Mapping) -> nn.Module:
     _check_arguments(path, factory, arguments)
     try:
         built = factory(**arguments)
-    except Exception as error:
+    except _BUILD_ERRORS as error:
         raise ConfigError(
             f'{path} could not be built: {type(error).__name__}: '
             f'{one_line(error)}'
@@ -65,17 +81,17 @@ def build_module(module: nn.Module | Mapping) -> nn.Module:
 
 
 def without_fetching(module: Any) -> Any:
-    """The same module with nothing left that its constructor would fetch.
+    """The same config of a module, with arguments that fetch no weights.
 
-    Constructors that fetch weights by default are told not to, by the names
-    that segmentation_models_pytorch, torchvision and timm use. A file that is
-    there, and a value that names no weights (numbers, lists), stay.
+    Sets the arguments by which segmentation_models_pytorch, torchvision and
+    timm fetch weights, defaults included. The path of an existing file, and a
+    value that cannot name weights (numbers, lists), stay.
     """
     if not isinstance(module, Mapping) or 'type' not in module:
         return module
     known = _parameters(find_object(module['type']))
     changed = dict(module)
-    for name in _FETCHED:
+    for name in _WEIGHT_ARGUMENTS:
         default = known[name].default if name in known else None
         if _may_fetch(module.get(name, default)):
             changed[name] = False if name == 'pretrained' else None
@@ -83,7 +99,7 @@ def without_fetching(module: Any) -> Any:
 
 
 def _may_fetch(value: Any) -> bool:
-    """Whether a value names weights that are elsewhere."""
+    """Whether a value names weights that are no file here."""
     if isinstance(value, str):
         return not os.path.isfile(value)
     return value is True or isinstance(value, Enum)
@@ -116,7 +132,7 @@ def _parameters(factory: Any) -> Mapping[str, inspect.Parameter]:
 
 
 def _plain_containers(value: Any) -> Any:
-    """Config dicts and lists as plain ones: constructors inspect types."""
+    """Config dicts and lists as plain ones: constructors check types."""
     if isinstance(value, Mapping):
         return {key: _plain_containers(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):

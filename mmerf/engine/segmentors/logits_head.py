@@ -1,4 +1,4 @@
-"""LogitsHead: mmseg's losses and predictions on logits that are there."""
+"""LogitsHead: mmseg's losses and predictions on a network's own logits."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ...core.layers.output_forms import describe
 
 @MODELS.register_module()
 class LogitsHead(BaseDecodeHead):
-    """A decode head without weights: the network's own logits.
+    """A decode head without weights, for a network that gives logits.
 
-    Everything else is mmseg's: losses and accuracy on the labels' grid,
-    resizing to the image, the threshold of one-class logits.
+    Losses, accuracy, resizing to the image and the threshold of one-class
+    logits are mmseg's.
 
     Args:
-        num_classes (int): Classes of the data set.
+        num_classes (int): Classes of the dataset.
         output (str or int, optional): Which output holds the logits, where
             the network returns several: a key of a mapping or named tuple, a
             place in a sequence. None: ``'out'`` (torchvision), else
-            ``'logits'`` (transformers), else the first. After training a
-            network may give one tensor where a place is asked for.
+            ``'logits'`` (transformers), else the first. A network that gives
+            a sequence in training only may give one tensor afterwards.
         **kwargs: As mmseg's ``BaseDecodeHead``: ``loss_decode``,
             ``align_corners``, ``ignore_index``; for one logit of two classes
             ``out_channels=1, threshold=0.5`` and a loss with
@@ -65,7 +65,7 @@ class LogitsHead(BaseDecodeHead):
         Raises:
             ConfigError: If there is no such output, or it is no such map.
         """
-        logits = self._picked(outputs)
+        logits = self._pick_logits(outputs)
         fits = isinstance(logits, Tensor) and logits.dim() == 4
         if not fits or logits.shape[1] != self.out_channels:
             raise ConfigError(
@@ -76,7 +76,7 @@ class LogitsHead(BaseDecodeHead):
             )
         return logits
 
-    def _picked(self, outputs: Any) -> Any:
+    def _pick_logits(self, outputs: Any) -> Any:
         key = self.output
         placed = isinstance(key, int) and not self.training
         if isinstance(outputs, Tensor) and (key is None or placed):
@@ -85,8 +85,8 @@ class LogitsHead(BaseDecodeHead):
             outputs = outputs._asdict()
         if isinstance(outputs, Mapping):
             if key is None:
-                usual = [k for k in ('out', 'logits') if k in outputs]
-                key = (usual or list(outputs) or [None])[0]
+                names = ('out', 'logits', *outputs)
+                key = next((k for k in names if k in outputs), None)
             if key in outputs:
                 return outputs[key]
         elif isinstance(outputs, (list, tuple)):
@@ -94,8 +94,8 @@ class LogitsHead(BaseDecodeHead):
             count = len(outputs)
             if isinstance(place, int) and -count <= place < count:
                 return outputs[place]
-        names = list(outputs) if isinstance(outputs, Mapping) else ''
+        known = list(outputs) if isinstance(outputs, Mapping) else ''
         raise ConfigError(
             f'the network has no output {key!r}, it gives '
-            f'{describe(outputs)}{f" named {names}" if names else ""}'
+            f'{describe(outputs)}{f" named {known}" if known else ""}'
         )

@@ -20,14 +20,14 @@ from .logits_head import LogitsHead
 class ModuleSegmentor(EncoderDecoder):
     """Wraps a network of any package, by import path and arguments.
 
-    Trains, validates and tests with mmseg's pipelines, losses, ``test_cfg``
-    (whole and slide) and hooks, as ``EncoderDecoder`` does, whose methods
-    these are. The network's modules are named ``net.<name>``; the logits are
-    ``decode_head``.
+    An ``EncoderDecoder``: trains, validates and tests with mmseg's pipelines,
+    losses, ``test_cfg`` (whole and slide) and hooks. The network's modules
+    are named ``net.<name>``; the logits are ``decode_head``.
 
     Args:
-        module (dict or nn.Module): ``dict(type='package.Name', ...)``, a class
-            or function and its arguments; or a module.
+        module (dict or nn.Module): ``dict(type='package.Name', ...)``, with
+            the import path of a class or function, and its arguments; or a
+            module.
         decode_head (dict, optional): ``dict(num_classes=4)``, with whatever
             :class:`LogitsHead` takes, for a network that gives logits; one of
             mmseg's heads for a network that gives features. None: nothing is
@@ -35,11 +35,11 @@ class ModuleSegmentor(EncoderDecoder):
         auxiliary_head (dict or list[dict], optional): More heads that train,
             such as ``dict(type='LogitsHead', output='aux', ...)``.
         train_cfg, test_cfg, data_preprocessor, init_cfg: As mmseg's. Without
-            ``init_cfg`` the weights are those that the constructor made.
+            ``init_cfg`` the weights stay as the constructor made them.
 
     Raises:
         ConfigError: If the path names nothing or the arguments do not fit;
-            where logits are needed and the network gives none.
+            if logits are needed and the network gives none.
 
     Examples:
         >>> model = ModuleSegmentor(
@@ -63,29 +63,32 @@ class ModuleSegmentor(EncoderDecoder):
         # EncoderDecoder's own constructor builds a backbone of the registry.
         super(EncoderDecoder, self).__init__(data_preprocessor, init_cfg)
         # Not 'module': mmengine strips that prefix when it loads weights.
-        self.net = build_module(module)
-        # Some networks have init_weights, which would undo what was loaded.
-        self.net.is_init = True
+        net: Any = build_module(module)
+        # Else mmengine calls a network's init_weights, which would overwrite
+        # the weights that its constructor loaded.
+        net.is_init = True
+        self.net = net
         if decode_head is not None:
-            self._init_decode_head(_head(decode_head))
-        if isinstance(auxiliary_head, (list, tuple)):
-            auxiliary_head = [_head(head) for head in auxiliary_head]
+            self._init_decode_head(_with_type(decode_head))
+        if isinstance(auxiliary_head, Mapping):
+            auxiliary_head = _with_type(auxiliary_head)
         elif auxiliary_head is not None:
-            auxiliary_head = _head(auxiliary_head)
+            auxiliary_head = [_with_type(head) for head in auxiliary_head]
         self._init_auxiliary_head(auxiliary_head)
         self.train_cfg = train_cfg
         self.test_cfg = ConfigDict(test_cfg or {'mode': 'whole'})
 
     @property
     def erf_layers(self) -> list[str] | None:
-        """The layers that are measured where none is named."""
+        """Layers to measure by default; None for core's own choice."""
         try:
             inner = [f'net.{name}' for name in default_layers(self.net)]
         except LayerError:
             inner = []
         if not self.with_decode_head:
             return inner or None
-        if isinstance(self.decode_head, LogitsHead):  # the net's head again
+        if isinstance(self.decode_head, LogitsHead):
+            # The same logits as decode_head's.
             heads = ('net.segmentation_head', 'net.classifier')
             inner = [name for name in inner if name not in heads]
         else:
@@ -93,13 +96,13 @@ class ModuleSegmentor(EncoderDecoder):
         return [*inner, 'decode_head']
 
     def extract_feat(self, inputs: Tensor) -> Any:
-        """What the network gives, in its own form."""
+        """The network's output, in its own form."""
         return self.net(inputs)
 
     def encode_decode(
         self, inputs: Tensor, batch_img_metas: list[dict]
     ) -> Any:
-        """Logits on the image's grid; without a head, what the network gives.
+        """Logits at the image's size; without a head, the network's output.
 
         Args:
             inputs (Tensor): Shape (N, C, H, W).
@@ -116,21 +119,22 @@ class ModuleSegmentor(EncoderDecoder):
 
     def loss(self, inputs: Tensor, data_samples: Any) -> dict:
         """Losses of the heads, as ``EncoderDecoder`` gives them."""
-        self._needs_head('trained')
+        self._check_has_head('trained')
         return super().loss(inputs, data_samples)
 
     def predict(self, inputs: Tensor, data_samples: Any = None) -> list:
         """Predictions, as ``EncoderDecoder`` gives them."""
-        self._needs_head('validated')
+        self._check_has_head('validated')
         return super().predict(inputs, data_samples)
 
-    def _needs_head(self, what: str) -> None:
+    def _check_has_head(self, what: str) -> None:
         if not self.with_decode_head:
             raise ConfigError(
-                f'this ModuleSegmentor has no decode_head and cannot be '
+                'this ModuleSegmentor has no decode_head and cannot be '
                 f'{what}; give decode_head=dict(num_classes=...)'
             )
 
 
-def _head(cfg: Mapping) -> Mapping:
+def _with_type(cfg: Mapping) -> Mapping:
+    """A head's config; ``LogitsHead`` where it names no type."""
     return {'type': 'LogitsHead', **cfg}
