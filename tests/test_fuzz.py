@@ -30,7 +30,6 @@ from mmerf.core.atomic_files import file_stem
 from mmerf.core.errors import ERFError, ResultError
 from mmerf.core.layers.names import find_layers
 from mmerf.core.measurement import Measurement
-from mmerf.core.options import MeasurementOptions
 from mmerf.engine import ERFHook
 from mmerf.engine.batches.prepare_batch import prepare
 
@@ -156,9 +155,16 @@ SETTINGS = st.dictionaries(
 def test_any_settings_of_the_hook_are_followed_or_told(given_settings, model):
     try:
         hook = ERFHook(**given_settings)
-        Measurement(model, MeasurementOptions(hook.layers, **hook.settings))
+        measurement = Measurement(model, hook.options)
     except ERFError as error:
         told(error)
+    else:
+        assert measurement.layers
+        for name, value in given_settings.items():
+            followed = getattr(hook, name, getattr(hook.options, name, None))
+            if name in ('shares', 'input_size') and value is not None:
+                value = tuple(value)
+            assert followed == value or value != value, name
 
 
 def stored():
@@ -303,11 +309,14 @@ CHECKPOINT = saved({'state_dict': small().state_dict(), 'meta': {'epoch': 1}})
 def test_any_damaged_checkpoint_is_loaded_or_told(content, tmp_path_factory):
     path = tmp_path_factory.getbasetemp() / 'x.pth'
     path.write_bytes(content)
+    model = small()
     try:
-        load_checkpoint(small(), path)
+        loaded = load_checkpoint(model, path)
     except ERFError as error:
         told(error)
         assert str(path) in str(error)
+    else:
+        assert set(loaded['missing']) < set(model.state_dict())
 
 
 TENSORS = st.sampled_from(
@@ -330,10 +339,16 @@ def test_any_foreign_checkpoint_is_loaded_or_told(
     path = tmp_path_factory.getbasetemp() / 'y.pth'
     torch.save({wrapped: content} if wrapped else content, path)
     model = small()
+    before = copy.deepcopy(model.state_dict())
     try:
-        load_checkpoint(model, path)
+        loaded = load_checkpoint(model, path)
     except ERFError as error:
         told(error)
+    else:
+        kept = {*loaded['missing'], *loaded['reshaped']}
+        assert kept < set(before)
+        for name in kept:
+            assert torch.equal(model.state_dict()[name], before[name])
 
 
 def places(value, path=()):
@@ -370,9 +385,14 @@ def test_any_config_is_measured_or_told(data, whole, tmp_path_factory):
             small_things = st.none() | st.text(max_size=3) | st.integers(-2, 2)
             owner[path[-1]] = data.draw(small_things)
     try:
-        run_erf(Config(cfg), num_images=1, theory=False, device='cpu')
+        run = run_erf(Config(cfg), num_images=1, theory=False, device='cpu')
     except ERFError as error:
         told(error)
+    else:
+        assert run.results
+        for result in run.results.values():
+            assert result.num_images == 1 and (result.map >= 0).all()
+            assert result.statistics()['uncertainty'] is not None
 
 
 @cases(200)
@@ -395,6 +415,7 @@ def test_any_data_batch_is_prepared_or_told(batch, model):
         told(error)
     else:
         assert found.inputs.dim() == 4
+        assert len(found.names) == len(found.metas) == len(found.inputs)
 
 
 def test_there_are_more_than_two_thousand_cases():

@@ -1,4 +1,8 @@
-"""Figures: ERFResult... -> (fig, ax). The only place with matplotlib.
+"""Figures of results; the only room that imports matplotlib.
+
+A new plot is a module of its own beside ``map.py``: a function that takes
+results and returns ``(figure, axes)``, exported below. Marks, panels, text
+and styles that figures share are in ``drawing``.
 
 May import: ``core``.
 """

@@ -1,4 +1,4 @@
-"""Runs down, layers across, on one scale."""
+"""Maps of several runs in one figure: a row per run, a column per layer."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from matplotlib.axes import Axes
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.marks import label_of
+from .drawing.marks import color_label
 from .drawing.panels import (
-    gap_between,
+    draw_titles,
+    panel_gap,
     panel_size,
-    shared_bar,
+    shared_colorbar,
     shared_legend,
-    sides_below,
-    titles,
+    write_sides,
 )
 from .drawing.style import CMAP, style
-from .drawing.text import LINE, wrapped
+from .drawing.text import LINE_HEIGHT, wrap_text
 from .map import draw_map
 
-_LINES = 5  # of a run's name beside its row
+_MAX_NAME_LINES = 5  # of a run's name beside its row
 Runs = Mapping[str, Mapping[str, ERFResult]]
 
 
@@ -38,76 +38,95 @@ def plot_comparison(
 ) -> tuple[Figure, np.ndarray]:
     """Maps of several runs, each run a row and each layer a column.
 
-    Normalised values share 0 to 1. Every panel shows the same extent in
-    pixels about the unit, so that maps of different size are drawn to the
-    same scale, the smaller ones with a grey margin. What a run does not have
-    stays empty and says so.
+    Each map is normalised to 0 to 1 by itself. Every panel shows the same
+    extent in pixels about the unit, so that maps of different size are drawn
+    to the same scale, the smaller ones with a grey margin. A panel whose
+    layer the run does not have stays empty but for a note.
 
     Args:
-        runs (mapping): By name, then by layer; in drawing order.
-        layers (sequence of str, optional): The columns; None for all.
-        gaps (mapping, optional): Of runs without results, why; without it
-            they have no such layer.
+        runs (mapping): Results by the run's name, then by layer; in drawing
+            order.
+        layers (sequence of str, optional): The columns; None for all layers.
+        gaps (mapping of str to str, optional): By the name of a run without
+            results, the reason to write in its row.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
-        cmap (str): Any matplotlib colour map.
-        title (str, optional): Over the whole figure.
+        cmap (str): Name of a matplotlib colour map.
+        title (str, optional): Title of the whole figure.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure, and its axes (runs, layers).
+        tuple[Figure, np.ndarray]: The figure, and its axes, shape
+        (runs, layers).
+
+    Raises:
+        ConfigError: If the normalisation is unknown.
     """
     known = list(dict.fromkeys(la for run in runs.values() for la in run))
     columns = list(layers or known)
-    every = [run[la] for run in runs.values() for la in columns if la in run]
-    shares = headline(every[0].shares)
-    extent = _extent(every)
-    between = gap_between(
+    results = [run[la] for run in runs.values() for la in columns if la in run]
+    shares = headline(results[0].shares)
+    extent = _common_extent(results)
+    gap = panel_gap(
         any(
             len({run[la].center[0] for la in columns if la in run}) > 1
             for run in runs.values()
         )
     )
-    tall = (extent[0] + extent[1]) / (extent[2] + extent[3])
+    aspect = (extent[0] + extent[1]) / (extent[2] + extent[3])
     with style():
-        names, beside = _row_labels(runs, len(columns), tall, between)
-        width, height, across = panel_size(len(columns), tall, between, beside)
-        fig = Figure(figsize=(across, 1), dpi=150)
+        labels, beside = _row_labels(runs, len(columns), aspect, gap)
+        width, height, figure_width = panel_size(
+            len(columns), aspect, gap, beside
+        )
+        fig = Figure(figsize=(figure_width, 1), dpi=150)
         fig.set_layout_engine('compressed')
         axes = fig.subplots(len(runs), len(columns), squeeze=False)
-        below = 0.0
+        inches_below = 0.0
         for row, (name, run) in zip(axes, runs.items(), strict=True):
             why = None if run else (gaps or {}).get(name)
             for ax, layer in zip(row, columns, strict=True):
                 if layer not in run:
-                    _gap(ax, '' if why else 'no such layer', extent)
+                    _draw_empty_panel(
+                        ax, '' if why else 'no such layer', extent
+                    )
                     continue
                 result = run[layer]
-                shown = draw_map(
+                drawn = draw_map(
                     ax, result, normalization, cmap, shares=shares, inset=False
                 )
-                _same_extent(ax, result, extent)
-                below = max(below, sides_below(ax, result, shares, 1))
+                _set_extent(ax, result, extent)
+                taken = write_sides(ax, result, shares, 1)
+                inches_below = max(inches_below, taken)
                 ax.set_ylabel('')
-            row[0].set_ylabel(names[name], fontsize=7.5, parse_math=False)
+            row[0].set_ylabel(labels[name], fontsize=7.5, parse_math=False)
             if why:
-                room = (width * len(columns), min(height, width * tall) + 0.2)
-                _say(row[0], f'not measured: {why}', *room)
-        below *= len(runs)
-        below += 0.17 * _label_pixels(axes)
-        above = titles(axes[0], columns, width)
-        label = label_of(every[0], normalization)
-        shared_bar(fig, shown, list(axes.ravel()), label, height * len(runs))
-        under = shared_legend(fig, axes.ravel(), every, shares)
+                room = (
+                    width * len(columns),
+                    min(height, width * aspect) + 0.2,
+                )
+                _write_across(row[0], f'not measured: {why}', *room)
+        inches_below *= len(runs)
+        inches_below += 0.17 * _set_tick_labels(axes)
+        inches_above = draw_titles(axes[0], columns, width)
+        label = color_label(results[0], normalization)
+        shared_colorbar(
+            fig, drawn, list(axes.ravel()), label, height * len(runs)
+        )
+        margins = shared_legend(fig, axes.ravel(), results, shares)
         if title:
             fig.suptitle(title)
-            under += 0.2
-        under += above + below + 0.45
-        fig.set_figheight((height + 0.15) * len(runs) + under)
+            margins += 0.2
+        margins += inches_above + inches_below + 0.45
+        fig.set_figheight((height + 0.15) * len(runs) + margins)
         fig.settle()
     return fig, axes
 
 
 def headline(shares: Sequence[float]) -> list[float]:
-    """The two squares that fit into small panels: 50 % and 99 %, or so."""
+    """The two shares whose squares small panels show.
+
+    They are 0.5 and 0.99; if one was not measured, the first or the last
+    share instead.
+    """
     return sorted(
         {
             0.5 if 0.5 in shares else shares[0],
@@ -116,8 +135,12 @@ def headline(shares: Sequence[float]) -> list[float]:
     )
 
 
-def _extent(results: Sequence[ERFResult]) -> tuple[float, ...]:
-    """Furthest map edge above, below, left and right of any unit, px."""
+def _common_extent(results: Sequence[ERFResult]) -> tuple[float, ...]:
+    """Largest distance from a unit to its map's edges, px.
+
+    Returns:
+        tuple[float, ...]: Above, below, to the left and to the right.
+    """
     reaches = [
         (
             result.center[0] + 0.5,
@@ -130,9 +153,10 @@ def _extent(results: Sequence[ERFResult]) -> tuple[float, ...]:
     return tuple(max(reach) for reach in zip(*reaches, strict=True))
 
 
-def _same_extent(
+def _set_extent(
     ax: Axes, result: ERFResult, extent: tuple[float, ...]
 ) -> None:
+    """Show this extent about the unit, grey outside the map."""
     above, below, left, right = extent
     y, x = result.center
     ax.set_xlim(x - left, x + right)
@@ -140,8 +164,8 @@ def _same_extent(
     ax.set_facecolor('#b0b0b0')
 
 
-def _gap(ax: Axes, text: str, extent: tuple[float, ...]) -> None:
-    """An empty panel of the others' form, that keeps its row's label."""
+def _draw_empty_panel(ax: Axes, text: str, extent: tuple[float, ...]) -> None:
+    """Draw a text in a panel of the others' form; its row's label stays."""
     above, below, left, right = extent
     ax.set(xticks=[], yticks=[], aspect='equal')
     ax.set(xlim=(0, left + right), ylim=(above + below, 0))
@@ -158,11 +182,11 @@ def _gap(ax: Axes, text: str, extent: tuple[float, ...]) -> None:
     )
 
 
-def _label_pixels(axes: np.ndarray) -> int:
-    """Numbers at every panel where scales differ, else at the edge.
+def _set_tick_labels(axes: np.ndarray) -> int:
+    """Show tick labels at every panel if scales differ, else at the edge.
 
     Returns:
-        int: Rows with numbers below.
+        int: Rows with tick labels below them.
     """
     rows = set()
     for column in axes.T:
@@ -179,38 +203,40 @@ def _label_pixels(axes: np.ndarray) -> int:
     return len(rows)
 
 
-def _say(ax: Axes, text: str, width: float, height: float) -> None:
-    """A sentence across a row of panels, of a size in inches."""
-    said = ax.text(
+def _write_across(ax: Axes, text: str, width: float, height: float) -> None:
+    """Write a sentence across a row of panels, in a box of inches."""
+    written = ax.text(
         0,
         0.5,
-        wrapped(text, width, 8, most=max(int(height / (8 * LINE)), 1)),
+        wrap_text(
+            text, width, 8, max_lines=max(int(height / (8 * LINE_HEIGHT)), 1)
+        ),
         transform=ax.transAxes,
         va='center',
         parse_math=False,
     )
-    said.set_in_layout(False)
+    written.set_in_layout(False)
     ax.set_zorder(2)  # over the empty panels beside it
 
 
 def _row_labels(
-    names: Iterable[str], columns: int, tall: float, between: float
+    names: Iterable[str], columns: int, aspect: float, gap: float
 ) -> tuple[dict[str, str], float]:
-    """Names beside their rows, and inches for lines beyond the first."""
-    width, height, _ = panel_size(columns, tall, between)
-    room = min(height, width * tall) + 0.25
+    """Labels of the rows by name, and inches for lines beyond the first."""
+    width, height, _ = panel_size(columns, aspect, gap)
+    room = min(height, width * aspect) + 0.25
     labels = {name: _row_label(name, room) for name in names}
-    more = max(label.count('\n') for label in labels.values())
-    return labels, more * 7.5 * LINE
+    extra = max(label.count('\n') for label in labels.values())
+    return labels, extra * 7.5 * LINE_HEIGHT
 
 
 def _row_label(name: str, room: float) -> str:
-    """A run's name, if long with its settings on lines of their own."""
-    label = wrapped(name, room, 7.5)
+    """A run's name; if it is long, one line per setting in it."""
+    label = wrap_text(name, room, 7.5)
     if '\n' not in label:
         return label
     settings = re.split(r'(?<=,) (?=[\w.]+=)', name)
-    label = '\n'.join(wrapped(part, room, 7.5) for part in settings)
-    if label.count('\n') < _LINES:
+    label = '\n'.join(wrap_text(part, room, 7.5) for part in settings)
+    if label.count('\n') < _MAX_NAME_LINES:
         return label
-    return wrapped(name, room, 7.5, most=_LINES)
+    return wrap_text(name, room, 7.5, max_lines=_MAX_NAME_LINES)

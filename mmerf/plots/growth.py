@@ -1,4 +1,4 @@
-"""How a field grows over a training."""
+"""How the ERF's size changes over a training."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from ..core.statistics import headline_shares, shown_numbers
 from ..core.statistics.base import GROWTH
 from .drawing.figure import Figure
 from .drawing.panels import legend_below
-from .drawing.style import COLUMN, PAGE, SERIES, style
-from .drawing.text import wrapped
+from .drawing.style import COLUMN_WIDTH, PAGE_WIDTH, SERIES_STYLES, style
+from .drawing.text import wrap_text
 
 History = Sequence[Mapping]
-_MARKERS = 12  # of a line, at most
-_TICK = 0.6  # inches between two of the steps' numbers, at least
-_DASHES = ('-', ':', '--')  # the next where SERIES begins anew
+_MAX_MARKERS = 12  # of a line
+_TICK_SPACING = 0.6  # inches between labelled steps, at least
+_DASHES = ('-', ':', '--')  # the next one when SERIES_STYLES repeat
 
 
 def plot_growth(
@@ -29,24 +29,25 @@ def plot_growth(
     layers: Sequence[str] | None = None,
     title: str | None = None,
 ) -> tuple[Figure, np.ndarray]:
-    """Sides and ERF size by training step, one line a layer.
+    """Sides and ERF size by training step, one line per layer.
 
-    Bands are one standard error to each side, where it was measured. Sides
-    are of shares that all records have.
+    Bands reach one standard error up and down, where it was measured. Only
+    shares that all records have are drawn.
 
     Args:
         histories (mapping): By name of the training, the records of its
             ``erf.jsonl``: ``step``, ``layer``, ``statistics``.
-        layers (sequence of str, optional): Only these; None for all.
-        title (str, optional): Over the figure.
+        layers (sequence of str, optional): Layers to draw; None for all.
+        title (str, optional): Title of the whole figure.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure, and its axes (quantities,
-        trainings): one training is as wide as a column of a paper.
+        tuple[Figure, np.ndarray]: The figure, and its axes, shape
+        (quantities, trainings). The figure of one training is as wide as a
+        column of a paper, others at least as a page.
 
     Raises:
-        ConfigError: If no training has such a layer, a record is a picture
-            of attention, or records have no share in common.
+        ConfigError: If no training has one of the layers, a record is of a
+            picture of attention, or the records have no share in common.
 
     Example:
         >>> records = [
@@ -71,11 +72,11 @@ def plot_growth(
         name: [r for r in history if r['layer'] in chosen]
         for name, history in histories.items()
     }
-    _check_fields(kept)
+    _refuse_attention(kept)
     numbers = shown_numbers(GROWTH, _shares(kept))
     rows = [number.heading for _, number in numbers]
     count = len(histories)
-    width = COLUMN if count == 1 else max(PAGE, 2.3 * count)
+    width = COLUMN_WIDTH if count == 1 else max(PAGE_WIDTH, 2.3 * count)
     panel = width / count - 0.3
     with style():
         fig = Figure(figsize=(width, 1), dpi=150)
@@ -99,10 +100,10 @@ def plot_growth(
                 handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
             column[-1].xaxis.set_major_locator(
-                MaxNLocator(max(int(panel / _TICK), 1), integer=True)
+                MaxNLocator(max(int(panel / _TICK_SPACING), 1), integer=True)
             )
             if count > 1:
-                column[0].set_title(wrapped(name, panel), parse_math=False)
+                column[0].set_title(wrap_text(name, panel), parse_math=False)
         for ax in axes[:, 0]:  # the others of a row share it
             ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
         for ax in axes.ravel():
@@ -110,22 +111,22 @@ def plot_growth(
             ax.spines[['top', 'right']].set_visible(False)
         for ax, text in zip(axes[:, 0], rows, strict=True):
             ax.set_ylabel(text)
-        under = legend_below(fig, list(handles.values()), frameon=False)
-        fig.set_figheight(1.25 * len(rows) + 0.6 + under)
+        legend = legend_below(fig, list(handles.values()), frameon=False)
+        fig.set_figheight(1.25 * len(rows) + 0.6 + legend)
         if title:
             fig.suptitle(title)
     return fig, axes
 
 
-def _check_fields(histories: Mapping[str, History]) -> None:
-    """Raise ConfigError where a record is no receptive field's."""
+def _refuse_attention(histories: Mapping[str, History]) -> None:
+    """Raise ConfigError if a record is of a picture of attention."""
     for name, history in histories.items():
         for record in history:
             if record.get('kind') == 'attention':
                 raise ConfigError(
-                    f'{name}, {record["layer"]} is a picture of attention, '
-                    'which has no size that grows; choose trainings or '
-                    'layers with an ERF'
+                    f'{name}, {record["layer"]} is a picture of '
+                    'attention, which has no size to draw; choose trainings '
+                    'or layers with an ERF'
                 )
 
 
@@ -160,12 +161,20 @@ def _growth_line(
     values: Sequence[float | None],
     errors: Sequence[float | None] = (),
 ) -> Line2D:
-    """The values of a layer, by its number; a gap where a step has none."""
-    again, place = divmod(number, len(SERIES))
-    color, marker = SERIES[place]
-    lighter = 0.5 * len(ax.get_lines())  # so that no line hides another
+    """Draw the values of a layer; a gap where a step has none.
+
+    Args:
+        ax (Axes): The panel of one quantity of one training.
+        records: The layer's records.
+        number (int): The layer's place in the legend, for its look.
+        values: One value per record.
+        errors: One standard error per record, if measured.
+    """
+    cycle, place = divmod(number, len(SERIES_STYLES))
+    color, marker = SERIES_STYLES[place]
+    lighter = 0.5 * len(ax.get_lines())  # later lines are thinner
     steps = [r['step'] for r in records]
-    every = -(-len(steps) // _MARKERS)
+    every = -(-len(steps) // _MAX_MARKERS)
     y = np.array(values, dtype=float)
     (line,) = ax.plot(
         steps,
@@ -173,7 +182,7 @@ def _growth_line(
         color=color,
         marker=marker,
         markevery=(number % every, every),
-        linestyle=_DASHES[again % len(_DASHES)],
+        linestyle=_DASHES[cycle % len(_DASHES)],
         markersize=max(6 - lighter, 2),
         linewidth=max(2.4 - lighter * 0.6, 0.8),
         label=records[0]['layer'],

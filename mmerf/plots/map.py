@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from textwrap import wrap
 from typing import Any
 
@@ -13,12 +13,13 @@ from matplotlib.transforms import Bbox
 from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.marks import draw_marks, label_of, sides_of
+from .drawing.inset import add_inset, finish_inset
+from .drawing.marks import color_label, draw_marks, square_sides
 from .drawing.normalization import normalize
-from .drawing.style import CMAP, COLUMN, LEGEND, UNIT, style
-from .drawing.text import FittingText, wrapped
+from .drawing.style import CMAP, COLUMN_WIDTH, LEGEND_STYLE, UNIT_STYLE, style
+from .drawing.text import FittingText, wrap_text
 
-_SMALL = 8  # a square is small where it fits so often into the map
+_SMALL = 8  # a square is small if the map is more than this times larger
 
 
 def plot_map(
@@ -31,23 +32,25 @@ def plot_map(
 ) -> tuple[Figure, Axes]:
     """Map with colour bar, the unit, the squares and the theoretical field.
 
-    As wide as a column of a paper. Scales in pixels to the left and below,
-    as a share of the image above and to the right.
+    The figure is as wide as a column of a paper. The scales to the left and
+    below are in pixels, those above and to the right in percent of the image.
 
     Args:
-        result (ERFResult): What was measured.
+        result (ERFResult): The result to draw.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
-        cmap (str): Any matplotlib colour map.
-        title (str, optional): None for the layer's name.
-        image (np.ndarray, optional): A picture to lie under the map, of its
+        cmap (str): Name of a matplotlib colour map.
+        title (str, optional): Title; None for the layer's name.
+        image (np.ndarray, optional): Image to draw under the map, of its
             (H, W), grey or with channels: a photograph, or the mean of the
-            images. The map is the more opaque the larger it is.
+            images. Where the map is small, the image shows through.
 
     Returns:
-        tuple[Figure, Axes]: A figure of its own, not known to pyplot.
+        tuple[Figure, Axes]: The figure, which pyplot does not hold, and the
+        axes that show the map.
 
     Raises:
-        ConfigError: If the image has another size than the map.
+        ConfigError: If the normalisation is unknown, or the image's size is
+            not the map's.
 
     Example:
         >>> fig, ax = plot_map(ERFResult.from_map(np.eye(9)), title='nine')
@@ -57,17 +60,17 @@ def plot_map(
     height, width = result.map.shape
     panel = 2.35 * min(max(height / width, 0.4), 1.8)
     with style():
-        fig = Figure(figsize=(COLUMN, panel + 1.0), dpi=150)
+        fig = Figure(figsize=(COLUMN_WIDTH, panel + 1.0), dpi=150)
         fig.set_layout_engine('compressed')
         ax = fig.add_subplot()
         drawn = draw_map(ax, result, normalization, cmap, image=image)
-        _share_axes(ax, height, width)
+        _add_percent_scales(ax, height, width)
         if title is None:
-            ax.set_title(wrapped(result.layer, 2.9), parse_math=False)
+            ax.set_title(wrap_text(result.layer, 2.9), parse_math=False)
         else:
             ax.set_title('\n'.join(wrap(title, 44)))
         bar = fig.colorbar(drawn, ax=ax, pad=0.02)
-        bar.set_label(label_of(result, normalization))
+        bar.set_label(color_label(result, normalization))
         handles = ax.get_legend_handles_labels()[0]
         if not handles:  # a picture of attention
             fig.settle()
@@ -76,7 +79,7 @@ def plot_map(
             handles=handles,
             loc='outside lower center',
             ncols=3,
-            **LEGEND,
+            **LEGEND_STYLE,
         )
         fig.settle()
     return fig, ax
@@ -95,39 +98,43 @@ def draw_map(
     """Draw a map, its unit and its squares into existing axes.
 
     Args:
-        ax (Axes): Where to.
-        result (ERFResult): What was measured.
+        ax (Axes): The axes to draw into.
+        result (ERFResult): The result to draw.
         normalization, cmap, image: As for :func:`plot_map`.
-        shares (sequence of float, optional): Only these squares.
-        inset (bool): Where squares are small beside the map, enlarge them.
+        shares (sequence of float, optional): Shares whose squares are drawn;
+            None for all.
+        inset (bool): Whether to enlarge squares that are small beside the
+            map in an inset.
 
     Returns:
-        matplotlib.image.AxesImage: The map's image, scaled 0 to 1.
+        matplotlib.image.AxesImage: The normalised map as drawn, 0 to 1.
 
     Raises:
-        ConfigError: If the image has another size than the map.
+        ConfigError: If the normalisation is unknown, or the image's size is
+            not the map's.
     """
-    picture = normalize(result.map, normalization)
-    under = None if image is None else _grey(image, result)
-    shown = _draw(ax, result, picture, cmap, under, shares)
+    normalized = normalize(result.map, normalization)
+    under = None if image is None else _brightness(image, result)
+    drawn = _draw_content(ax, result, normalized, cmap, under, shares)
     ax.set_xlabel('x (px)')
     ax.set_ylabel('y (px)')
-    ax.set_xlim(-0.5, picture.shape[1] - 0.5)
-    ax.set_ylim(picture.shape[0] - 0.5, -0.5)
-    sides = sides_of(result)
+    ax.set_xlim(-0.5, normalized.shape[1] - 0.5)
+    ax.set_ylim(normalized.shape[0] - 0.5, -0.5)
+    sides = square_sides(result)
     if not result.map.any():
-        _say_zero(ax, result)
-    small = [s for s in sides.values() if s * _SMALL < min(picture.shape)]
+        _label_zero_map(ax, result)
+    shorter = min(normalized.shape)
+    small = [side for side in sides.values() if side * _SMALL < shorter]
     if small and inset:
         window = 2 * max(small)
-        enlarged = _inset(ax, result, window)
-        _draw(enlarged, result, picture, cmap, under, shares)
-        _frame(ax, enlarged, result, window)
-    return shown
+        enlarged = add_inset(ax, result, window)
+        _draw_content(enlarged, result, normalized, cmap, under, shares)
+        finish_inset(ax, enlarged, result, window)
+    return drawn
 
 
-def _say_zero(ax: Axes, result: ERFResult) -> None:
-    """Why a map is black, beside the unit's cross."""
+def _label_zero_map(ax: Axes, result: ERFResult) -> None:
+    """Write why the map is black, beside the unit's cross."""
     why = 'no channel of the unit\nis positive'
     if result.kind != 'erf':
         why = 'nothing attends\nto the target'
@@ -138,7 +145,7 @@ def _say_zero(ax: Axes, result: ERFResult) -> None:
     def beside_the_cross() -> list[Bbox]:
         box = ax.get_window_extent()
         x, y = ax.transData.transform(result.unit_pixel[::-1])
-        arm = UNIT['markersize'] * ax.figure.dpi / 72
+        arm = UNIT_STYLE['markersize'] * ax.figure.dpi / 72
         return [
             Bbox.from_extents(box.x0, y + arm, box.x1, box.y1),
             Bbox.from_extents(box.x0, box.y0, box.x1, y - arm),
@@ -149,30 +156,31 @@ def _say_zero(ax: Axes, result: ERFResult) -> None:
     ax.add_artist(FittingText(wordings, beside_the_cross))
 
 
-def _draw(
+def _draw_content(
     ax: Axes,
     result: ERFResult,
-    picture: np.ndarray,
+    normalized: np.ndarray,
     cmap: str,
     under: np.ndarray | None,
     shares: Sequence[float] | None,
 ) -> Any:
+    """Draw the image, the map over it and the marks over both."""
     alpha = None
     if under is not None:
         ax.imshow(under, cmap='gray', vmin=0, vmax=1, zorder=-1)
-        alpha = picture
-    shown = ax.imshow(picture, cmap=cmap, vmin=0, vmax=1, alpha=alpha)
+        alpha = normalized
+    drawn = ax.imshow(normalized, cmap=cmap, vmin=0, vmax=1, alpha=alpha)
     draw_marks(ax, result, shares)
-    return shown
+    return drawn
 
 
-def _grey(image: np.ndarray, result: ERFResult) -> np.ndarray:
-    """An image as brightness from 0 to 1, from its darkest to brightest."""
+def _brightness(image: np.ndarray, result: ERFResult) -> np.ndarray:
+    """An image's brightness (H, W), scaled to reach from 0 to 1."""
     if image.shape[:2] != result.map.shape or image.ndim not in (2, 3):
         raise ConfigError(
             f'the image is {" x ".join(map(str, image.shape))}, the map '
-            f"{' x '.join(map(str, result.map.shape))}; give it the map's "
-            'height and width'
+            f'{" x ".join(map(str, result.map.shape))}; give an image of '
+            "the map's height and width"
         )
     grey = np.asarray(image, dtype=np.float64)
     grey = grey if grey.ndim == 2 else grey.mean(axis=2)
@@ -180,71 +188,21 @@ def _grey(image: np.ndarray, result: ERFResult) -> np.ndarray:
     return (grey - low) / (high - low) if high > low else grey * 0 + 0.5
 
 
-def _share_axes(ax: Axes, height: int, width: int) -> None:
-    """Scales above and to the right: percent of the image's extent."""
-    for side, length in (('top', width), ('right', height)):
-        add = ax.secondary_xaxis if side == 'top' else ax.secondary_yaxis
-        axis = add(
-            side,
-            functions=(
-                lambda px, n=length: (px + 0.5) / n * 100,
-                lambda share, n=length: share / 100 * n - 0.5,
-            ),
-        )
-        ticks = (0, 25, 50, 75, 100) if side == 'right' else (0, 50, 100)
+def _add_percent_scales(ax: Axes, height: int, width: int) -> None:
+    """Scales above and to the right, in percent of the image's extent."""
+    above = ax.secondary_xaxis('top', functions=_percent_scale(width))
+    right = ax.secondary_yaxis('right', functions=_percent_scale(height))
+    for axis, ticks in (
+        (above, (0, 50, 100)),
+        (right, (0, 25, 50, 75, 100)),
+    ):
         axis.set_ticks(ticks, [f'{tick} %' for tick in ticks])
         axis.tick_params(labelsize=6.5, length=2, pad=1.5)
 
 
-def _inset(ax: Axes, result: ERFResult, window: int) -> Axes:
-    """Axes about the unit, in the corner away from it."""
-    y, x = result.center
-    height, width = result.map.shape
-    half = max(window / 2, 4)
-    right, top = x < 0.6 * width, y > 0.4 * height
-    share = 0.4 * min(height, width)
-    size = (share / width, share / height)
-    corner = (
-        0.98 - size[0] if right else 0.02,
-        0.98 - size[1] if top else 0.02,
+def _percent_scale(length: int) -> tuple[Callable, Callable]:
+    """From pixels to percent of a length in pixels, and back."""
+    return (
+        lambda px: (px + 0.5) / length * 100,
+        lambda percent: percent / 100 * length - 0.5,
     )
-    return ax.inset_axes(
-        (*corner, *size),
-        xlim=(x - half, x + half),
-        ylim=(y + half, y - half),
-    )
-
-
-def _frame(ax: Axes, inset: Axes, result: ERFResult, window: int) -> None:
-    """The inset's limits, frame, size and lines to what it enlarges."""
-    y, x = result.center
-    half = max(window / 2, 4)
-    inset.set_xlim(x - half, x + half)
-    inset.set_ylim(y + half, y - half)
-    inset.set_facecolor('black')
-    inset.tick_params(bottom=False, left=False, labelbottom=False)
-    inset.tick_params(labelleft=False)
-    for spine in inset.spines.values():
-        spine.set_edgecolor('white')
-    ax.indicate_inset_zoom(inset, edgecolor='white', alpha=0.8)
-    text = [(f'{2 * half:g} px', 6.5)]
-    ax.add_artist(FittingText(text, lambda: _places(inset, ax)))
-
-
-def _places(inset: Axes, ax: Axes) -> list[Bbox]:
-    """Where an inset's size may stand: at its foot, or beside it."""
-    own, around = inset.get_window_extent(), ax.get_window_extent()
-    line = 9 * ax.figure.dpi / 72
-    reach = 3.5 * line
-    right = own.x0 + own.x1 > around.x0 + around.x1
-    left = own.x1 - reach if right else own.x0
-    tall = max(own.height, line)
-    beside = [
-        Bbox.from_bounds(left, own.y0 - line, reach, line),
-        Bbox.from_bounds(left, own.y1, reach, line),
-        Bbox.from_bounds(own.x0 - reach, own.y0, reach, tall),
-        Bbox.from_bounds(own.x1, own.y0, reach, tall),
-    ]
-    seen = [Bbox.intersection(place, around) for place in beside]
-    foot = Bbox.from_bounds(own.x0, own.y0, min(own.width, reach), line)
-    return [foot, *filter(None, seen)]

@@ -1,4 +1,4 @@
-"""Contribution by distance from the unit, beside the fitted Gaussian."""
+"""Contribution by distance from the unit, with the fitted Gaussian."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from matplotlib.axes import Axes
 from ..core.results.erf_result import ERFResult
 from ..core.statistics.radial import mass_by_radius, ring_means
 from .drawing.figure import Figure
-from .drawing.style import COLUMN, PAGE, SERIES, style
-from .drawing.text import wrapped
+from .drawing.style import COLUMN_WIDTH, PAGE_WIDTH, SERIES_STYLES, style
+from .drawing.text import wrap_text
 
-_LOWEST = 1e-6  # of the peak; what is below is not drawn
-_WITHIN = 0.995  # share of the mass that the distances reach to
+_LOWEST = 1e-6  # lower end of the logarithmic scale, of the largest mean
+_SHOWN_MASS = 0.995  # the distances shown hold this share of the map
 
 
 def plot_profile(
@@ -22,20 +22,22 @@ def plot_profile(
     *,
     title: str | None = None,
 ) -> tuple[Figure, np.ndarray]:
-    """Mean over rings about the unit, and the share within each distance.
+    """Mean contribution at each distance from the unit, and share within it.
 
-    Above, on a logarithmic scale, the map's mean over pixels at a distance
-    (to the nearest pixel), over the largest such mean; dashed, the same of
-    the fitted Gaussian, with its R2. Below, the share of the map within a
-    distance.
+    Upper row, on a logarithmic scale: the map's mean over the ring of pixels
+    at a distance (rounded to whole pixels), divided by the largest such mean;
+    dashed, the same for the fitted Gaussian, with its R2. Lower row: the
+    share of the map's sum within a distance.
 
     Args:
-        results (ERFResult or mapping): One, or by layer in drawing order;
-            one is as wide as a column of a paper, several as a page.
-        title (str, optional): Over the whole figure.
+        results (ERFResult or mapping of str to ERFResult): One result, drawn
+            as wide as a column of a paper; or several by layer, in drawing
+            order, as wide as a page.
+        title (str, optional): Title of the whole figure.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure, and its axes (2, layers).
+        tuple[Figure, np.ndarray]: The figure, and its axes, shape
+        (2, layers).
 
     Example:
         >>> fig, axes = plot_profile(ERFResult.from_map(np.eye(9)))
@@ -45,7 +47,7 @@ def plot_profile(
     if isinstance(results, ERFResult):
         results = {results.layer: results}
     count = len(results)
-    width = COLUMN if count == 1 else max(PAGE, 1.3 * count + 0.5)
+    width = COLUMN_WIDTH if count == 1 else max(PAGE_WIDTH, 1.3 * count + 0.5)
     with style():
         fig = Figure(figsize=(width, 3.6), dpi=150)
         fig.set_layout_engine('constrained')
@@ -54,7 +56,7 @@ def plot_profile(
         for (ring, mass), (layer, result) in zip(
             axes.T, results.items(), strict=True
         ):
-            name = wrapped(layer, width / count - 0.3)
+            name = wrap_text(layer, width / count - 0.3)
             ring.set_title(name, parse_math=False)
             if result.map.any():
                 reach = max(reach, _draw_profile(ring, mass, result))
@@ -84,19 +86,25 @@ def plot_profile(
 
 
 def _draw_profile(ring: Axes, mass: Axes, result: ERFResult) -> int:
-    """Draw one layer; return the distance worth showing, px."""
+    """Draw one layer; return the distance to show, px."""
     means = ring_means(result.map, result.center)
     within = mass_by_radius(result.map, result.center)
-    top = means.max()
-    ring.plot(np.arange(len(means)), _shown(means / top), **_profile_line(0))
+    largest = means.max()
+    ring.plot(
+        np.arange(len(means)),
+        _without_tiny(means / largest),
+        **_profile_line(0),
+    )
     mass.plot(np.arange(len(within)), within, **_profile_line(0))
     fit = (result.statistics()['gaussian'] or {}).get('fit')
     if fit:
         bell = fitted_map(result.map, fit)
-        fitted = ring_means(bell, result.center) / top
-        ring.plot(np.arange(len(fitted)), _shown(fitted), **_profile_line(1))
-        by_bell = mass_by_radius(bell, result.center)
-        mass.plot(np.arange(len(by_bell)), by_bell, **_profile_line(1))
+        fitted = ring_means(bell, result.center) / largest
+        ring.plot(
+            np.arange(len(fitted)), _without_tiny(fitted), **_profile_line(1)
+        )
+        bell_within = mass_by_radius(bell, result.center)
+        mass.plot(np.arange(len(bell_within)), bell_within, **_profile_line(1))
         ring.text(
             0.96,
             0.95,
@@ -106,16 +114,18 @@ def _draw_profile(ring: Axes, mass: Axes, result: ERFResult) -> int:
             va='top',
             fontsize=7,
         )
-    return int(1.1 * np.searchsorted(within, _WITHIN)) + 1
+    return int(1.1 * np.searchsorted(within, _SHOWN_MASS)) + 1
 
 
 def fitted_map(map_hw: np.ndarray, fit: Mapping) -> np.ndarray:
-    """The Gaussian that ``statistics()['gaussian']['fit']`` describes.
+    """The Gaussian of ``statistics()['gaussian']['fit']`` as a map.
+
+    Its height is the one with the least squared distance from the map.
 
     Args:
-        map_hw (np.ndarray): The map, shape (H, W), for the height: the one
-            whose squared distance from the map is least.
-        fit (mapping): ``center``, ``sigma_y``, ``sigma_x``, ``correlation``.
+        map_hw (np.ndarray): The raw map that was fitted, shape (H, W).
+        fit (mapping): ``center`` (y, x), ``sigma_y`` and ``sigma_x`` (px),
+            ``correlation``.
 
     Returns:
         np.ndarray: Shape (H, W).
@@ -128,10 +138,14 @@ def fitted_map(map_hw: np.ndarray, fit: Mapping) -> np.ndarray:
     return bell * float((bell * map_hw).sum() / (bell * bell).sum())
 
 
-def _shown(values: np.ndarray) -> np.ndarray:
+def _without_tiny(values: np.ndarray) -> np.ndarray:
     return np.where(values >= _LOWEST / 10, values, np.nan)
 
 
 def _profile_line(number: int) -> dict:
     dash = ('-', '--')[number]
-    return {'color': SERIES[number][0], 'linestyle': dash, 'linewidth': 1.2}
+    return {
+        'color': SERIES_STYLES[number][0],
+        'linestyle': dash,
+        'linewidth': 1.2,
+    }

@@ -1,4 +1,4 @@
-"""One layer, asked several questions, side by side on one scale."""
+"""Maps of one layer for several targets, side by side on one scale."""
 
 from __future__ import annotations
 
@@ -20,17 +20,24 @@ def plot_questions(
     cmap: str = CMAP,
     title: str | None = None,
 ) -> tuple[Figure, np.ndarray]:
-    """Maps of several targets, each about its own unit, at one size.
+    """Maps of several targets, each centred on its own unit.
+
+    All panels show the same number of pixels.
 
     Args:
-        results (mapping of str to ERFResult): By question, in drawing order.
+        results (mapping of str to ERFResult): By the panel's title, in
+            drawing order.
         reach (int, optional): Pixels shown to each side of the unit; None for
-            half of the first result's image.
+            half of the longer side of the first result's image.
         normalization, cmap (str): As for ``plot_layers``.
-        title (str, optional): Over the whole figure.
+        title (str, optional): Title of the whole figure.
 
     Returns:
-        tuple[Figure, np.ndarray]: The figure, and its axes in their order.
+        tuple[Figure, np.ndarray]: The figure, and its axes in drawing order,
+        shape (results,).
+
+    Raises:
+        ConfigError: If the normalisation is unknown.
     """
     if reach is None:
         first = next(iter(results.values()))
@@ -38,7 +45,7 @@ def plot_questions(
     return draw_panels(
         results,
         1,
-        about=reach,
+        reach=reach,
         normalization=normalization,
         cmap=cmap,
         title=title,

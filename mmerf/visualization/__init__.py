@@ -1,4 +1,4 @@
-"""The vis backend that keeps results whole.
+"""MMEngine's vis backend that saves raw maps, figures and statistics.
 
 May import: ``core``, ``plots``.
 """

@@ -1,4 +1,4 @@
-"""ERFVisBackend: keeps what a picture loses."""
+"""ERFVisBackend saves raw maps, figures and all statistics."""
 
 from __future__ import annotations
 
@@ -27,10 +27,11 @@ from ..plots.drawing.normalization import check_normalization
 from ..plots.drawing.style import CMAP, check_cmap, literal
 
 
-def _warns(method: Callable) -> Callable:
-    """Make a full disk a warning: loops call these, and have to go on.
+def _warn_on_os_error(method: Callable) -> Callable:
+    """Warn if a method cannot write, so that the run goes on.
 
-    ``add_erf`` raises: its caller decides.
+    For the methods that MMEngine's loops call; ``add_erf`` raises, since the
+    hook's ``on_error`` decides what follows.
     """
 
     @wraps(method)
@@ -50,21 +51,23 @@ def _warns(method: Callable) -> Callable:
 
 @VISBACKENDS.register_module()
 class ERFVisBackend(BaseVisBackend):
-    """Maps as arrays, figures and statistics under ``<save_dir>/erf/``.
+    """Save raw maps, figures and all statistics under ``<save_dir>/erf/``.
 
     ``<step>/<layer>.npz`` and ``.png`` hold each map and its figure,
     ``erf.jsonl`` one line per layer and step with every statistic. Images,
-    scalars and the config are kept there too, so the backend can stand alone
-    or beside any other. Files appear whole or not at all.
+    scalars and the config are saved there too, so that the backend works
+    alone or beside any other. A failed write leaves no half-written file;
+    only ``scalars.json``, which grows line by line, may end in a torn line.
 
     Args:
         save_dir (str): The folder that all backends share.
-        normalization (str): Of the figures.
-        cmap (str): Colour map of the figures.
+        normalization (str): Normalisation of the figures: 'power', 'log10',
+            'sqrt' or 'linear'.
+        cmap (str): Name of a matplotlib colour map, for the figures.
 
     Raises:
-        ConfigError: If ``save_dir`` is missing, or the normalisation or
-            colour map does not exist.
+        ConfigError: If ``save_dir`` is empty, or the normalisation or colour
+            map is unknown.
 
     Examples:
         >>> vis_backends = [dict(type='ERFVisBackend')]
@@ -78,8 +81,8 @@ class ERFVisBackend(BaseVisBackend):
     ) -> None:
         if not save_dir:
             raise ConfigError(
-                'ERFVisBackend needs a save_dir to write to; give the '
-                'visualizer one'
+                'ERFVisBackend has no save_dir to write to; set save_dir '
+                'of the visualizer or of the backend'
             )
         super().__init__(save_dir)
         self._normalization = check_normalization(normalization)
@@ -96,18 +99,21 @@ class ERFVisBackend(BaseVisBackend):
     @property
     @force_init_env
     def experiment(self) -> ERFVisBackend:
-        """The backend itself: there is nothing beneath it."""
+        """The backend itself: it wraps no other writer."""
         return self
 
     @force_init_env
     def add_erf(self, result: ERFResult, step: int = 0) -> None:
-        """Keep a result: its arrays, its figure and its statistics.
+        """Save a result: its arrays, its figure and its statistics.
 
         A second result of the same layer and step replaces the first.
 
         Args:
-            result (ERFResult): What was measured.
+            result (ERFResult): The result to save.
             step (int): Training step.
+
+        Raises:
+            OSError: If a file cannot be written.
         """
         stem = self.folder / str(int(step)) / file_stem(result.layer)
         result.save(f'{stem}.npz')
@@ -124,35 +130,45 @@ class ERFVisBackend(BaseVisBackend):
     def _add_line(self, record: dict) -> None:
         path = self.folder / 'erf.jsonl'
         with folder_lock(self.folder):
-            lines = [line for line in _lines(path) if not _same(line, record)]
+            lines = [
+                line
+                for line in _valid_lines(path)
+                if not _is_replaced(line, record)
+            ]
             lines.append(json.dumps(record))
             write_text(path, '\n'.join(lines) + '\n')
 
-    @_warns
+    @_warn_on_os_error
     @force_init_env
     def add_config(self, config: Config, **kwargs: Any) -> None:
-        """Keep the config as ``config.py``."""
+        """Save the config as ``config.py``."""
         write_text(self.folder / 'config.py', config.pretty_text)
 
-    @_warns
+    @_warn_on_os_error
     @force_init_env
     def add_image(
         self, name: str, image: np.ndarray, step: int = 0, **kwargs: Any
     ) -> None:
-        """Keep an image (H, W, 3), uint8, RGB, as ``images/<name>_<step>``."""
+        """Save an image as ``images/<name>_<step>.png``.
+
+        Args:
+            name (str): Such as ``val/img``.
+            image (np.ndarray): Shape (H, W, 3), uint8, RGB.
+            step (int): Training step.
+        """
         picture = Image.fromarray(image)
         path = self.folder / 'images' / f'{file_stem(name)}_{int(step)}.png'
         write_whole(path, lambda file: picture.save(file, format='PNG'))
 
-    @_warns
+    @_warn_on_os_error
     @force_init_env
     def add_scalar(
         self, name: str, value: Any, step: int = 0, **kwargs: Any
     ) -> None:
-        """Keep a scalar as a line of ``scalars.json``."""
+        """Save a scalar as one line of ``scalars.json``."""
         self.add_scalars({name: value}, step)
 
-    @_warns
+    @_warn_on_os_error
     @force_init_env
     def add_scalars(
         self,
@@ -161,43 +177,45 @@ class ERFVisBackend(BaseVisBackend):
         file_path: str | None = None,
         **kwargs: Any,
     ) -> None:
-        """Keep scalars as one line of ``scalars.json``."""
-        values = {name: _plain(value) for name, value in scalar_dict.items()}
+        """Save scalars as one line of ``scalars.json``."""
+        values = {
+            name: _to_python(value) for name, value in scalar_dict.items()
+        }
         line = json.dumps({**values, 'step': int(step)}) + '\n'
-        _append(self.folder / 'scalars.json', line)
+        _append_line(self.folder / 'scalars.json', line)
 
 
-def _lines(path: Path) -> list[str]:
-    """A file's whole lines of JSON; what a crash tore is left out."""
+def _valid_lines(path: Path) -> list[str]:
+    """A file's JSON records, without lines that a crash cut short."""
     if not path.exists():
         return []
     text = path.read_text(encoding='utf-8', errors='replace')
-    return [line for line in text.splitlines() if _record(line) is not None]
+    return [line for line in text.splitlines() if _parsed(line) is not None]
 
 
-def _record(line: str) -> dict | None:
+def _parsed(line: str) -> dict | None:
     try:
         record = json.loads(line)
-    except ValueError:
+    except json.JSONDecodeError:
         return None
     return record if isinstance(record, dict) else None
 
 
-def _same(line: str, record: dict) -> bool:
-    """Whether a line is of a record's layer and step."""
-    old = _record(line) or {}
+def _is_replaced(line: str, record: dict) -> bool:
+    """Whether a line has the layer and step of a new record."""
+    old = _parsed(line) or {}
     keys = ('step', 'layer')
     return all(old.get(key) == record[key] for key in keys)
 
 
-def _plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     if isinstance(value, (torch.Tensor, np.ndarray, np.generic)):
         return value.tolist()
     return value
 
 
-def _append(path: Path, line: str) -> None:
-    """Add a line in one write; a torn last line stays a line of its own."""
+def _append_line(path: Path, line: str) -> None:
+    """Append a line in one write, after a torn last line on a new one."""
     handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
         size = os.fstat(handle).st_size

@@ -39,7 +39,7 @@ def data(ax):
     }
 
 
-def test_one_line_a_layer_and_a_panel_a_quantity(history):
+def test_one_line_per_layer_and_one_panel_per_quantity(history):
     fig, axes = plot_growth({'run': history})
     assert axes.shape == (3, 1) and fig.get_figwidth() <= 3.5
     half, most, size = axes[:, 0]

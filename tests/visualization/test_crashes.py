@@ -15,7 +15,7 @@ from mmengine.config import Config
 from PIL import Image
 
 from mmerf import ERFResult
-from mmerf.core.atomic_files import alone
+from mmerf.core.atomic_files import folder_lock
 from mmerf.core.errors import ResultError
 from mmerf.visualization import ERFVisBackend
 
@@ -148,7 +148,7 @@ def test_a_run_waits_while_another_changes_the_file(tmp_path):
     backend.add_erf(ERFResult.from_map([[0.0, 1.0]], layer='a'), 1)
     path = tmp_path / 'erf/erf.jsonl'
     late = Thread(target=backend._add_line, args=({'step': 2, 'layer': 'a'},))
-    with alone(tmp_path / 'erf'):
+    with folder_lock(tmp_path / 'erf'):
         late.start()
         late.join(0.5)
         assert late.is_alive() and len(lines(path)) == 1

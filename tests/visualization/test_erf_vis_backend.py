@@ -57,7 +57,7 @@ def test_a_result_keeps_what_a_picture_loses(tmp_path):
     assert Image.open(tmp_path / 'erf/40/backbone[3].png').size[0] > 400
 
 
-def test_one_line_a_layer_and_step_also_when_repeated(tmp_path):
+def test_one_line_per_layer_and_step_also_when_repeated(tmp_path):
     backend = ERFVisBackend(str(tmp_path))
     for step, layer in [(1, 'a'), (1, 'b'), (2, 'a'), (1, 'a')]:
         backend.add_erf(result(layer), step)

@@ -1,1 +1,1 @@
-"""What all figures share: marks, panels, words, style, files."""
+"""What all figures share: marks, panels, text, style and files."""

@@ -1,4 +1,4 @@
-"""A figure that a notebook shows, with no help of pyplot's."""
+"""A figure that a notebook shows without pyplot."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from .style import style
 
 
 class Figure(figure.Figure):
-    """A matplotlib figure that is known to no window system and no state.
+    """A matplotlib figure that neither pyplot nor a window system holds.
 
-    As the last line of a notebook's cell it shows itself, also where nobody
-    said ``%matplotlib inline``.
+    As the last line of a notebook's cell it is displayed, also without
+    ``%matplotlib inline``.
 
     Example:
         >>> Figure(figsize=(2, 1))._repr_png_()[1:4]
@@ -22,16 +22,16 @@ class Figure(figure.Figure):
     """
 
     def settle(self) -> None:
-        """Lay everything out, once: later drawings are all the same.
+        """Lay out once and keep the layout, so that drawings do not differ.
 
-        The compressed layout starts from the last one, and moves a little
-        each time.
+        The compressed layout starts from the previous one, and would move a
+        little with every drawing.
         """
         self.draw_without_rendering()
         self.set_layout_engine('none')
 
     def _repr_png_(self) -> bytes:
-        """What IPython's display asks for."""
+        """The figure as a PNG file, for IPython's display."""
         file = io.BytesIO()
         with style():
             FigureCanvasAgg(self).print_png(file)

@@ -1,4 +1,4 @@
-"""What is drawn over a map: the unit, squares, the theoretical field."""
+"""Marks over a map: the unit, the squares and the theoretical field."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from matplotlib.transforms import Bbox
 from ...core.results.erf_result import ERFResult
 from ...core.statistics.centred_square import centred_square
 from .normalization import LABELS
-from .style import OUTLINE, SQUARES, THEORY, UNIT
+from .style import OUTLINE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
 
 
-def label_of(result: ERFResult, normalization: str) -> str:
-    """What the colours are: the contribution, or the attention, as shown."""
+def color_label(result: ERFResult, normalization: str) -> str:
+    """Label of the colour bar: normalised contribution, or attention."""
     label = LABELS[normalization]
     if result.kind == 'erf':
         return label
     return label.replace('contribution', result.kind)
 
 
-def sides_of(result: ERFResult) -> dict[float, int]:
-    """Side of each share's square; none for a map that has none."""
+def square_sides(result: ERFResult) -> dict[float, int]:
+    """Side of each share's square, px; none for attention or a zero map."""
     if result.kind != 'erf' or not result.map.any():
         return {}
     return {
@@ -40,22 +40,23 @@ def draw_marks(
 ) -> None:
     """Draw the squares, the theoretical field's box and the unit's cross.
 
-    Every one is labelled for a legend.
+    Each gets a label for the legend. A picture of attention gets no marks.
 
     Args:
-        ax (Axes): In which the map is drawn, in its own pixels.
-        result (ERFResult): Whose marks.
-        shares (sequence of float, optional): Only these squares.
+        ax (Axes): Axes that show the map, one data unit per map pixel.
+        result (ERFResult): The result to mark.
+        shares (sequence of float, optional): Shares whose squares are drawn;
+            None for all.
     """
-    if result.kind != 'erf':  # a picture of attention is about no unit
+    if result.kind != 'erf':  # attention is not about a unit
         return
-    for share, side in sides_of(result).items():
+    for share, side in square_sides(result).items():
         if shares is None or share in shares:
-            color, dash = line_of(result, share)
+            color, dash = square_line(result, share)
             label = f'{share * 100:g} %: {side} px'
-            _square(ax, result, side, color, dash, label)
+            _draw_square(ax, result, side, color, dash, label)
     if result.theory is not None:
-        _theory(ax, result)
+        _draw_theory(ax, result)
     y, x = result.unit_pixel
     ax.plot(
         [x],
@@ -63,41 +64,47 @@ def draw_marks(
         linestyle='none',
         label=_unit_label(result),
         path_effects=[OUTLINE],
-        **UNIT,
+        **UNIT_STYLE,
     )
 
 
-def line_of(result: ERFResult, share: float) -> tuple[str, Any]:
-    """Colour and dash of a share's square; in each round, other pairs."""
-    again, place = divmod(result.shares.index(share), len(SQUARES))
-    return SQUARES[place][0], SQUARES[(place + again) % len(SQUARES)][1]
+def square_line(result: ERFResult, share: float) -> tuple[str, Any]:
+    """Colour and dash of a share's square.
+
+    With more shares than colours, the colours repeat with other dashes.
+    """
+    count = len(SQUARE_LINES)
+    cycle, place = divmod(result.shares.index(share), count)
+    color, _ = SQUARE_LINES[place]
+    _, dash = SQUARE_LINES[(place + cycle) % count]
+    return color, dash
 
 
 def shows_theory(ax: Axes) -> bool:
-    """Whether a piece of a theoretical field's box is within the limits."""
+    """Whether an edge of the theoretical field's box is inside the axes."""
     (left, right), (low, high) = ax.get_xlim(), sorted(ax.get_ylim())
-    seen = Bbox.from_extents(left, low, right, high)
+    visible = Bbox.from_extents(left, low, right, high)
     parts = [
-        Bbox.intersection(seen, patch.get_bbox())
+        Bbox.intersection(visible, patch.get_bbox())
         for patch in ax.patches
-        if patch.get_gid() == 'theory'
+        if isinstance(patch, Rectangle) and patch.get_gid() == 'theory'
     ]
     return any(
-        part is not None and (part.extents != seen.extents).any()
+        part is not None and not np.array_equal(part.extents, visible.extents)
         for part in parts
     )
 
 
-def _square(
+def _draw_square(
     ax: Axes, result: ERFResult, side: int, color: str, dash: Any, label: str
 ) -> None:
-    """Outline of a square, clipped to the map as it is measured."""
+    """Draw a square clipped to the map, as the statistic clips it."""
     reach = side // 2
     (top, bottom), (left, right) = [
         (max(c - reach, 0), min(c + reach, length - 1))
         for c, length in zip(result.center, result.map.shape, strict=True)
     ]
-    box = _outline(top, bottom, left, right)
+    box = _pixel_box(top, bottom, left, right)
     box.set(edgecolor=color, linestyle=dash, linewidth=1.1)
     ax.add_patch(box)
     ax.add_line(
@@ -105,25 +112,25 @@ def _square(
     )
 
 
-def _theory(ax: Axes, result: ERFResult) -> None:
-    """Box of the theoretical field; where it is none, only its words."""
+def _draw_theory(ax: Axes, result: ERFResult) -> None:
+    """Draw the theoretical field's box; if it is no box, only label it."""
     assert result.theory is not None
     label = f'theory: {result.theory}'
     if result.theory.size is not None:
         label += ' px'
     limits = result.theory.box(result.unit_pixel)
     if limits is not None:
-        box = _outline(*limits)
-        box.set(gid='theory', **THEORY)
-        box.set_edgecolor(THEORY['color'])
+        box = _pixel_box(*limits)
+        box.set(gid='theory', **THEORY_STYLE)
+        box.set_edgecolor(THEORY_STYLE['color'])
         ax.add_patch(box)
-    ax.add_line(Line2D([], [], label=label, **THEORY))
+    ax.add_line(Line2D([], [], label=label, **THEORY_STYLE))
 
 
-def _outline(
+def _pixel_box(
     top: float, bottom: float, left: float, right: float
 ) -> Rectangle:
-    """Outline around whole pixels, the first and last of each axis given."""
+    """Outline around whole pixels, from first to last row and column."""
     return Rectangle(
         (left - 0.5, top - 0.5),
         right - left + 1,

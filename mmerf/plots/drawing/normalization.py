@@ -1,4 +1,4 @@
-"""Normalisations for pictures; what is stored is always the raw map."""
+"""Normalisations for figures; stored maps are always raw."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from ...core.errors import ConfigError
 
 
 def power(map_hw: np.ndarray, peak: float) -> np.ndarray:
-    """(x / max)^0.2: scale invariant, as VMamba's figures have it."""
+    """(x / max)^0.2, as in VMamba's figures; scale invariant."""
     return (map_hw / peak) ** 0.2
 
 
 def log10(map_hw: np.ndarray, peak: float) -> np.ndarray:
-    """The logarithm of x + 1 over its maximum: Ding et al., as printed."""
+    """Logarithm of x + 1, over its maximum (Ding et al. 2022)."""
     return np.log1p(map_hw) / np.log1p(peak)
 
 
 def sqrt(map_hw: np.ndarray, peak: float) -> np.ndarray:
-    """Square root of x / max."""
+    """(x / max)^0.5."""
     return np.sqrt(map_hw / peak)
 
 
 def linear(map_hw: np.ndarray, peak: float) -> np.ndarray:
-    """The map over its maximum."""
+    """X / max."""
     return map_hw / peak
 
 
@@ -44,7 +44,7 @@ LABELS = {
 
 
 def normalize(map_hw: np.ndarray, name: str = 'power') -> np.ndarray:
-    """A raw map as a picture shows it.
+    """Normalise a raw map to [0, 1] for a figure.
 
     Args:
         map_hw (np.ndarray): Raw map, shape (H, W), >= 0.
@@ -54,7 +54,7 @@ def normalize(map_hw: np.ndarray, name: str = 'power') -> np.ndarray:
         np.ndarray: Same shape, in [0, 1]; an all-zero map stays zero.
 
     Raises:
-        ConfigError: If there is no such normalisation.
+        ConfigError: If ``name`` is no known normalisation.
 
     Example:
         >>> normalize(np.array([[0.0, 4.0]]), 'sqrt')
@@ -68,10 +68,10 @@ def normalize(map_hw: np.ndarray, name: str = 'power') -> np.ndarray:
 
 
 def check_normalization(name: str) -> str:
-    """Raise ConfigError unless there is such a normalisation."""
+    """Return the name; raise ConfigError if no normalisation has it."""
     if name not in list(NORMALIZATIONS):
         raise ConfigError(
-            f'there is no normalization {name!r}; choose one of '
+            f'unknown normalization {name!r}; the known ones are '
             f'{", ".join(NORMALIZATIONS)}'
         )
     return name

@@ -1,4 +1,4 @@
-"""What figures of many maps share: sizes, numbers below, one legend."""
+"""What figures of several maps share: panel sizes, titles, one legend."""
 
 from __future__ import annotations
 
@@ -11,59 +11,78 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...core.results.erf_result import ERFResult
-from .marks import line_of, shows_theory, sides_of
-from .style import LEGEND, PAGE, THEORY, UNIT
-from .text import LINE, wrapped
+from .marks import shows_theory, square_line, square_sides
+from .style import LEGEND_STYLE, PAGE_WIDTH, THEORY_STYLE, UNIT_STYLE
+from .text import LINE_HEIGHT, wrap_text
 
-_MARGIN = 1.3  # inches for what stands left and right of the panels
-NARROW = 1.5  # inches; a narrower panel has small words
+_MARGIN = 1.3  # inches left and right of the panels: numbers, colour bar
+NARROW_PANEL = 1.5  # inches; a narrower panel has smaller text
 
 
-def gap_between(numbers: bool) -> float:
-    """Inches between two panels, with or without numbers there."""
+def panel_gap(numbers: bool) -> float:
+    """Inches between two panels, with or without tick labels there."""
     return 0.42 if numbers else 0.12
 
 
 def panel_size(
-    columns: int, tall: float, between: float, beside: float = 0
+    columns: int, aspect: float, gap: float, left: float = 0
 ) -> tuple[float, float, float]:
-    """Width and height of a panel, so that all fill a page; inches.
+    """Size of the panels that fill the width of a page, in inches.
 
     Args:
         columns (int): Panels side by side.
-        tall (float): Height of what a panel shows, over its width.
-        between (float): Inches between two of them.
-        beside (float): Inches for long words to their left.
+        aspect (float): Height of a panel's content over its width.
+        gap (float): Inches between two panels.
+        left (float): Inches for long labels to the left of the panels.
 
     Returns:
-        tuple[float, float, float]: Width, height, and the figure's width.
+        tuple[float, float, float]: A panel's width, its height, and the
+        figure's width.
     """
-    room = (PAGE - _MARGIN - beside) / columns - between
+    room = (PAGE_WIDTH - _MARGIN - left) / columns - gap
     width = min(max(room, 0.95), 2.0)
-    height = width * min(max(tall, 0.25), 1.8)
-    return width, height, (width + between) * columns + _MARGIN + beside
+    height = width * min(max(aspect, 0.25), 1.8)
+    return width, height, (width + gap) * columns + _MARGIN + left
 
 
-def titles(axes: Sequence[Axes], names: Iterable[str], panel: float) -> float:
-    """Names over panels, small where these are narrow; inches they take."""
-    size = 7.0 if panel < NARROW else 8.5
-    lines = [wrapped(name, panel, size) for name in names]
-    for ax, text in zip(axes, lines, strict=True):
+def draw_titles(
+    axes: Iterable[Axes], names: Iterable[str], panel_width: float
+) -> float:
+    """Write names over panels, smaller if these are narrow.
+
+    Returns:
+        float: Height of the highest title, inches.
+    """
+    size = 7.0 if panel_width < NARROW_PANEL else 8.5
+    texts = [wrap_text(name, panel_width, size) for name in names]
+    for ax, text in zip(axes, texts, strict=True):
         ax.set_title(text, fontsize=size, parse_math=False)
-    return max(text.count('\n') + 1 for text in lines) * size * LINE
+    return max(text.count('\n') + 1 for text in texts) * size * LINE_HEIGHT
 
 
-def sides_below(
+def write_sides(
     ax: Axes,
     result: ERFResult,
     shares: Sequence[float] | None = None,
     per_line: int = 2,
     head: str = '',
 ) -> float:
-    """The squares' sides under a panel, as a legend; inches they take."""
+    """Write the squares' sides below a panel.
+
+    Args:
+        ax (Axes): The panel.
+        result (ERFResult): The result that it shows.
+        shares (sequence of float, optional): Shares whose sides are written;
+            None for all.
+        per_line (int): Sides in one line.
+        head (str): Text above the sides.
+
+    Returns:
+        float: Height of the text, inches.
+    """
     parts = [
         f'{share * 100:g} %: {side}'
-        for share, side in sides_of(result).items()
+        for share, side in square_sides(result).items()
         if shares is None or share in shares
     ]
     lines = [
@@ -72,7 +91,7 @@ def sides_below(
     ]
     text = '\n'.join([head] * bool(head) + [f'{line} px' for line in lines])
     ax.set_xlabel(text, fontsize=6.5, labelpad=2)
-    return (text.count('\n') + 1) * 6.5 * LINE
+    return (text.count('\n') + 1) * 6.5 * LINE_HEIGHT
 
 
 def shared_legend(
@@ -81,38 +100,61 @@ def shared_legend(
     results: Iterable[ERFResult],
     shares: Sequence[float] | None = None,
 ) -> float:
-    """One legend for all panels, under the figure; inches it takes."""
-    every = [result for result in results if result.kind == 'erf']
-    if not every:  # pictures of attention have no squares to name
+    """Draw one legend for all panels below them.
+
+    Args:
+        fig (Figure): The figure.
+        axes (iterable of Axes): Panels; the theoretical field is named if
+            one of them shows a part of its box.
+        results (iterable of ERFResult): The results that they show; without
+            an ERF among them there is no legend.
+        shares (sequence of float, optional): Shares whose squares are named;
+            None for all.
+
+    Returns:
+        float: Height of the legend, inches.
+    """
+    first = next((result for result in results if result.kind == 'erf'), None)
+    if first is None:  # pictures of attention have no squares
         return 0
-    first = every[0]
     handles: list[Artist] = [
         Line2D([], [], color=color, linestyle=dash, linewidth=1.3, label=label)
         for share in first.shares
         if shares is None or share in shares
         for (color, dash), label in [
-            (line_of(first, share), f'holds {share * 100:g} %')
+            (square_line(first, share), f'holds {share * 100:g} %')
         ]
     ]
     if any(map(shows_theory, axes)):
-        handles.append(Line2D([], [], label='theoretical field', **THEORY))
-    handles.append(Line2D([], [], linestyle='none', label='unit', **UNIT))
-    return legend_below(fig, handles, **LEGEND)
+        handles.append(
+            Line2D([], [], label='theoretical field', **THEORY_STYLE)
+        )
+    handles.append(
+        Line2D([], [], linestyle='none', label='unit', **UNIT_STYLE)
+    )
+    return legend_below(fig, handles, **LEGEND_STYLE)
 
 
 def legend_below(
-    fig: Figure, handles: Sequence[Artist], most: int = 6, **look: Any
+    fig: Figure,
+    handles: Sequence[Artist],
+    max_columns: int = 6,
+    **legend_style: Any,
 ) -> float:
-    """A legend in as many columns as fit the figure; inches it takes."""
-    for columns in range(min(len(handles), most), 0, -1):
+    """Draw a legend below the axes, in as many columns as fit the figure.
+
+    Returns:
+        float: Height of the legend, inches.
+    """
+    for columns in range(min(len(handles), max_columns), 0, -1):
         legend = fig.legend(
             handles=handles,
             loc='outside lower center',
             ncols=columns,
-            **look,
+            **legend_style,
         )
         for text in legend.get_texts():
-            lines = wrapped(text.get_text(), fig.get_figwidth() - 0.6, 7)
+            lines = wrap_text(text.get_text(), fig.get_figwidth() - 0.6, 7)
             text.set(text=lines, parse_math=False)
         box = legend.get_window_extent()
         if box.width < fig.bbox.width - 6 or columns == 1:
@@ -121,14 +163,14 @@ def legend_below(
     return box.height / fig.dpi
 
 
-def shared_bar(
+def shared_colorbar(
     fig: Figure,
     image: Any,
-    axes: Sequence[Axes],
+    axes: Iterable[Axes],
     label: str,
     height: float,
 ) -> None:
-    """One colour bar for all panels, of a height: they share 0 to 1."""
+    """Draw one colour bar, ``height`` inches high: panels share 0 to 1."""
     bar = fig.colorbar(image, ax=list(axes), shrink=0.95, pad=0.01, aspect=30)
     if height > 1.2:
         bar.set_label(label, fontsize=7)

@@ -14,7 +14,10 @@ from .style import style
 
 
 def to_rgb(fig: Figure) -> np.ndarray:
-    """A figure's pixels.
+    """Render a figure to pixels.
+
+    Args:
+        fig (Figure): Any matplotlib figure.
 
     Returns:
         np.ndarray: Shape (H, W, 3), uint8, RGB.
@@ -26,7 +29,19 @@ def to_rgb(fig: Figure) -> np.ndarray:
 
 
 def save_figure(fig: Figure, path: str | os.PathLike) -> Path:
-    """Write a figure whole; the suffix says the format (png, pdf, svg)."""
+    """Write a figure to a file; a failure leaves no half-written file.
+
+    Args:
+        fig (Figure): Any matplotlib figure.
+        path (str or os.PathLike): The suffix sets the format: png, pdf, svg.
+
+    Returns:
+        Path: The file written.
+
+    Raises:
+        OSError: If the file cannot be written.
+        ValueError: If matplotlib cannot write that format.
+    """
     path = Path(path)
     kind = path.suffix.lstrip('.')
     with style():

@@ -1,4 +1,4 @@
-"""How figures look, by context: nothing global is changed."""
+"""Fonts, colours and lines of figures; rcParams are not changed."""
 
 from __future__ import annotations
 
@@ -13,29 +13,29 @@ from matplotlib.patheffects import withStroke
 from ...core.errors import ConfigError
 
 CMAP = 'inferno'
-# Lines for the shares, told apart by dash as well as by colour
-# (Okabe-Ito, light ones: they lie on a dark map).
-SQUARES = (
+# The squares of the shares differ by dash as well as by colour (light ones
+# of Okabe-Ito: they lie on a dark map).
+SQUARE_LINES = (
     ('#ffffff', '-'),
     ('#56b4e9', '--'),
     ('#7fe0b5', '-.'),
     ('#f0e442', ':'),
 )
-# The theoretical field: longer dashes, no colour.
-THEORY: dict[str, Any] = {
+# The theoretical field: grey, with longer dashes.
+THEORY_STYLE: dict[str, Any] = {
     'color': '#d9d9d9',
     'linestyle': (0, (6, 3)),
     'linewidth': 1.1,
 }
-UNIT: dict[str, Any] = {
+UNIT_STYLE: dict[str, Any] = {
     'marker': '+',
     'color': '#00e5ff',
     'markersize': 6,
     'markeredgewidth': 1.0,
 }
 OUTLINE = withStroke(linewidth=2.4, foreground='#00000070')
-# A series of lines on white: Okabe-Ito, told apart by marker too.
-SERIES = (
+# Lines on white differ by marker as well as by colour (Okabe-Ito).
+SERIES_STYLES = (
     ('#0072b2', 'o'),
     ('#d55e00', 's'),
     ('#009e73', '^'),
@@ -44,15 +44,15 @@ SERIES = (
     ('#e69f00', 'P'),
     ('#56b4e9', 'X'),
 )
-LEGEND: dict[str, Any] = {  # lines for dark maps need a dark ground
+LEGEND_STYLE: dict[str, Any] = {  # dark, for lines that are drawn on dark maps
     'facecolor': '#3b3b45',
     'labelcolor': 'white',
     'edgecolor': 'none',
     'columnspacing': 1.0,
     'handlelength': 1.8,
 }
-COLUMN, PAGE = 3.4, 7.0  # width of a paper's column and page, inches
-_RC = {
+COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # of a paper, inches
+_RC_PARAMS: dict[Any, Any] = {
     'font.size': 8.0,
     'axes.titlesize': 8.5,
     'axes.labelsize': 8.0,
@@ -68,34 +68,35 @@ _RC = {
 
 
 def style() -> AbstractContextManager:
-    """The context in which a figure is made and written."""
-    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC})
+    """Context with mmerf's rcParams, to draw and write a figure in."""
+    return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC_PARAMS})
 
 
 def check_cmap(name: str) -> str:
-    """Raise ConfigError unless matplotlib has such a colour map."""
+    """Return the name; raise ConfigError if no colour map has it."""
     if name not in matplotlib.colormaps:
         raise ConfigError(
-            f'matplotlib has no colour map {name!r}; for example viridis, '
-            'magma, inferno, cividis, gray'
+            f'matplotlib has no colour map {name!r}; it has viridis, magma, '
+            'inferno, cividis, gray and others'
         )
     return name
 
 
 def check_title(title: str | None) -> str | None:
-    """Raise ConfigError where a formula in a title cannot be drawn."""
+    """Return the title; raise ConfigError if its formula is invalid."""
     for line in (title or '').splitlines():
         try:
             if is_math_text(line):
                 MathTextParser('path').parse(line)
         except ValueError as error:
             raise ConfigError(
-                f'the title {title!r} is no formula that matplotlib can draw; '
-                r'mend it, or write \$ for a dollar sign'
+                f'matplotlib cannot draw the title {title!r}: the part '
+                'between dollar signs is no formula; correct it, or write '
+                r'\$ for a dollar sign'
             ) from error
     return title
 
 
 def literal(name: str) -> str:
-    """A name as part of a title, where its dollars are no formula."""
+    """Escape a name's dollar signs, so that a title has no formula there."""
     return name.replace('$', r'\$')

@@ -1,4 +1,4 @@
-"""Words that fit the room they have."""
+"""Text that fits a given width or box."""
 
 from __future__ import annotations
 
@@ -13,62 +13,68 @@ from matplotlib.transforms import Bbox, IdentityTransform
 
 from .style import OUTLINE
 
-LINE = 1.2 / 72  # inches from line to line, for each point of the font
+LINE_HEIGHT = 1.2 / 72  # inches per point of the font
 _PARTS = re.compile(r'[^_,(/.:=]*[_,(/.:=]+|[^_,(/.:=]+')
 
 
-def wrapped(
-    text: str, room: float, size: float = 8.5, most: int | None = None
+def wrap_text(
+    text: str, width: float, size: float = 8.5, max_lines: int | None = None
 ) -> str:
-    r"""A text in lines that fit a room.
+    r"""Break a text into lines that fit a width.
 
-    Lines end between words; a word that is longer than a line, after
-    ``_ , ( / . : =`` or, where it has none, anywhere.
+    Lines break between words. A word that is longer than a line breaks after
+    one of ``_ , ( / . : =``, or anywhere if it has none of them.
 
     Args:
         text (str): Words, names or paths; no formula.
-        room (float): Inches.
-        size (float): Of the font, points.
-        most (int, optional): Lines to keep; the last then ends with '...'.
+        width (float): Inches.
+        size (float): Font size, points.
+        max_lines (int, optional): Keep this many lines; if some are cut off,
+            the last one kept ends with '...'.
+
+    Returns:
+        str: The lines, joined by newlines.
 
     Example:
-        >>> wrapped('backbone.layers.0 of all', 0.7)
+        >>> wrap_text('backbone.layers.0 of all', 0.7)
         'backbone.\nlayers.0 of\nall'
     """
     lines, line = [], ''
     for word in re.findall(r'\S+ ?', ' '.join(text.split())):
-        whole = [word] if _fits(word, room, size) else _PARTS.findall(word)
+        whole = [word] if _fits(word, width, size) else _PARTS.findall(word)
         for part in whole:
-            if line and not _fits(line + part, room, size):
+            if line and not _fits(line + part, width, size):
                 lines.append(line.rstrip())
                 line = ''
             for letter in part:
-                if line and not _fits(line + letter, room, size):
+                if line and not _fits(line + letter, width, size):
                     lines.append(line.rstrip())
                     line = ''
                 line += letter
     lines.append(line.rstrip())
-    if most is not None and len(lines) > most:
-        last = lines[most - 1]
-        while last and not _fits(last + '...', room, size):
+    if max_lines is not None and len(lines) > max_lines:
+        last = lines[max_lines - 1]
+        while last and not _fits(last + '...', width, size):
             last = last.rpartition(' ')[0] or last[:-1]
-        lines[most - 1 :] = [last + '...']
+        lines[max_lines - 1 :] = [last + '...']
     return '\n'.join(lines)
 
 
-def _fits(text: str, room: float, size: float) -> bool:
-    width, _, _ = text_to_path.get_text_width_height_descent(
+def _fits(text: str, width: float, size: float) -> bool:
+    drawn, _, _ = text_to_path.get_text_width_height_descent(
         text.rstrip(), FontProperties(size=size), False
     )
-    return width <= room * 72
+    return drawn <= width * 72
 
 
 class FittingText(Text):
-    """White words in the first place that holds them, or nowhere.
+    """White text in the first box that it fits; not drawn if it fits none.
 
     Args:
-        wordings (sequence): Texts and their sizes in points, the best first.
-        places (callable): Boxes in pixels of the screen, the best first.
+        wordings (sequence of (str, float)): Texts to try in this order, each
+            with its font size in points.
+        places (callable): Returns the boxes to try in this order, in pixels
+            of the rendered figure.
     """
 
     def __init__(
@@ -84,7 +90,7 @@ class FittingText(Text):
         self.set_in_layout(False)
 
     def draw(self, renderer: RendererBase) -> None:
-        """Choose wording and place, for axes may have been laid out anew."""
+        """Choose text and box at every draw: the layout may have changed."""
         self.set_text('')
         for text, size in self._wordings:
             drawn = Text(text=text, size=size, figure=self.get_figure())

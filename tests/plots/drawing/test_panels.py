@@ -9,7 +9,7 @@ from mmerf import ERFResult
 from mmerf.core.results.theoretical_field import Extent, Support
 from mmerf.plots import plot_comparison, plot_layers, to_rgb
 from mmerf.plots.drawing.normalization import LABELS
-from mmerf.plots.drawing.style import THEORY
+from mmerf.plots.drawing.style import THEORY_STYLE
 from mmerf.plots.questions import plot_questions
 
 
@@ -71,7 +71,7 @@ def test_the_legend_has_the_looks_of_the_squares(result, shares):
 def test_the_field_is_named_where_a_piece_of_it_is_seen(result):
     fig, _ = plot_layers({'a': result, 'b': field(result, 20)})
     handle = entries(fig)['theoretical field']
-    assert handle.get_color() == THEORY['color'] and handle.is_dashed()
+    assert handle.get_color() == THEORY_STYLE['color'] and handle.is_dashed()
     for reach in (29, 35):
         assert 'theoretical field' in entries(
             plot_layers({'a': field(result, reach)})[0]

@@ -5,7 +5,7 @@ from matplotlib.text import Text
 from mmerf.plots import to_rgb
 from mmerf.plots.drawing.figure import Figure
 from mmerf.plots.drawing.style import style
-from mmerf.plots.drawing.text import FittingText, wrapped
+from mmerf.plots.drawing.text import FittingText, wrap_text
 
 RUN = 'resnet18_width32_dilated_contract_seed0_lr2e-3_wd0.01_2026'
 MODEL = 'model=dict(backbone=dict(depth=50),decode_head=dict(in_channels=8))'
@@ -15,7 +15,7 @@ MODEL = 'model=dict(backbone=dict(depth=50),decode_head=dict(in_channels=8))'
 @pytest.mark.parametrize('size', [6.5, 8.5])
 @pytest.mark.parametrize('text', [RUN, MODEL, 'W' * 40, 'one or two words'])
 def test_every_line_fits(text, room, size):
-    lines = wrapped(text, room, size).split('\n')
+    lines = wrap_text(text, room, size).split('\n')
     with style():
         fig = Figure(figsize=(3, 3), dpi=720)
         for line in lines:
@@ -25,24 +25,24 @@ def test_every_line_fits(text, room, size):
 
 
 def test_lines_end_where_readers_pause():
-    assert wrapped('one two', 5) == 'one two'
-    assert wrapped('decode_head:traffic light', 0.9) == (
+    assert wrap_text('one two', 5) == 'one two'
+    assert wrap_text('decode_head:traffic light', 0.9) == (
         'decode_head:\ntraffic light'
     )
-    for line in wrapped(RUN, 1).split('\n')[:-1]:
+    for line in wrap_text(RUN, 1).split('\n')[:-1]:
         assert line[-1] in '_.'
-    for line in wrapped(MODEL, 1).split('\n')[:-1]:
+    for line in wrap_text(MODEL, 1).split('\n')[:-1]:
         assert line[-1] in '_,(='
-    assert wrapped('two\nlines', 5) == 'two lines'
-    assert wrapped('', 5) == ''
+    assert wrap_text('two\nlines', 5) == 'two lines'
+    assert wrap_text('', 5) == ''
 
 
 def test_what_is_cut_says_so():
-    whole, short = wrapped(MODEL, 1), wrapped(MODEL, 1, most=2)
+    whole, short = wrap_text(MODEL, 1), wrap_text(MODEL, 1, max_lines=2)
     assert short.count('\n') == 1 and short.endswith('...')
     assert whole.startswith(short[:-3])
-    assert wrapped(MODEL, 1, most=9) == whole
-    cut = wrapped('some words that are many words', 1, most=1)
+    assert wrap_text(MODEL, 1, max_lines=9) == whole
+    cut = wrap_text('some words that are many words', 1, max_lines=1)
     assert cut == 'some words...'
 
 
