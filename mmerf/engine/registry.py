@@ -6,13 +6,14 @@ its module first: list it in the config's ``custom_imports``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from mmengine.registry import Registry
 
 from ..core.attributions import ATTRIBUTIONS
 from ..core.errors import ConfigError
+from ..core.statistics import add_statistics
 from ..core.targets import TARGETS
 
 # Without a location, mmengine would import all of mmseg at the first look-up.
@@ -23,7 +24,7 @@ ERF_TARGETS = Registry('target', scope='mmseg', locations=_LOCATIONS)
 ERF_ATTRIBUTIONS = Registry('attribution', scope='mmseg', locations=_LOCATIONS)
 """Classes derived from :class:`mmerf.core.attributions.Attribution`."""
 ERF_STATISTICS = Registry('statistic', scope='mmseg', locations=_LOCATIONS)
-"""Statistics of a map; nothing reads this registry yet."""
+"""Classes derived from :class:`mmerf.core.statistics.Statistic`."""
 
 _BUILT_IN: dict[Registry, Mapping[str, type]] = {
     ERF_TARGETS: TARGETS,
@@ -68,6 +69,24 @@ def resolve_registered(spec: Any, registry: Registry) -> Any:
         found = _class_of(spec.get('type'), registry)
         return spec if found is None else {**spec, 'type': found}
     return spec
+
+
+def use_statistics(specs: Iterable[Any] | None) -> None:
+    """Add a user's own statistics for the rest of this process.
+
+    Args:
+        specs (iterable, optional): Registered names, import paths, classes
+            or objects; see :func:`mmerf.core.statistics.add_statistics`.
+
+    Raises:
+        ConfigError: If one is no statistic, or has the name of another.
+    """
+    specs = [specs] if isinstance(specs, str) else specs or ()
+    registered = ERF_STATISTICS.module_dict
+    add_statistics(
+        registered.get(spec, spec) if isinstance(spec, str) else spec
+        for spec in specs
+    )
 
 
 def _class_of(name: Any, registry: Registry) -> type | None:

@@ -152,7 +152,9 @@ def leaves(value: object, key: str = '') -> dict[str, str]:
 
 def difference(one: object, other: object) -> str | None:
     """How two values differ; None where they are the same bit for bit."""
-    if not isinstance(one, np.ndarray) or not isinstance(other, np.ndarray):
+    if one is None or other is None:
+        return ' (missing)'
+    if isinstance(one, str):
         return None if one == other else ''
     if one.shape != other.shape:
         return f' ({one.shape}, {other.shape})'
