@@ -1,4 +1,4 @@
-"""Registers the plugin where OpenMMLab's packages are installed."""
+"""Register hook and backend where OpenMMLab's packages are installed."""
 
 import warnings
 
@@ -6,11 +6,12 @@ PACKAGES = ('mmengine', 'mmcv', 'mmseg')
 
 
 def register() -> None:
-    """Import what registers itself; without mm packages, do nothing.
+    """Register ERFHook and ERFVisBackend by importing their rooms.
 
-    Packages that are there but cannot be imported (two families in one
-    environment, versions that refuse each other) give a warning, so that a
-    later 'ERFHook is not in the registry' has its reason beside it.
+    Without OpenMMLab's packages, do nothing. If they are installed but cannot
+    be imported (two families in one environment, versions that refuse each
+    other), warn: that is the reason of a later 'ERFHook is not in the
+    registry'.
     """
     try:
         from . import engine, visualization  # noqa: F401

@@ -1,4 +1,4 @@
-"""Put results beside each other: python tools/compare_erf.py RUN RUN."""
+"""Compare several runs: python tools/compare_erf.py RUN RUN."""
 
 from __future__ import annotations
 
@@ -23,33 +23,57 @@ except ERFError as error:  # mmengine, mmcv or mmseg is not installed
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='One figure and table of several runs: runs down, layers '
-        'across, on one scale.',
+        description='Draw several runs in one figure, runs down and layers '
+        'across, on one scale; write the numbers as tables.',
         epilog='RUN is an out dir of tools/erf.py, the erf folder of a '
         "training's vis_data (its last step, or RUN@STEP), or one .npz.",
     )
     add = parser.add_argument
-    add('runs', nargs='+', metavar='RUN')
+    add('runs', nargs='+', metavar='RUN', help='results to compare; see below')
     add(
         '--out',
         default='compare.png',
-        help='the figure (.png, .pdf, .svg); tables go beside it as .md, '
-        '.csv and .tex',
+        metavar='FILE',
+        help='the figure (.png, .pdf or .svg); tables go beside it as .md, '
+        '.csv and .tex (default: %(default)s)',
     )
-    add('--names', nargs='+', help='what to call the runs, one name each')
-    add('--layers', nargs='+', metavar='LAYER', help='only these, in order')
+    add(
+        '--names',
+        nargs='+',
+        metavar='NAME',
+        help='names of the runs, one per run (default: the parts of their '
+        'paths that differ)',
+    )
+    add(
+        '--layers',
+        nargs='+',
+        metavar='LAYER',
+        help='only these layers, in this order (default: all)',
+    )
     add(
         '--growth',
         action='store_true',
-        help='sides and size over the steps of each training instead',
+        help='instead draw sides and ERF size over the steps of trainings; '
+        'no tables (default: compare maps)',
     )
-    add('--title', help='over the figure')
-    add('--normalization', choices=list(NORMALIZATIONS), default='power')
-    add('--cmap', default=CMAP, help='any matplotlib colour map')
+    add('--title', help='title of the figure (default: none)')
+    add(
+        '--normalization',
+        choices=list(NORMALIZATIONS),
+        default='power',
+        help='how the figure scales contributions to [0, 1]; power is '
+        '(x / max)^0.2 (default: %(default)s)',
+    )
+    add(
+        '--cmap',
+        default=CMAP,
+        help='matplotlib colour map of the figure (default: %(default)s)',
+    )
     add(
         '--force',
         action='store_true',
-        help='also where the runs measured different things',
+        help='compare runs even if their definitions differ, such as target, '
+        'attribution or precision (default: refuse)',
     )
     return parser.parse_args(argv)
 
@@ -57,7 +81,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # the packages', not ours
+    warnings.filterwarnings('ignore')  # other packages' warnings
     piped = not sys.stdout.isatty()
     console = Console(width=140 if piped else None, highlight=False)
     try:
@@ -71,7 +95,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def grow(args: argparse.Namespace) -> list:
-    """Write the figure of trainings over their steps."""
+    """Write the figure of sides and size over the steps of trainings."""
     return write_growth(
         args.runs,
         args.out,
@@ -83,7 +107,7 @@ def grow(args: argparse.Namespace) -> list:
 
 
 def draw(args: argparse.Namespace, console: Console) -> list:
-    """Write the figure and tables of runs, print the table."""
+    """Write the figure and tables of the runs, print the table."""
     comparison = compare(
         args.runs, names=args.names, layers=args.layers, force=args.force
     )

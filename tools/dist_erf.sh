@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Effective receptive fields with several processes, one a GPU; without GPUs,
-# one a share of the processor.
+# Measure effective receptive fields with several processes: one per GPU, or
+# GPUS processes that share the CPU where there is none.
 # Usage: tools/dist_erf.sh CONFIG CHECKPOINT GPUS [options of tools/erf.py]
 # CHECKPOINT none: the config's own initial weights.
 set -euo pipefail

@@ -14,9 +14,12 @@ from mmerf.plots.drawing.style import check_cmap
 
 try:
     from mmerf.apis import layers_from_config, run_erf
-    from mmerf.apis.cli_options import add_measuring, measuring
+    from mmerf.apis.cli_options import (
+        add_measurement_options,
+        run_erf_arguments,
+    )
     from mmerf.apis.launch import LAUNCHERS, join_processes
-    from mmerf.apis.progress import progress
+    from mmerf.apis.progress import show_progress
     from mmerf.apis.terminal_tables import (
         layers_table,
         results_table,
@@ -31,30 +34,72 @@ from mmengine.dist import is_main_process
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='Effective receptive fields of a segmentation model.'
+        description='Measure the effective receptive fields of a '
+        "segmentation model's layers; write maps, figures and statistics."
     )
-    add_measuring(parser)
+    add_measurement_options(parser)
     add = parser.add_argument
-    add('--list-layers', nargs='?', const='**', metavar='GLOB')
-    add('--num-images', type=number_or_auto, default=50, metavar='N|auto')
-    add('--tolerance', type=float, default=0.02, help='of --num-images auto')
-    add('--max-images', type=int, default=500, help='of --num-images auto')
-    add('--over-image', action='store_true', help='on the mean image')
-    add('--out-dir', help='default: work_dirs/<config>/erf')
-    add('--launcher', choices=LAUNCHERS, default='none')
+    add(
+        '--list-layers',
+        nargs='?',
+        const='**',
+        metavar='GLOB',
+        help='print the layers that can be measured, those that match GLOB or '
+        'all, and measure nothing (default: measure)',
+    )
+    add(
+        '--num-images',
+        type=number_or_auto,
+        default=50,
+        metavar='N|auto',
+        help='how many images to measure; auto: until the sides at shares 0.5 '
+        'and 0.99 are known to --tolerance (default: %(default)s)',
+    )
+    add(
+        '--tolerance',
+        type=float,
+        default=0.02,
+        help='for --num-images auto: largest relative standard error of a '
+        'side (default: %(default)s)',
+    )
+    add(
+        '--max-images',
+        type=int,
+        default=500,
+        metavar='N',
+        help='for --num-images auto: stop after this many in any case '
+        '(default: %(default)s)',
+    )
+    add(
+        '--over-image',
+        action='store_true',
+        help='draw the maps over the mean of the images (default: maps alone)',
+    )
+    add(
+        '--out-dir',
+        metavar='DIR',
+        help='folder of the results (default: work_dirs/<config>/erf)',
+    )
+    add(
+        '--launcher',
+        choices=LAUNCHERS,
+        default='none',
+        help='what started the processes that measure together; see '
+        'tools/dist_erf.sh (default: %(default)s, one process)',
+    )
     add('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
     return parser.parse_args(argv)
 
 
 def number_or_auto(text: str) -> int | str:
-    """What --num-images takes."""
+    """The value of --num-images."""
     return text if text == 'auto' else int(text)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # the packages', not ours
+    warnings.filterwarnings('ignore')  # other packages' warnings
     piped = not sys.stdout.isatty()
     console = Console(width=140 if piped else None, highlight=False)
     try:
@@ -81,20 +126,20 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def measure(args: argparse.Namespace, console: Console) -> int:
-    """Measure, write the files, print the table."""
+    """Measure, write the files, print the tables."""
     check_cmap(args.cmap)
     folder = args.out_dir or Path('work_dirs') / Path(args.config).stem / 'erf'
     if Path(folder).exists() and not Path(folder).is_dir():
         raise ConfigError(f'{folder} is a file; name a folder with --out-dir')
-    with progress(console) as tell:
+    with show_progress(console) as show:
         run = run_erf(
             args.config,
             args.checkpoint,
             num_images=args.num_images,
             tolerance=args.tolerance,
             max_images=args.max_images,
-            **measuring(args),
-            progress=tell,
+            **run_erf_arguments(args),
+            progress=show,
             say=lambda text: console.print(text, markup=False),
         )
     if not is_main_process():
@@ -113,8 +158,8 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             f'{folder} cannot be written to: {error}; name another folder '
             'with --out-dir'
         ) from error
-    for path, reason in run.skipped.items():
-        console.print(f'skipped {path}: {reason}', markup=False)
+    for image, reason in run.skipped.items():
+        console.print(f'skipped {image}: {reason}', markup=False)
     for note in run.notes:
         console.print(f'note: {note}', markup=False)
     console.print(results_table(run.results))
@@ -123,9 +168,10 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         console.print(shapes)
     for path in files[: len(files) - 2 * len(run.results)]:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
-    each = f'one .npz and one .{args.format}'
     console.print(
-        f'and {each} a layer in {folder}', markup=False, soft_wrap=True
+        f'and one .npz and one .{args.format} per layer in {folder}',
+        markup=False,
+        soft_wrap=True,
     )
     return 0
 

@@ -89,7 +89,7 @@ def make_image(
 
     Args:
         sources (list): Pictures of each class, in the order of CLASSES.
-        rng (np.random.Generator): Where the randomness comes from.
+        rng (np.random.Generator): Every random draw comes from it.
 
     Returns:
         tuple[np.ndarray, np.ndarray]: (SIZE, SIZE, 3) uint8 and
@@ -118,9 +118,9 @@ def make_data(
 
     Args:
         root: Its folder; gets ``img_dir`` and ``ann_dir``, each with
-            ``train`` and ``val``, and the whole ``photos``.
-        train, val (int): How many images of each split.
-        seed (int): Decides every byte.
+            ``train`` and ``val``, and ``photos``, the photographs uncut.
+        train, val (int): Number of images in each split.
+        seed (int): The same seed gives the same bytes.
 
     Returns:
         Path: The folder.
@@ -146,10 +146,18 @@ def make_data(
 def main() -> None:
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('--root', default='data/texture')
-    parser.add_argument('--train', type=int, default=80)
-    parser.add_argument('--val', type=int, default=20)
-    parser.add_argument('--seed', type=int, default=0)
+    for option, default, purpose in (
+        ('--root', 'data/texture', 'folder of the data set'),
+        ('--train', 80, 'number of images to train on'),
+        ('--val', 20, 'number of images to validate on'),
+        ('--seed', 0, 'seed of every random draw'),
+    ):
+        parser.add_argument(
+            option,
+            type=type(default),
+            default=default,
+            help=f'{purpose} (default: %(default)s)',
+        )
     args = parser.parse_args()
     root = make_data(args.root, args.train, args.val, args.seed)
     print(f'wrote {args.train} + {args.val} images and the photos to {root}')

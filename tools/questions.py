@@ -1,4 +1,4 @@
-"""One layer, several targets, one figure: tools/questions.py CONFIG CKPT."""
+"""One layer, several targets, one figure: tools/questions.py CONFIG [CKPT]."""
 
 from __future__ import annotations
 
@@ -17,32 +17,60 @@ from mmerf.plots.questions import plot_questions
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(
-        description='What a layer answers to several targets, side by side.'
+        description='Draw the maps of one layer for several targets, side by '
+        'side.'
     )
     add = parser.add_argument
-    add('config', help='config file, or mmseg::FAMILY/NAME.py')
-    add('checkpoint', nargs='?')
-    add('--layer', default='decode_head')
+    add('config', help="config file, or mmseg::FAMILY/NAME.py for mmseg's own")
+    add(
+        'checkpoint',
+        nargs='?',
+        help="weights to load (default: the config's initial weights)",
+    )
+    add(
+        '--layer',
+        default='decode_head',
+        help='layer to measure (default: %(default)s)',
+    )
     add(
         '--targets',
         nargs='+',
         default=['CentreUnit', 'grid=5x5'],
-        help='as tools/erf.py takes them; classes give one panel each',
+        metavar='TARGET',
+        help='targets, written as for tools/erf.py; of class=A,B each class '
+        'has its own panel (default: CentreUnit grid=5x5)',
     )
-    add('--num-images', type=int, default=50)
-    add('--img-dir')
-    add('--out', default='questions.png')
+    add(
+        '--num-images',
+        type=int,
+        default=50,
+        metavar='N',
+        help='how many images to measure per target (default: %(default)s)',
+    )
+    add(
+        '--img-dir',
+        metavar='DIR',
+        help='measure on the images of this folder and its subfolders '
+        "(default: the config's validation set)",
+    )
+    add(
+        '--out',
+        default='questions.png',
+        metavar='FILE',
+        help='the figure (default: %(default)s)',
+    )
     return parser.parse_args(argv)
 
 
-def _words(target: str) -> str:
+def panel_title(target: str) -> str:
+    """A target as the title of its panel."""
     return target.replace('CentreUnit', 'centre unit').replace('=', ' ')
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')
+    warnings.filterwarnings('ignore')  # other packages' warnings
     panels = {}
     try:
         for text in args.targets:
@@ -59,8 +87,8 @@ def main(argv: list[str] | None = None) -> int:
                 print(f'note: {note}')
             several = len(run.results) > 1
             for key, result in run.results.items():
-                named = f'class={key.rpartition(":")[2]}' if several else text
-                panels[_words(named)] = result
+                name = f'class={key.rpartition(":")[2]}' if several else text
+                panels[panel_title(name)] = result
         figure, _ = plot_questions(panels, title=literal(args.layer))
         save_figure(figure, args.out)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Ablations: python tools/sweep_erf.py CONFIG [CKPT] --vary KEY=V1,V2."""
+"""Vary settings: python tools/sweep_erf.py CONFIG [CKPT] --vary KEY=V1,V2."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from rich.console import Console
 from mmerf.core.errors import ERFError
 
 try:
-    from mmerf.apis.cli_options import add_measuring, measuring
-    from mmerf.apis.progress import progress
+    from mmerf.apis.cli_options import (
+        add_measurement_options,
+        run_erf_arguments,
+    )
+    from mmerf.apis.progress import show_progress
     from mmerf.apis.sweep.sweep import sweep_erf
     from mmerf.apis.sweep.vary import parse_vary
     from mmerf.apis.terminal_tables import comparison_table
@@ -27,22 +30,39 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description='Measure every combination of some settings of a config '
         'on the same images and units, and compare them.'
     )
-    add_measuring(parser)
+    add_measurement_options(
+        parser,
+        default_target='the unit nearest to the middle pixel of the smallest '
+        'image',
+    )
     add = parser.add_argument
     add(
         '--vary',
         action='append',
         required=True,
         metavar='KEY=V1,V2',
-        help='a config key and its values; give it once a key',
+        help='a config key and the values to measure; give the option once '
+        'per key (required)',
     )
-    add('--num-images', type=int, default=50)
-    add('--title', help='over the figure')
-    add('--out-dir', help='default: work_dirs/<config>/sweep')
+    add(
+        '--num-images',
+        type=int,
+        default=50,
+        metavar='N',
+        help='how many images to measure per combination (default: '
+        '%(default)s)',
+    )
+    add('--title', help='title of the figure (default: none)')
+    add(
+        '--out-dir',
+        metavar='DIR',
+        help='folder of the results (default: work_dirs/<config>/sweep)',
+    )
     add(
         '--force',
         action='store_true',
-        help='also compare where different things were measured',
+        help='compare combinations even if their definitions differ, such as '
+        'sliding windows and whole images (default: stop)',
     )
     return parser.parse_args(argv)
 
@@ -50,7 +70,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # the packages', not ours
+    warnings.filterwarnings('ignore')  # other packages' warnings
     piped = not sys.stdout.isatty()
     console = Console(width=140 if piped else None, highlight=False)
     try:
@@ -68,7 +88,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     folder = (
         args.out_dir or Path('work_dirs') / Path(args.config).stem / 'sweep'
     )
-    with progress(console) as tell:
+    with show_progress(console) as show:
         sweep = sweep_erf(
             args.config,
             args.checkpoint,
@@ -80,8 +100,8 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             suffix=args.format,
             title=args.title,
             force=args.force,
-            **measuring(args),
-            progress=tell,
+            **run_erf_arguments(args),
+            progress=show,
             say=lambda text: console.print(text, markup=False),
         )
     for note in sweep.notes:
@@ -90,7 +110,9 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     for path in sweep.files:
         console.print(f'wrote {path}', markup=False, soft_wrap=True)
     console.print(
-        f'and a folder a combination in {folder}', markup=False, soft_wrap=True
+        f'and one folder per combination in {folder}',
+        markup=False,
+        soft_wrap=True,
     )
     return 0
 

@@ -1,5 +1,8 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
+``config`` builds the model, ``images`` measures, ``compare`` and ``sweep``
+put several runs beside each other.
+
 May import: ``core``, ``plots``, ``engine``, ``_plugin``.
 """
 

@@ -1,4 +1,4 @@
-"""Command-line options that every tool which measures has."""
+"""Command-line options of the tools that measure."""
 
 from __future__ import annotations
 
@@ -8,17 +8,19 @@ from typing import Any
 from mmengine.config import DictAction
 
 from ..core.attributions import ATTRIBUTIONS
+from ..core.options import AMP
 from ..core.statistics import SHARES
 from ..core.targets import parse_target
+from ..engine.selection import ORDERS
 from ..plots.drawing.normalization import NORMALIZATIONS
 from ..plots.drawing.style import CMAP
 
 
-class Pairs(DictAction):
-    """mmengine's KEY=VALUE, where what it cannot read is a usage error."""
+class KeyValuePairs(DictAction):
+    """mmengine's KEY=VALUE; a pair that it cannot read is a usage error."""
 
     def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """Read the pairs into the namespace, or say what they look like."""
+        """Read the pairs into the namespace, or show how to write them."""
         try:
             super().__call__(*args, **kwargs)
         except (AssertionError, RecursionError, ValueError) as error:
@@ -30,50 +32,160 @@ class Pairs(DictAction):
             ) from error
 
 
-def add_measuring(parser: argparse.ArgumentParser) -> None:
-    """Add CONFIG, CHECKPOINT, and what is measured, drawn and run on."""
+def add_measurement_options(
+    parser: argparse.ArgumentParser, default_target: str = 'the centre unit'
+) -> None:
+    """Add CONFIG, CHECKPOINT and the options that all measuring tools share.
+
+    They say what is measured, on which images, how it is drawn, and where it
+    runs; :func:`run_erf_arguments` reads them.
+
+    Args:
+        parser (ArgumentParser): Gets the options.
+        default_target (str): What is scored without ``--target``, in words.
+    """
     add = parser.add_argument
-    pairs = {'nargs': '+', 'action': Pairs, 'metavar': 'KEY=VALUE'}
-    add('config', help='config file, or mmseg::FAMILY/NAME.py')
-    add('checkpoint', nargs='?', help="default: the config's initial weights")
-    add('--layers', nargs='+', metavar='NAME', help='names, globs, name[i]')
-    add('--order', choices=('even', 'first'), default='even')
-    add('--shares', nargs='+', type=float, default=list(SHARES))
-    add('--img-dir', help='any folder of images, no labels needed')
-    add('--batch-size', type=int, help='images in one pass')
-    add('--input-size', nargs=2, type=int, metavar=('H', 'W'))
+    add('config', help="config file, or mmseg::FAMILY/NAME.py for mmseg's own")
+    add(
+        'checkpoint',
+        nargs='?',
+        help="weights to load (default: the config's initial weights)",
+    )
+    add(
+        '--layers',
+        nargs='+',
+        metavar='NAME',
+        help='layers to measure: module names, globs (backbone.layer*), or '
+        'one output of a module (backbone[3]) (default: every output of the '
+        'backbone, and the decode head)',
+    )
+    add(
+        '--order',
+        choices=ORDERS,
+        default='even',
+        help='spread the images evenly over the dataset, or take the first '
+        'ones (default: %(default)s)',
+    )
+    add(
+        '--shares',
+        nargs='+',
+        type=float,
+        default=list(SHARES),
+        metavar='SHARE',
+        help="shares of the map's sum for which squares are reported, each "
+        f'in (0, 1] (default: {" ".join(map(str, SHARES))})',
+    )
+    add(
+        '--img-dir',
+        metavar='DIR',
+        help='measure on the images of this folder and its subfolders; no '
+        "labels needed (default: the config's validation set)",
+    )
+    add(
+        '--batch-size',
+        type=int,
+        metavar='N',
+        help='most images in one pass (default: what fits into the memory of '
+        'a GPU, 1 on a CPU)',
+    )
+    add(
+        '--input-size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help='resize every input to this height and width in pixels '
+        '(default: the size that the test pipeline gives)',
+    )
     add(
         '--target',
-        help='unit=Y,X, pixel=Y,X, grid=RxC, sample=N, class=NAME,..., or a '
-        "target's name; default: the middle unit",
+        help='what is scored: unit=Y,X (of the output), pixel=Y,X (of the '
+        "input), grid=RxC, sample=N, class=NAME,..., or a target's name or "
+        f'import path (default: {default_target})',
     )
-    add('--attribution', choices=sorted(ATTRIBUTIONS), help='how')
-    for part in ('target', 'attribution'):
-        add(f'--{part}-options', **pairs, help='its arguments')
-    add('--amp', choices=('bfloat16', 'float16'), help='default: float32')
-    add('--normalization', choices=list(NORMALIZATIONS), default='power')
-    add('--cmap', default=CMAP, help='any matplotlib colour map')
-    add('--format', choices=('png', 'pdf', 'svg'), default='png')
-    add('--device', help='default: cuda where there is one, else cpu')
-    add('--no-theory', action='store_true', help='no theoretical fields')
-    add('--seed', type=int, default=0)
+    _add_pairs(parser, '--target-options', 'arguments of the target')
+    add(
+        '--attribution',
+        choices=sorted(ATTRIBUTIONS),
+        help='how the score is attributed to input pixels (default: '
+        'InputGradient)',
+    )
+    _add_pairs(parser, '--attribution-options', 'arguments of the attribution')
+    add(
+        '--amp',
+        choices=AMP,
+        help='run the forward pass in this precision, and report what that '
+        'changes (default: float32)',
+    )
+    add(
+        '--normalization',
+        choices=list(NORMALIZATIONS),
+        default='power',
+        help='how figures scale contributions to [0, 1]; power is '
+        '(x / max)^0.2 (default: %(default)s)',
+    )
+    add(
+        '--cmap',
+        default=CMAP,
+        help='matplotlib colour map of the figures (default: %(default)s)',
+    )
+    add(
+        '--format',
+        choices=('png', 'pdf', 'svg'),
+        default='png',
+        help='file format of the figures (default: %(default)s)',
+    )
+    add(
+        '--device',
+        help='torch device, such as cpu or cuda:1 (default: cuda where there '
+        'is a GPU, else cpu)',
+    )
+    add(
+        '--no-theory',
+        action='store_true',
+        help='skip the theoretical receptive fields (default: find them)',
+    )
+    add(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of initial weights and of every random draw (default: '
+        '%(default)s)',
+    )
     add(
         '--trust-checkpoint',
         action='store_true',
-        help='load a checkpoint whose pickle can run code',
+        help='load a checkpoint even if its pickle can run code (default: '
+        'refuse it)',
     )
-    add('--cfg-options', **pairs)
+    _add_pairs(
+        parser, '--cfg-options', 'config settings to override, by dotted key'
+    )
 
 
-def measuring(args: argparse.Namespace) -> dict[str, Any]:
-    """What :func:`mmerf.apis.run_erf` takes of those options.
+def _add_pairs(
+    parser: argparse.ArgumentParser, option: str, purpose: str
+) -> None:
+    parser.add_argument(
+        option,
+        nargs='+',
+        action=KeyValuePairs,
+        metavar='KEY=VALUE',
+        help=f'{purpose} (default: none)',
+    )
+
+
+def run_erf_arguments(args: argparse.Namespace) -> dict[str, Any]:
+    """Keyword arguments of :func:`mmerf.apis.run_erf` from those options.
 
     Raises:
         ConfigError: If the target cannot be read.
     """
-    how = args.attribution
+    attribution = args.attribution
     if args.attribution_options:
-        how = {'type': how or 'InputGradient', **args.attribution_options}
+        attribution = {
+            'type': attribution or 'InputGradient',
+            **args.attribution_options,
+        }
     return {
         'layers': args.layers,
         'order': args.order,
@@ -82,7 +194,7 @@ def measuring(args: argparse.Namespace) -> dict[str, Any]:
         'batch_size': args.batch_size,
         'input_size': args.input_size,
         'target': parse_target(args.target, args.target_options),
-        'attribution': how,
+        'attribution': attribution,
         'amp': args.amp,
         'device': args.device,
         'theory': not args.no_theory,

@@ -1,4 +1,4 @@
-"""Config and checkpoint in, ERFs out: build, measure, tell."""
+"""Config and checkpoint in, ERFs out: build, measure, report."""
 
 from __future__ import annotations
 
@@ -37,17 +37,17 @@ from .stopping import ToleranceStop
 
 @dataclass
 class ERFRun:
-    """Results of a run, with what happened on the way.
+    """Results of a run, and what its user should know about it.
 
     Attributes:
         results (dict[str, ERFResult]): By layer.
         skipped (dict[str, str]): Images that were left out, and why.
-        notes (list[str]): What the user should know, a sentence each.
-        absent (dict[str, str]): Keys without a result, such as classes that
-            no image has, and why.
+        notes (list[str]): What the user should know, one sentence per note.
+        absent (dict[str, str]): Keys for which no image had the target, such
+            as a class, and why.
         provenance (dict): Config, checkpoint, device, versions.
-        image (np.ndarray, optional): Mean brightness of the images, of the
-            maps' (H, W), where they have one size.
+        image (np.ndarray, optional): Mean brightness of the images, shape
+            (H, W) of the maps; None if they do not lie on one image.
     """
 
     results: dict[str, ERFResult]
@@ -75,17 +75,19 @@ def erf_from_config(
         checkpoint: None for the config's own initial weights.
         layers (sequence of str, optional): See :func:`mmerf.measure_erf`.
         num_images (int or str): How many images; all where there are fewer.
-            ``'auto'``: until the sides are sure.
+            ``'auto'``: until the sides meet ``tolerance`` of
+            :func:`run_erf`.
         img_dir: Any folder of images; None for the validation set.
         input_size (tuple[int, int], optional): Measure at this (H, W).
         device (str, optional): None for CUDA where there is one, else CPU.
-        **options: As :func:`run_erf` takes them.
+        **options: Further arguments of :func:`run_erf`.
 
     Returns:
         dict[str, ERFResult]: By layer key.
 
     Raises:
-        ERFError: One line for whatever the user can mend.
+        ERFError: If the config, checkpoint, images or settings cannot be
+            used; its text is one line that says what would be right.
     """
     return run_erf(
         config,
@@ -124,30 +126,38 @@ def run_erf(
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
-    """The same, with the images left out and the provenance.
+    """ERFs as :func:`erf_from_config` gives them, with notes on the run.
 
     Args:
+        config, checkpoint, layers, img_dir, input_size, device: See
+            :func:`erf_from_config`.
         num_images (int or str): A number, or ``'auto'``: until the sides at
-            50 % and 99 % of every layer have a relative standard error of at
-            most ``tolerance``, with at most ``max_images``.
-        order (str): ``'even'`` over the dataset, or the ``'first'`` images.
+            shares 0.5 and 0.99 of every layer have a relative standard error
+            of at most ``tolerance``.
+        tolerance (float): For ``'auto'``, in (0, 1).
+        max_images (int): For ``'auto'``: stop after this many in any case.
+        order (str): ``'even'``: spread evenly over the dataset; ``'first'``:
+            the first images.
         batch_size (int, optional): Images in one pass; None for one on a
             CPU, for as many as memory holds on a GPU.
         target, attribution, shares, amp: See :func:`mmerf.measure_erf`.
         theory (bool): Also find every layer's theoretical receptive field.
-        seed (int): Of initial weights and of whatever is drawn.
-        trust_checkpoint (bool): Allow a checkpoint that runs code.
-        partial_checkpoint (bool): Load what fits of it, and name the rest.
+        seed (int): Of initial weights and of every random draw.
+        trust_checkpoint (bool): Allow a checkpoint whose pickle runs code.
+        partial_checkpoint (bool): Load the weights that fit; the others keep
+            their initial values and are named in the notes.
         cfg_options (mapping, optional): Settings to override, by dotted key.
         progress (callable, optional): Called with (images done, images in
-            all).
-        say (callable): Called with a line before something takes long.
+            all) after each pass.
+        say (callable): Called with one line of text before a step that takes
+            long.
 
     Returns:
         ERFRun: Results, skipped images, notes and provenance.
 
     Raises:
-        ERFError: One line for whatever the user can mend.
+        ERFError: If the config, checkpoint, images or settings cannot be
+            used; its text is one line that says what would be right.
     """
     stop = None
     if num_images == 'auto':
@@ -160,7 +170,7 @@ def run_erf(
 
     # build
     cfg = load_config(config, cfg_options)
-    score, how = build_question(
+    score, method = build_question(
         resolve_registered(target, ERF_TARGETS),
         resolve_registered(attribution, ERF_ATTRIBUTIONS),
     )
@@ -174,13 +184,15 @@ def run_erf(
         partial=partial_checkpoint,
     )
     classes = source.classes or loaded.get('classes')
-    options = replace(options, target=score, attribution=how, classes=classes)
+    options = replace(
+        options, target=score, attribution=method, classes=classes
+    )
     measurement = Measurement(model, options)
 
     # measure
     mean = measure_images(measurement, source, number, order, stop, progress)
 
-    # tell
+    # report
     notes = run_notes(measurement, checkpoint, loaded, stop)
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')

@@ -1,4 +1,4 @@
-"""Starting several processes that measure together."""
+"""Several processes that measure together."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 def join_processes(launcher: str) -> None:
     """Join the other processes that a launcher has started.
 
-    On GPUs they talk over NCCL; without, over gloo, which is taken apart
-    when the process ends: its threads may not outlive the interpreter.
+    They communicate over NCCL where there are GPUs, else over gloo. gloo's
+    process group is destroyed at exit, because its threads must not outlive
+    the interpreter.
 
     Args:
-        launcher (str): One of ``LAUNCHERS``; ``'none'`` stays alone.
+        launcher (str): One of ``LAUNCHERS``; ``'none'``: this process alone.
 
     Raises:
         ConfigError: If there is no such launcher, or it did not start this
@@ -36,7 +37,7 @@ def join_processes(launcher: str) -> None:
     set_device = torch.cuda.set_device
     try:
         if not gpus:  # mmengine picks a GPU whether there is one or not
-            torch.cuda.set_device = _no_device  # type: ignore[assignment]
+            torch.cuda.set_device = _keep_device
         init_dist(launcher, backend='nccl' if gpus else 'gloo')
     except (KeyError, ValueError) as error:
         raise ConfigError(
@@ -49,5 +50,5 @@ def join_processes(launcher: str) -> None:
         atexit.register(destroy_process_group)
 
 
-def _no_device(device: object) -> None:
-    """There is none to choose."""
+def _keep_device(device: object) -> None:
+    """Stands in for ``set_device`` where there is no GPU."""

@@ -1,4 +1,4 @@
-"""How far a measurement is, for whoever waits at a terminal."""
+"""Progress of a measurement on the terminal."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from rich.progress import (
 
 
 @contextmanager
-def progress(console: Console) -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, plain lines elsewhere.
+def show_progress(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal; plain lines elsewhere.
 
     Yields:
-        callable: To be told (images done, images in all).
+        callable: Call it with (images done, images in all) after each pass.
     """
     if not console.is_terminal:
         yield (

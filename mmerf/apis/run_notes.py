@@ -1,4 +1,4 @@
-"""What a user should know of a run, a sentence each."""
+"""Notes on a run: what its user should know, one sentence per note."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ def run_notes(
     loaded: Mapping,
     stop: ToleranceStop | None = None,
 ) -> list[str]:
-    """What is known once the images were measured.
+    """Notes on the weights, the passes and the images that were measured.
 
     Args:
-        measurement (Measurement): With its images.
+        measurement (Measurement): After its last image.
         checkpoint: As the caller gave it.
-        loaded (mapping): What ``load_checkpoint`` found.
-        stop (ToleranceStop, optional): By which the number of images was
-            chosen.
+        loaded (mapping): What ``load_checkpoint`` returned.
+        stop (ToleranceStop, optional): What chose the number of images.
     """
     notes = checkpoint_notes(checkpoint, loaded)
     notes.append(f'run on {measurement.passes.summary}')
@@ -40,7 +39,7 @@ def run_notes(
 def result_notes(
     measurement: Measurement, results: Mapping[str, ERFResult]
 ) -> list[str]:
-    """What is known of finished results: images left out, zeros, precision."""
+    """Notes on the results: images left out, zero scores, precision."""
     return [
         *(
             f'{key}: left out as not finite: {", ".join(names[:5])}'
@@ -61,15 +60,15 @@ def skipped_reasons(skipped: Mapping[str, str]) -> str:
     paths: dict[str, list[str]] = {}
     for path, reason in skipped.items():
         paths.setdefault(reason, []).append(path)
-    told = [
+    sentences = [
         f'{first}{f" and {len(more)} more" if more else ""}: {reason}'
         for reason, (first, *more) in paths.items()
     ]
-    return shortened('; '.join(told), 400)
+    return shortened('; '.join(sentences), 400)
 
 
 def zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
-    """Say which maps hold zeros, and how to avoid that."""
+    """Notes on zero scores, and how to avoid them."""
     notes = []
     for layer, result in results.items():
         if result.units > result.num_images and result.zero_score_units:
@@ -88,11 +87,11 @@ def zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
 
 
 def checkpoint_notes(checkpoint: Any, loaded: Mapping) -> list[str]:
-    """Say what was measured without a checkpoint, or does not fit in one."""
+    """Notes on a missing checkpoint, or on weights that it has not."""
     if checkpoint is None:
         return [
             "no checkpoint: measured at the config's own initial weights "
-            '(nothing was fetched; pretrained parts are random)'
+            '(nothing was downloaded; pretrained parts are random)'
         ]
     return [
         f'{len(loaded[kind])} weight(s) {kind} in the checkpoint, first '
@@ -103,16 +102,16 @@ def checkpoint_notes(checkpoint: Any, loaded: Mapping) -> list[str]:
 
 
 def deviation_notes(results: Mapping[str, ERFResult]) -> list[str]:
-    """Say how far reduced precision moved the maps and the sides."""
-    told = {
-        key: found
+    """Notes on how far reduced precision moved the maps and the sides."""
+    deviations = {
+        key: deviation
         for key, result in results.items()
-        if (found := result.provenance.get('deviation_from_float32'))
+        if (deviation := result.provenance.get('deviation_from_float32'))
     }
-    if not told:
+    if not deviations:
         return []
-    layer, worst = max(told.items(), key=lambda item: item[1]['map'])
-    sides = [v for d in told.values() for v in d['side'].values() if v]
+    layer, worst = max(deviations.items(), key=lambda item: item[1]['map'])
+    sides = [v for d in deviations.values() for v in d['side'].values() if v]
     first = next(iter(results.values()))
     return [
         f'{first.definition["precision"]} moved maps by up to '

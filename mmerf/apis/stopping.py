@@ -1,4 +1,4 @@
-"""How many images are enough: measure until the sides are sure."""
+"""Stop measuring once the sides are known to a tolerance."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ..core.errors import ConfigError
 from ..core.measurement import Measurement
 from ..engine.selection import check_num_images, chosen_indices
 
-SURE_SHARES = (0.5, 0.99)  # whose sides have to be sure
+JUDGED_SHARES = (0.5, 0.99)  # whose sides have to meet the tolerance
 FEWEST = 8  # images before a standard error is trusted
 
 
@@ -19,7 +19,7 @@ class ToleranceStop:
 
     Attributes:
         tolerance (float): Largest relative standard error of a side.
-        max_images (int): Most images, whatever was reached.
+        max_images (int): Stop after this many images in any case.
     """
 
     tolerance: float = 0.02
@@ -36,13 +36,13 @@ class ToleranceStop:
     def worst_error(self, measurement: Measurement) -> float | None:
         """Largest relative standard error so far; None while there is none."""
         worst = 0.0
-        # A class that no image had so far keeps nobody waiting.
+        # A class that no image has shown so far does not delay the stop.
         found = [a for a in measurement.accumulators.values() if a.count]
         for accumulator in found:
-            sides = uncertainty_of(accumulator.profiles, SURE_SHARES).get(
+            sides = uncertainty_of(accumulator.profiles, JUDGED_SHARES).get(
                 'side', {}
             )
-            for share in SURE_SHARES:
+            for share in JUDGED_SHARES:
                 relative = sides.get(str(share), {}).get('relative')
                 if relative is None:
                     return None
@@ -50,14 +50,14 @@ class ToleranceStop:
         return worst if found else None
 
     def satisfied(self, measurement: Measurement) -> bool:
-        """Whether every layer's sides are sure enough to stop."""
+        """Whether every layer's sides meet the tolerance."""
         if measurement.seen < FEWEST:
             return False
         worst = self.worst_error(measurement)
         return worst is not None and worst <= self.tolerance
 
     def summary(self, measurement: Measurement) -> str:
-        """What was reached, as a note."""
+        """A note: the tolerance, and the relative standard error reached."""
         worst = self.worst_error(measurement)
         sure = 'unknown' if worst is None else f'{worst * 100:.2g} %'
         verdict = 'reached' if self.satisfied(measurement) else 'not reached'
@@ -69,10 +69,10 @@ class ToleranceStop:
 
 
 def spread_indices(length: int, number: int, order: str) -> list[int]:
-    """Indices of which any first part is spread over the set as well.
+    """Chosen indices, ordered so that any first part spans the dataset.
 
-    Every second of those left is taken, again and again, so that stopping
-    early leaves no end of the dataset out.
+    Bit-reversed order: halves, quarters, eighths... Stopping early then
+    leaves out no end of the dataset.
 
     Example:
         >>> spread_indices(8, 8, 'even')
@@ -82,5 +82,5 @@ def spread_indices(length: int, number: int, order: str) -> list[int]:
     if order != 'even':
         return indices
     bits = max(len(indices) - 1, 1).bit_length()
-    places = (int(f'{i:0{bits}b}'[::-1], 2) for i in range(2**bits))
-    return [indices[place] for place in places if place < len(indices)]
+    reversed_bits = (int(f'{i:0{bits}b}'[::-1], 2) for i in range(2**bits))
+    return [indices[i] for i in reversed_bits if i < len(indices)]

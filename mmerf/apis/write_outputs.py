@@ -1,4 +1,4 @@
-"""What a run leaves behind: files in a folder."""
+"""Write a run's results and figures into a folder."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from pathlib import Path
 
 from ..core.atomic_files import file_stem, write_text
 from ..core.errors import ConfigError
-from ..plots import plot_layers, plot_map, plot_profile, save_figure
+from ..plots import plot_map, save_figure
 from ..plots.drawing.style import CMAP
+from ..plots.table import OVERVIEWS
 from .erf import ERFRun
 
 
@@ -22,14 +23,15 @@ def write_report(
     suffix: str = 'png',
     over_image: bool = False,
 ) -> list[Path]:
-    """Write ``erf.json``, a map and a figure a layer, and overviews.
+    """Write ``erf.json``, overviews, and one map and figure per layer.
 
-    ``erf.<suffix>`` shows all maps, ``profile.<suffix>`` the contribution by
-    distance, where there are ERFs.
+    The overviews are those of ``mmerf.plots.table``: ``erf.<suffix>`` shows
+    all maps, ``profile.<suffix>`` the contribution by distance from the unit,
+    where there are ERFs.
 
     Args:
         run (ERFRun): What was measured.
-        out_dir: The folder; it is created.
+        out_dir: The folder; created if it does not exist.
         normalization, cmap (str): Of the figures.
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
         over_image (bool): Draw the maps over the mean of the images.
@@ -38,7 +40,7 @@ def write_report(
         list[Path]: The files, ``erf.json`` and the overviews first.
 
     Raises:
-        ConfigError: If ``over_image`` is asked for and there is no mean.
+        ConfigError: If ``over_image`` is set and ``run.image`` is None.
     """
     folder = Path(out_dir)
     if over_image and run.image is None:
@@ -56,19 +58,21 @@ def write_report(
         'absent': run.absent,
         'layers': {k: result.record() for k, result in run.results.items()},
     }
-    files = []
+    layer_files = []
     for layer, result in run.results.items():
         stem = folder / file_stem(layer)
-        files.append(result.save(f'{stem}.npz'))
+        layer_files.append(result.save(f'{stem}.npz'))
         figure, _ = plot_map(result, **style)
-        files.append(save_figure(figure, f'{stem}.{suffix}'))
-    overview, _ = plot_layers(run.results, **style)
-    first = [
-        write_text(folder / 'erf.json', json.dumps(record, indent=1) + '\n'),
-        save_figure(overview, folder / f'erf.{suffix}'),
-    ]
-    fields = {k: r for k, r in run.results.items() if r.kind == 'erf'}
-    if fields:
-        profile, _ = plot_profile(fields)
-        first.append(save_figure(profile, folder / f'profile.{suffix}'))
-    return first + files
+        layer_files.append(save_figure(figure, f'{stem}.{suffix}'))
+    text = json.dumps(record, indent=1) + '\n'
+    files = [write_text(folder / 'erf.json', text)]
+    for name, overview in OVERVIEWS.items():
+        shown = {
+            layer: result
+            for layer, result in run.results.items()
+            if result.kind == 'erf' or overview.attention
+        }
+        if shown:
+            figure = overview.draw(shown, style)
+            files.append(save_figure(figure, folder / f'{name}.{suffix}'))
+    return files + layer_files

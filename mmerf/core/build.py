@@ -126,7 +126,7 @@ def _construct(name: Any, factory: Any, options: dict) -> Any:
 
 
 def _not_a(spec: Any, what: str, base: type) -> str:
-    name = f'{base.__module__}.{base.__name__}'
+    name = f'mmerf.{base.__name__}'
     if callable(spec) and what == 'target' and not isinstance(spec, type):
         return (
             'a function alone does not say at which unit its map is centred; '

@@ -1,16 +1,16 @@
-"""What tools that measure take from the command line."""
+"""Options that all measuring tools have."""
 
 import argparse
 
 import pytest
 
-from mmerf.apis.cli_options import add_measuring
+from mmerf.apis.cli_options import add_measurement_options
 
 
 @pytest.fixture
 def parser():
     parser = argparse.ArgumentParser()
-    add_measuring(parser)
+    add_measurement_options(parser)
     return parser
 
 
@@ -19,8 +19,9 @@ def test_pairs_that_cannot_be_read_are_a_usage_error(text, parser, capsys):
     with pytest.raises(SystemExit) as caught:
         parser.parse_args(['config.py', '--cfg-options', text])
     assert caught.value.code == 2
-    said = capsys.readouterr().err
-    assert '--cfg-options: not KEY=VALUE' in said and 'Traceback' not in said
+    message = capsys.readouterr().err
+    assert '--cfg-options: not KEY=VALUE' in message
+    assert 'Traceback' not in message
 
 
 def test_pairs_are_mmengines(parser):

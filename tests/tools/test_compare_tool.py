@@ -94,7 +94,10 @@ def test_definitions_are_not_mixed_without_force(
         (['RUN', '--growth', '--title', r'$\nothing$'], 'no formula'),
         (['RUN', '--growth', '--layers', 'b'], 'they have a'),
         (['RUN/8/a.npz', '--growth'], 'give the erf folder'),
-        (['RUN@8', '--growth'], 'RUN@8 is no training with all its steps'),
+        (
+            ['RUN@8', '--growth'],
+            'RUN@8 is a single step or result, not a training',
+        ),
         (['RUN', 'RUN', '--growth'], 'same name'),
         (['RUN', '--out', 'run/vis_data/erf/8/a.png/x.png'], 'a.png'),
     ],

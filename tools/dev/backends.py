@@ -1,7 +1,7 @@
-"""What reaches each vis backend, read back through its own files.
+"""Read back what each vis backend stores of a training with ERFHook.
 
-The suite runs this for the backends that are always there; backends.sh, beside
-this file, for the others, each in an environment of its own:
+The suite runs this for the backends that are always installed; backends.sh,
+beside this file, for the others, each in an environment of its own:
 
     python -m pytest tools/dev/backends.py -k wandb
 """
@@ -110,7 +110,7 @@ def read_mlflow(vis_data):
 
 
 def read_wandb(vis_data):
-    """W&B takes no step: what came first is step 0, then 2, then 4."""
+    """W&B stores no step: the first value is of step 0, then 2, then 4."""
     (path,) = vis_data.glob('wandb/offline-run-*/*.wandb')
     scalars, names = {}, {}
     for record in wandb_records(path.read_bytes()):

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Vis backends that are no part of the default environment: each is installed
+# Test vis backends that are not in the default environment: each is installed
 # into an environment of its own on top of .venv, and what a training logs to
 # it is read back. Nothing leaves the machine: offline modes and file stores.
 #
 #     tools/dev/backends.sh                 all of them
 #     tools/dev/backends.sh wandb mlflow    some
 #
-# Not among them: Aim, whose sources want a Cython that is no longer to be
-# had where there is no wheel, and Neptune, which was not tried.
+# Missing here: Aim, which without a wheel needs a Cython that is no longer
+# available, and Neptune, which was not tried.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 BIN=${BIN:-.venv/bin}

@@ -3,8 +3,8 @@
 #
 #     tools/dev/compat.sh oldest newest official
 #
-# Each is an environment of its own under $COMPAT (default .compat), removed
-# afterwards; what it printed stays in $COMPAT/<name>.log. PYTHON names the
+# Each has an environment of its own under $COMPAT (default .compat), removed
+# afterwards; its output stays in $COMPAT/<name>.log. PYTHON names the
 # interpreter, OLDEST and NEWEST the torch versions, TORCH_ARGS what pip needs
 # to find them (for CPU builds: --index-url https://download.pytorch.org/whl/cpu).
 # official builds mmcv's operators: about 25 minutes on two cores. Its mmengine

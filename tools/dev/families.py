@@ -1,8 +1,8 @@
-"""Every config family of mmseg through the command line's call.
+"""Measure one config of every family of mmseg.
 
     python tools/dev/families.py IMG_DIR > families.md
 
-prints the README's table: one config a family, random weights, one
+prints the README's table: one config per family, random weights, one
 photograph, at the smallest input size that the family runs at.
 """
 

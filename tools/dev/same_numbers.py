@@ -29,8 +29,8 @@ FCN = 'configs/demo/fcn_texture.py'
 MIT = 'configs/demo/segformer_texture.py'
 B0 = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
 PSP = 'mmseg::pspnet/pspnet_r18-d8_4xb2-80k_cityscapes-512x1024.py'
-# What says how something was measured; the deviation is itself measured.
-TOLD = re.compile(r'\.provenance(?!\.deviation_from_float32)')
+# How something was measured; only the deviation is a measured number.
+PROVENANCE = re.compile(r'\.provenance(?!\.deviation_from_float32)')
 LOADERS = ('train_dataloader', 'val_dataloader', 'test_dataloader')
 
 
@@ -88,11 +88,11 @@ def train(config: str, folder: Path, roots: dict, checkpoint: Path) -> None:
 
 
 def measure(config: str, folder: Path, **options: object) -> None:
-    """Write the results of one run, and what it says about itself."""
+    """Write the results, notes and skipped images of one run."""
     run = run_erf(config, seed=0, **options)
-    said = {'absent': list(run.absent), 'skipped': len(run.skipped)}
-    said |= {'layer': 'run', 'order': list(run.results)}
-    lines = [{**said, 'provenance': {'notes': run.notes}}]
+    summary = {'absent': list(run.absent), 'skipped': len(run.skipped)}
+    summary |= {'layer': 'run', 'order': list(run.results)}
+    lines = [{**summary, 'provenance': {'notes': run.notes}}]
     for layer, result in run.results.items():
         result.save(folder / f'{quote(layer, safe="[]@")}.npz')
         lines.append(result.record())
@@ -105,7 +105,7 @@ def take(args: argparse.Namespace) -> int:
     """Measure every case into a folder."""
     if Path.cwd() not in Path(mmerf.__file__).resolve().parents:
         sys.exit(f'{mmerf.__file__} is not of this checkout; set PYTHONPATH')
-    warnings.filterwarnings('ignore')  # the packages', not ours
+    warnings.filterwarnings('ignore')  # other packages' warnings
     torch.set_num_threads(THREADS)
     data = args.data.resolve()
     roots = {f'{loader}.dataset.data_root': str(data) for loader in LOADERS}
@@ -172,15 +172,15 @@ def compare(args: argparse.Namespace) -> int:
         a, b = (found.get(name, {}) for found in takes)
         apart = {k: difference(a.get(k), b.get(k)) for k in {**a, **b}}
         apart = {k: how for k, how in apart.items() if how is not None}
-        told = [key for key in apart if TOLD.match(key)]
-        measured = [k + how for k, how in apart.items() if k not in told]
-        words = f'DIFFERS in: {", ".join(measured)}' if measured else 'equal'
+        origin = [key for key in apart if PROVENANCE.match(key)]
+        measured = [k + how for k, how in apart.items() if k not in origin]
+        verdict = f'DIFFERS in: {", ".join(measured)}' if measured else 'equal'
         if not a or not b:
-            words = f'only in {args.folder if a else args.other}'
-        elif told:
-            words += f'; provenance differs in: {", ".join(told)}'
+            verdict = f'only in {args.folder if a else args.other}'
+        elif origin:
+            verdict += f'; provenance differs in: {", ".join(origin)}'
         bad += bool(measured)
-        print(f'{name}: {words}')
+        print(f'{name}: {verdict}')
     print(f'{len(names)} results, {len(names) - bad} equal, {bad} not')
     return int(bad > 0 or not names)
 
@@ -190,14 +190,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     commands = parser.add_subparsers(required=True)
     taking = commands.add_parser('take', help='measure every case')
-    comparing = commands.add_parser('compare', help='two takes')
+    comparing = commands.add_parser('compare', help='compare two takes')
     for command, function in ((taking, take), (comparing, compare)):
-        command.add_argument('folder', type=Path)
-        command.add_argument('--only', default='*', help="cases, as 'fcn/*'")
+        command.add_argument('folder', type=Path, help='folder of a take')
+        command.add_argument(
+            '--only',
+            default='*',
+            metavar='GLOB',
+            help="cases to take or compare, such as 'fcn/*' (default: all)",
+        )
         command.set_defaults(function=function)
-    taking.add_argument('--data', type=Path, required=True)
-    taking.add_argument('--checkpoints', type=Path, help='made and used here')
-    comparing.add_argument('other', type=Path)
+    taking.add_argument(
+        '--data',
+        type=Path,
+        required=True,
+        help='data set of tools/make_demo_data.py (required)',
+    )
+    taking.add_argument(
+        '--checkpoints',
+        type=Path,
+        help='folder of the trained weights; made if missing (default: '
+        'checkpoints inside the folder of the take)',
+    )
+    comparing.add_argument('other', type=Path, help='folder of another take')
     args = parser.parse_args()
     return args.function(args)
 

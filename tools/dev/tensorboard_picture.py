@@ -1,4 +1,4 @@
-"""Picture of a training in TensorBoard, as a headless Chromium shows it.
+"""Save a picture of a training in TensorBoard, drawn by headless Chromium.
 
     python tools/dev/tensorboard_picture.py work_dirs/fcn_texture \\
         docs/tensorboard.png
@@ -51,8 +51,8 @@ def serve(logdir):
     raise SystemExit(f'error: TensorBoard shows no ERF images of {logdir}')
 
 
-def shoot(address, path):
-    """Let Chromium draw a page."""
+def screenshot(address, path):
+    """Picture of a page, drawn by Chromium."""
     subprocess.run(
         [
             *('chromium', '--headless', '--no-sandbox', '--disable-gpu'),
@@ -73,15 +73,15 @@ def shoot(address, path):
 def main():
     """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument('logdir')
-    parser.add_argument('out')
+    parser.add_argument('logdir', help='work_dir of the training')
+    parser.add_argument('out', help='the picture, a .png')
     args = parser.parse_args()
     server, address = serve(args.logdir)
     try:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / 'page.png'
             parts = [
-                shoot(f'{address}/#{tab}', path).crop(box)
+                screenshot(f'{address}/#{tab}', path).crop(box)
                 for tab, box in PARTS
             ]
     finally:

@@ -1,1 +1,5 @@
-"""Results of several runs, read back, side by side and over time."""
+"""Results of several runs -> one figure and table.
+
+Runs are read back from their files, and shown beside each other or over the
+steps of a training.
+"""

@@ -1,4 +1,4 @@
-"""Several runs beside each other: what is compared, as figure and table."""
+"""Several runs beside each other, as a figure and as tables."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...core.results.provenance import (
 from ...plots import plot_comparison, save_figure
 from ...plots.comparison import Runs
 from ...plots.drawing.style import CMAP, check_cmap, check_title
-from .read_runs import named, read_run
+from .read_runs import read_run, runs_by_name
 from .table_files import TABLES, check_tables, table_rows
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """Runs to be shown together, with the gaps between them.
+    """Runs to be shown together.
 
     Attributes:
         runs (dict[str, dict[str, ERFResult]]): By name, then by layer.
         layers (list[str]): In drawing order.
-        gaps (dict[str, str]): Runs of which there is nothing, and why.
+        gaps (dict[str, str]): Runs without a result, and why.
     """
 
     runs: dict[str, dict[str, ERFResult]]
@@ -37,7 +37,7 @@ class Comparison:
 
     @property
     def notes(self) -> list[str]:
-        """What a reader of the figure has to know, a sentence each."""
+        """What a reader of the figure should know, one sentence per note."""
         notes = [f'{name}: {why}' for name, why in self.gaps.items()]
         for name, results in self.runs.items():
             missing = [la for la in self.layers if la not in results]
@@ -49,11 +49,11 @@ class Comparison:
         return notes
 
     def rows(self) -> list[dict]:
-        """One row a run and layer, as :func:`table_rows` makes them."""
+        """One row per run and layer, as :func:`table_rows` makes them."""
         return table_rows(self.runs, self.layers, self.gaps)
 
     def _differences(self) -> list[str]:
-        """Definitions, sizes, images, units' places: what is not the same."""
+        """Where definitions, sizes, numbers of images or units differ."""
         notes = definition_differences(by_run_and_layer(self.runs))
         every = [r for run in self.runs.values() for r in run.values()]
         shapes = sorted({result.map.shape for result in every})
@@ -91,17 +91,19 @@ def compare(
 
     Args:
         specs (sequence): Each as ``read_run`` takes it.
-        names (sequence of str, optional): What to call them; None for the
-            parts of their paths that tell them apart.
+        names (sequence of str, optional): Names of the runs; None for the
+            parts of their paths that differ.
         layers (sequence of str, optional): Only these keys; None for all.
-        force (bool): Also where definitions differ.
+        force (bool): Compare even if definitions differ.
 
     Raises:
-        ConfigError: If a run, name or layer is not there, or definitions
-            differ and ``force`` is not set.
+        ConfigError: If a run or layer does not exist, the names do not fit,
+            or definitions differ and ``force`` is not set.
         ResultError: If a file is damaged.
     """
-    runs = {k: read_run(spec) for k, spec in named(specs, names).items()}
+    runs = {
+        k: read_run(spec) for k, spec in runs_by_name(specs, names).items()
+    }
     return comparison_of(runs, layers=layers, force=force)
 
 
@@ -112,16 +114,16 @@ def comparison_of(
     gaps: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> Comparison:
-    """The same for results at hand.
+    """A comparison of results in memory.
 
-    Runs of a single layer each share one column, whatever their layers'
-    names. Shares are those of the first run for all.
+    If every run has a single layer, they share one column, whatever the
+    layers' names. All runs are reported at the shares of the first.
 
     Args:
         runs (mapping): By name, then by layer; in drawing order.
         layers (sequence of str, optional): Only these keys; None for all.
-        gaps (mapping, optional): Of runs without results, why.
-        force (bool): Also where definitions differ.
+        gaps (mapping, optional): Why a run has no results, by name.
+        force (bool): Compare even if definitions differ.
 
     Raises:
         ConfigError: If there is nothing to compare, a layer is in no run, or
@@ -165,7 +167,7 @@ def comparison_of(
 
 
 def by_run_and_layer(runs: Runs) -> dict[str, ERFResult]:
-    """Every result, by ``run: layer``."""
+    """Every result by the name ``'run: layer'``."""
     return {
         f'{name}: {layer}': result
         for name, run in runs.items()
@@ -185,7 +187,7 @@ def write_comparison(
     cmap: str = CMAP,
     title: str | None = None,
 ) -> list[Path]:
-    """Write the figure, and the same numbers as tables beside it.
+    """Write the figure, and tables of the same numbers beside it.
 
     Args:
         comparison (Comparison): What to show.
@@ -198,9 +200,9 @@ def write_comparison(
         list[Path]: The files, the figure first.
 
     Raises:
-        ConfigError: If the suffix or colour map is none of these, the title
-            is a formula that cannot be drawn, or a table would replace
-            another file.
+        ConfigError: If the suffix, colour map or normalisation is unknown,
+            the title is a formula that cannot be drawn, or a table would
+            replace another file.
     """
     path = check_figure_path(out)
     check_cmap(cmap)
@@ -222,7 +224,7 @@ def write_comparison(
 
 
 def check_figure_path(out: str | os.PathLike) -> Path:
-    """Raise ConfigError unless a path ends as figures do."""
+    """Raise ConfigError unless a path ends in .png, .pdf or .svg."""
     path = Path(out)
     if path.suffix not in ('.png', '.pdf', '.svg'):
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Trainings over their steps: what the hook has kept, as a figure."""
+"""Sides and ERF size over the steps of trainings, as a figure."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ...core.results.provenance import check_same_definition
 from ...plots import plot_growth, save_figure
 from ...plots.drawing.style import check_title
 from .comparison import check_figure_path
-from .read_runs import named, read_history
+from .read_runs import read_history, runs_by_name
 
 
 def write_growth(
@@ -23,21 +23,21 @@ def write_growth(
     title: str | None = None,
     force: bool = False,
 ) -> list[Path]:
-    """Draw sides and size by step, a column a training, a line a layer.
+    """Draw sides and size by step: one column per training, a line per layer.
 
     Args:
         specs (sequence): ``erf`` folders of trainings' ``vis_data``.
         out: The figure: ``.png``, ``.pdf`` or ``.svg``.
-        names (sequence of str, optional): What to call the trainings.
+        names (sequence of str, optional): Names of the trainings.
         layers (sequence of str, optional): Only these keys; None for all.
         title (str, optional): Over the figure.
-        force (bool): Also where definitions differ.
+        force (bool): Draw even if definitions differ.
 
     Returns:
         list[Path]: The figure.
 
     Raises:
-        ConfigError: If a training or layer is not there, the title is a
+        ConfigError: If a training or layer does not exist, the title is a
             formula that cannot be drawn, or definitions differ and
             ``force`` is not set.
         ResultError: If a file is damaged.
@@ -45,7 +45,8 @@ def write_growth(
     path = check_figure_path(out)
     check_title(title)
     histories = {
-        name: read_history(spec) for name, spec in named(specs, names).items()
+        name: read_history(spec)
+        for name, spec in runs_by_name(specs, names).items()
     }
     check_same_definition(
         {

@@ -1,4 +1,4 @@
-"""Read back what runs have left: folders and files with results."""
+"""Read the results of runs back from their folders and files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ from ...core.atomic_files import file_stem
 from ...core.errors import ConfigError, ResultError, one_line
 from ...core.results.erf_result import ERFResult
 
-_DULL = re.compile(r'erf|vis_data|\d{8}_\d{6}|\.*')  # say nothing of a run
-_RECORD = {'step': int, 'layer': str, 'statistics': dict}
+# parts of a path that every run has, no use as its name
+_COMMON_PARTS = re.compile(r'erf|vis_data|\d{8}_\d{6}|\.*')
+_RECORD_TYPES = {'step': int, 'layer': str, 'statistics': dict}
+# what JSON raises that is not as expected
+_BAD_JSON = (KeyError, RecursionError, TypeError, ValueError)
 
 
 def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
@@ -22,13 +25,14 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
     Args:
         spec: An out dir of ``tools/erf.py``; an ``erf`` folder of a run's
             ``vis_data``, its last step or ``FOLDER@STEP``; or one ``.npz``.
-            A folder that holds ``erf`` or ``vis_data/erf`` stands for it.
+            A folder that holds ``erf`` or ``vis_data/erf`` may be given
+            instead.
 
     Returns:
         dict[str, ERFResult]: By layer key.
 
     Raises:
-        ConfigError: If there is no such run or step.
+        ConfigError: If the run or step does not exist.
         ResultError: If one of its files is damaged.
     """
     path, step = _split(spec)
@@ -63,19 +67,20 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
 
 
 def read_history(spec: str | os.PathLike) -> list[dict]:
-    """Every layer and step that a training's ``erf.jsonl`` holds.
+    """The lines of a training's ``erf.jsonl``, one per layer and step.
 
     Args:
         spec: The ``erf`` folder of a run's ``vis_data``, or one that holds
             it.
 
     Returns:
-        list[dict]: ``step``, ``layer``, ``statistics`` and so on, by step.
+        list[dict]: Each with ``step``, ``layer``, ``statistics`` and so on,
+        sorted by step.
 
     Raises:
         ConfigError: If there is no such file, or ``spec`` is a single step
             or result.
-        ResultError: If it is damaged.
+        ResultError: If the file is damaged or empty.
     """
     path, step = _split(spec)
     whole = step is None and not path.is_file()
@@ -83,17 +88,17 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
         path = find_folder(path) / 'erf.jsonl'
     if not (whole and path.is_file()):
         raise ConfigError(
-            f'{spec} is no training with all its steps; give the erf folder '
-            "of a run's vis_data"
+            f'{spec} is a single step or result, not a training; give the '
+            "erf folder of a training's vis_data"
         )
     lines = path.read_bytes().splitlines()
     try:
         records = [json.loads(line) for line in lines if line.strip()]
         for record in records:
-            for key, kind in _RECORD.items():
+            for key, kind in _RECORD_TYPES.items():
                 if not isinstance(record[key], kind):
                     raise TypeError(f'{key} is {record[key]!r:.40}')
-    except Exception as error:
+    except _BAD_JSON as error:
         raise ResultError(
             f'{path} is damaged ({type(error).__name__}: '
             f'{one_line(error, 160)}); measure again'
@@ -105,10 +110,10 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
 
 
 def find_folder(path: Path) -> Path:
-    """The folder with ``erf.json`` or ``erf.jsonl`` that a path means.
+    """The folder with ``erf.json`` or ``erf.jsonl``: a path, or inside it.
 
     Raises:
-        ConfigError: If there is none, or several; they are named.
+        ConfigError: If there is none; names those further inside.
     """
     if not path.is_dir():
         raise ConfigError(f'there is no run {path}')
@@ -123,28 +128,28 @@ def find_folder(path: Path) -> Path:
     )
 
 
-def named(
+def runs_by_name(
     specs: Sequence[str | os.PathLike], names: Sequence[str] | None
 ) -> dict[str, str | os.PathLike]:
-    """Runs by the names that they are given, or else by their own.
+    """Runs by the given names, or else by names made of their paths.
 
     Raises:
-        ConfigError: If there is not one name a run, or two are the same.
+        ConfigError: If there is not one name per run, or two are the same.
     """
     if names is not None and len(names) != len(specs):
         raise ConfigError(
-            f'{len(names)} name(s) for {len(specs)} run(s); give one each'
+            f'{len(names)} name(s) for {len(specs)} run(s); give one per run'
         )
-    called = list(names or run_names(specs))
-    if len(set(called)) < len(called):
+    chosen = list(names or run_names(specs))
+    if len(set(chosen)) < len(chosen):
         raise ConfigError(
-            'two runs have the same name; give names of their own with --names'
+            'two runs have the same name; give different names with --names'
         )
-    return dict(zip(called, specs, strict=True))
+    return dict(zip(chosen, specs, strict=True))
 
 
 def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
-    """Short names that tell runs apart.
+    """Short names of runs, all different; whole paths where that fails.
 
     Example:
         >>> run_names(['work_dirs/fcn/20250101_010101/vis_data/erf@40',
@@ -157,7 +162,7 @@ def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
     for spec in specs:
         path, step = _split(spec)
         plain = path.with_suffix('') if path.suffix == '.npz' else path
-        parts = [p for p in plain.parts if not _DULL.fullmatch(p)]
+        parts = [p for p in plain.parts if not _COMMON_PARTS.fullmatch(p)]
         name = parts[-1] if parts else str(plain)
         names.append(name if step is None else f'{name}, step {step}')
     if len(set(names)) < len(names):
@@ -185,5 +190,5 @@ def _json(path: Path, key: str) -> dict:
     content = path.read_bytes()
     try:
         return dict(json.loads(content)[key])
-    except Exception as error:
+    except _BAD_JSON as error:
         raise ResultError(f'{path} is damaged; measure again') from error

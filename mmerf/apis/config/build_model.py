@@ -31,18 +31,18 @@ def build_model(
     """Build a config's model, with a checkpoint's weights or its own.
 
     Args:
-        cfg (Config): With ``model``.
-        checkpoint: None for the config's own initial weights, made without
-            network access: what it would fetch stays random.
+        cfg (Config): Has a ``model``.
+        checkpoint: None for the config's own initial weights, without network
+            access: what would be downloaded stays random.
         device (str, optional): None for CUDA where there is one, else CPU.
         seed (int): Of the initial weights.
-        trust_checkpoint (bool): Allow a checkpoint that runs code.
-        partial (bool): Load what fits of a checkpoint; the rest keeps the
-            config's initial weights.
+        trust_checkpoint (bool): Allow a checkpoint whose pickle runs code.
+        partial (bool): Load the weights that fit; the others keep the
+            config's initial values.
 
     Returns:
         tuple[nn.Module, dict]: The model in eval mode, and what
-        ``load_checkpoint`` said; an empty dict without one.
+        ``load_checkpoint`` returned; an empty dict without one.
 
     Raises:
         ConfigError: If the model cannot be built or moved.
@@ -63,7 +63,7 @@ def build_model(
             model.init_weights()
     except ERFError:
         raise
-    except Exception as error:
+    except Exception as error:  # the config's classes may raise anything
         package = needed_package(error, cfg.pretty_text)
         raise ConfigError(
             f'the model needs {package}'
@@ -83,7 +83,7 @@ def move(model: nn.Module, device: str | None) -> nn.Module:
     """Move a model to a device.
 
     Raises:
-        ConfigError: If there is no such device.
+        ConfigError: If the device cannot be used.
     """
     if device is None:
         device = 'cuda' if torch.cuda.is_available() else 'cpu'

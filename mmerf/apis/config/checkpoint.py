@@ -1,4 +1,4 @@
-"""Load weights, and nothing but weights, from checkpoints."""
+"""Load a checkpoint's weights without running code from its pickle."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ def load_checkpoint(
 
     Args:
         model (nn.Module): Its weights and buffers are replaced.
-        path: A file, or an address that mmengine's file backends read.
+        path: A file, or a URL that mmengine's file backends read.
         trust (bool): Allow a checkpoint whose pickle runs code.
-        partial (bool): Load what fits; weights of another shape stay as
-            they are in the model.
+        partial (bool): Load the weights that fit; those of another shape keep
+            the model's values.
 
     Returns:
         dict: ``path``, ``sha256``, lists of ``missing``, ``unexpected`` and
@@ -100,7 +100,7 @@ def _read(path: str | os.PathLike) -> bytes:
         return Path(name).read_bytes()
     except FileNotFoundError as error:
         raise CheckpointError(f'there is no checkpoint {name}') from error
-    except Exception as error:
+    except Exception as error:  # file backends raise what they like
         raise CheckpointError(
             f'{name} could not be read: {one_line(error)}'
         ) from error
@@ -125,16 +125,17 @@ def _unpickle(content: bytes, path: Any, trust: bool) -> Any:
             f'code{_OLD_TORCH}; if you trust whoever made it, pass '
             '--trust-checkpoint (trust_checkpoint=True)'
         ) from error
-    except Exception as error:
+    except Exception as error:  # damaged bytes raise almost anything
         raise CheckpointError(
             f'{path} is not a whole checkpoint: {one_line(error)}'
         ) from error
 
 
 def _safe_globals() -> AbstractContextManager:
-    """Allow what mmengine's own checkpoints hold, where torch can.
+    """Let torch unpickle what mmengine's own checkpoints hold.
 
-    Stand-ins by name came with torch 2.6; before, only plain weights load.
+    Before torch 2.6, which cannot replace an object by its name, only plain
+    weights load.
     """
     if _OLD:
         return nullcontext()
@@ -142,7 +143,7 @@ def _safe_globals() -> AbstractContextManager:
 
 
 def _allowed() -> list:
-    """What mmengine's own checkpoints hold besides tensors."""
+    """Objects that mmengine's own checkpoints hold besides tensors."""
     multiarray = getattr(np, '_core', None) or np.core
     multiarray = multiarray.multiarray
     functions = {
@@ -167,19 +168,19 @@ def _allowed() -> list:
 
 
 def _history_method(owner: Any, name: str) -> Any:
-    """Stands in for getattr: serves a history buffer's statistics only."""
+    """Replaces getattr: gives a history buffer's statistics only."""
     if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
         return getattr(HistoryBuffer, name)
     raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {name!r}')
 
 
 def _classes(checkpoint: Any) -> list[str] | None:
-    """Names of the classes that mmengine noted, or mmseg of old."""
+    """Names of the classes, as mmengine or mmseg 0.x stores them."""
     meta = checkpoint.get('meta') if isinstance(checkpoint, Mapping) else None
     if not isinstance(meta, Mapping):
         return None
-    noted = meta.get('dataset_meta')
-    found = noted.get('classes') if isinstance(noted, Mapping) else None
+    stored = meta.get('dataset_meta')
+    found = stored.get('classes') if isinstance(stored, Mapping) else None
     for names in (found, meta.get('CLASSES')):
         if isinstance(names, (list, tuple)) and names:
             text = all(isinstance(name, str) for name in names)

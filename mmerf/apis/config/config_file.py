@@ -1,4 +1,4 @@
-"""Find and read configs, also mmseg's own."""
+"""Find and read config files, mmseg's own included."""
 
 from __future__ import annotations
 
@@ -19,7 +19,17 @@ from ...core.errors import ConfigError, one_line
 from ...engine.segmentors.build_module import without_fetching
 from .missing_packages import needed_package
 
-_OWN = 'mmseg::'
+_MMSEG_PREFIX = 'mmseg::'
+# what mmengine's merging raises for keys and values that do not fit
+_UNFIT = (
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 
 
 def load_config(
@@ -29,8 +39,8 @@ def load_config(
 
     Args:
         config: A path, ``'mmseg::FAMILY/NAME.py'``, or a ready config.
-        cfg_options (mapping, optional): Settings to override, by dotted key,
-            one after the other.
+        cfg_options (mapping, optional): Settings to override, by dotted key;
+            applied in this order.
 
     Returns:
         Config: A copy; its default scope is initialised.
@@ -44,7 +54,7 @@ def load_config(
         path = find_config(config)
         try:
             cfg = Config.fromfile(path)
-        except Exception as error:
+        except Exception as error:  # a config is a program
             text = Path(path).read_text(encoding='utf-8', errors='replace')
             package = needed_package(error, text)
             raise ConfigError(
@@ -53,11 +63,11 @@ def load_config(
                 else f'{config} could not be read: {one_line(error)}'
             ) from error
     try:
-        # one by one: of one call, a key would replace what is set inside it;
-        # merging takes _delete_ out of what it is given
+        # One call per key: in a single call, a key would overwrite settings
+        # inside it. A copy: merging removes _delete_ from the value.
         for key, value in (cfg_options or {}).items():
             cfg.merge_from_dict({key: copy.deepcopy(value)})
-    except Exception as error:
+    except _UNFIT as error:
         raise ConfigError(
             f'the config options do not fit: {one_line(error)}'
         ) from error
@@ -67,33 +77,33 @@ def load_config(
             f"default_scope is the name of a registry, such as 'mmseg', not "
             f'{scope!r}'
         )
-    with redirect_stdout(io.StringIO()):  # it prints what it could not find
+    with redirect_stdout(io.StringIO()):  # mmseg prints what it cannot find
         register_all_modules(init_default_scope=False)
     init_default_scope(scope)
     return cfg
 
 
 def find_config(config: str | os.PathLike) -> Path:
-    """Path of a config; ``mmseg::`` names are looked up in the package.
+    """Path of a config file; ``mmseg::`` names one in the mmseg package.
 
     Raises:
         ConfigError: If there is no such file.
     """
     name = os.fspath(config)
-    if name.startswith(_OWN):
+    if name.startswith(_MMSEG_PREFIX):
         root = mmseg_configs()
-        path = root / name[len(_OWN) :]
+        inside = name.removeprefix(_MMSEG_PREFIX)
+        path = root / inside
         if not path.is_file():
             raise ConfigError(
-                f'mmseg has no config {name[len(_OWN) :]}'
-                f'{_similar(root, path)}'
+                f'mmseg has no config {inside}{_similar(root, path)}'
             )
         return path
     path = Path(name)
     if not path.is_file():
         hint = ''
         if (mmseg_configs() / name).is_file():
-            hint = f"; mmseg's own is written {_OWN}{name}"
+            hint = f"; mmseg's own is written {_MMSEG_PREFIX}{name}"
         raise ConfigError(f'there is no config file {name}{hint}')
     return path
 
@@ -115,7 +125,7 @@ def _similar(root: Path, path: Path) -> str:
 
 
 def without_pretrained(model_cfg: Any) -> Any:
-    """A model config whose weights need no file and no network."""
+    """A copy of a model config that loads no weights from file or network."""
     if isinstance(model_cfg, Mapping):
         if model_cfg.get('type') == 'Pretrained':
             return None
@@ -127,7 +137,7 @@ def without_pretrained(model_cfg: Any) -> Any:
         if 'ModuleSegmentor' in str(kept.get('type')):
             kept['module'] = without_fetching(kept.get('module'))
         if 'TIMMBackbone' in str(kept.get('type')):
-            kept['pretrained'] = False  # its own default would fetch
+            kept['pretrained'] = False  # its default downloads
         return ConfigDict(kept)
     if isinstance(model_cfg, (list, tuple)):
         found = [without_pretrained(v) for v in model_cfg]

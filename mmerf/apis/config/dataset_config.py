@@ -1,4 +1,4 @@
-"""Where a config says that its images come from, and how they are read."""
+"""The dataset and test pipeline of a config."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LOADERS = ('val_dataloader', 'test_dataloader')
 
 
 def read_keys(cfg: Config) -> list[str]:
-    """Dotted keys of a config inside which a measurement reads."""
+    """Dotted keys of the parts of a config that a measurement reads."""
     name = _loader_name(cfg)
     keys = ['model', 'default_scope']
     if name:
@@ -24,10 +24,10 @@ def read_keys(cfg: Config) -> list[str]:
 
 
 def loader_of(cfg: Config) -> Any:
-    """The data loader whose dataset is measured.
+    """The first data loader with a dataset: of validation, else of testing.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If neither has a dataset.
     """
     name = _loader_name(cfg)
     if name:
@@ -47,7 +47,15 @@ def _loader_name(cfg: Config) -> str | None:
 
 
 def pipeline_of(cfg: Config, labels: bool = False) -> list:
-    """The config's own test pipeline, as a rule without annotation steps."""
+    """The pipeline of the config's dataset, else its ``test_pipeline``.
+
+    Args:
+        cfg (Config): Has one of them.
+        labels (bool): Keep the steps that load annotations.
+
+    Raises:
+        ConfigError: If it has neither.
+    """
     pipeline = cfg.get('test_pipeline')
     try:
         pipeline = _own_pipeline(loader_of(cfg)['dataset']) or pipeline
@@ -66,24 +74,24 @@ def pipeline_of(cfg: Config, labels: bool = False) -> list:
     ]
 
 
-def inner(dataset: Mapping) -> list:
-    """The datasets inside a wrapper: repeated, or several as one."""
+def inner_datasets(dataset: Mapping) -> list:
+    """The datasets inside a wrapper such as RepeatDataset, ConcatDataset."""
     inside = [dataset['dataset']] if 'dataset' in dataset else []
     return inside + list(dataset.get('datasets', []))
 
 
 def _own_pipeline(dataset: Mapping) -> Any:
-    """A dataset's own pipeline, or that of the first one inside it."""
+    """A dataset's pipeline, or that of the first dataset inside it."""
     found = dataset.get('pipeline')
-    for inside in inner(dataset):
+    for inside in inner_datasets(dataset):
         found = found or _own_pipeline(inside)
     return found
 
 
 def with_pipeline(dataset: Any, pipeline: list) -> Any:
-    """A copy whose innermost datasets have this pipeline instead."""
+    """A copy of a dataset's config, its innermost pipelines replaced."""
     changed = dataset.copy()
-    if not inner(dataset):
+    if not inner_datasets(dataset):
         changed['pipeline'] = pipeline
         return changed
     changed.pop('pipeline', None)

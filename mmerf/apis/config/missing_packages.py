@@ -1,4 +1,4 @@
-"""Which package a config needs that is not installed."""
+"""Name the package that a config needs and that is not installed."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ _SCOPED = re.compile(r"['\"](mmpretrain|mmdet)\.\w+")
 
 
 def needed_package(error: BaseException, text: str = '') -> str | None:
-    """Name what has to be installed for a config that failed, if anything.
+    """The package that a failed config needs, and how to install it.
 
     Args:
-        error (BaseException): What reading or building it raised.
+        error (BaseException): Raised when the config was read or built.
         text (str): The config's text, where it could be read.
 
     Returns:
-        str, optional: Such as 'mmpretrain: pip install mmpretrain ...'.
+        str, optional: Such as 'mmpretrain: install mmpretrain or ...'; None
+        if the error has another cause.
     """
     chain = list(_chain(error))
     for cause in chain:
         name = (getattr(cause, 'name', None) or '').split('.')[0]
         if isinstance(cause, ModuleNotFoundError) and name in OPTIONAL:
             return f'{name}: {OPTIONAL[name]}'
-    said = ' '.join(str(cause) for cause in chain)
-    if re.search(r'mmcv for \w+ ops|mmcv\.ops|mmcv\._ext', said):
+    messages = ' '.join(str(cause) for cause in chain)
+    if re.search(r'mmcv for \w+ ops|mmcv\.ops|mmcv\._ext', messages):
         return (
             'mmcv with its compiled operators: full mmcv, or onedl-mmcv built '
             'where torch is installed (--no-build-isolation)'
         )
-    if 'VPD' in said:
+    if 'VPD' in messages:
         return f'ldm: {OPTIONAL["ldm"]}'
     for name in ('mmpretrain', 'mmdet'):
-        asked = f'{name}.' in said or name in _SCOPED.findall(text)
-        if asked and find_spec(name) is None:
+        used = f'{name}.' in messages or name in _SCOPED.findall(text)
+        if used and find_spec(name) is None:
             return f'{name}: {OPTIONAL[name]}'
     return None
 

@@ -1,4 +1,4 @@
-"""Config -> the layers that can be asked for."""
+"""Config -> the layers that can be measured."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ...engine.batches.prepare_batch import prepare_tensor
 from .build_model import build_model
 from .config_file import load_config
 
-_SIZE = (512, 512)  # where the config does not say
+_SIZE = (512, 512)  # of the image, if the config has no crop size
 
 
 def layers_from_config(
@@ -27,20 +27,21 @@ def layers_from_config(
     device: str | None = None,
     cfg_options: Mapping | None = None,
 ) -> list[ListedLayer]:
-    """Every layer output that a config's model can be asked for.
+    """Every layer output that can be measured in a config's model.
 
-    One forward without gradient on an empty image; no data is needed.
+    Found by one forward pass on an image of zeros; no data is needed.
 
     Args:
         config: A path, ``'mmseg::FAMILY/NAME.py'``, or a config.
         pattern (str, optional): Glob over module names.
-        input_size (tuple[int, int], optional): (H, W) of the empty image;
+        input_size (tuple[int, int], optional): (H, W) of that image;
             None for the config's crop size.
         device (str, optional): None for CUDA where there is one, else CPU.
         cfg_options (mapping, optional): Settings to override, by dotted key.
 
     Raises:
-        ConfigError: If the model cannot be built or run.
+        ConfigError: If the config cannot be read, or its model cannot be
+            built or run.
         LayerError: If no layer matches the pattern.
     """
     cfg = load_config(config, cfg_options)
@@ -49,13 +50,8 @@ def layers_from_config(
     image = torch.zeros(1, _input_channels(cfg), *size)
     batch = prepare_tensor(model, image, ['auxiliary_head'])
     try:
-        layers = list_layers(
-            model,
-            batch.inputs,
-            batch.forward,
-            pattern,
-        )
-    except Exception as error:
+        layers = list_layers(model, batch.inputs, batch.forward, pattern)
+    except Exception as error:  # the model's code may raise anything
         raise ConfigError(
             f'the model does not run on a {size[0]} x {size[1]} image: '
             f'{one_line(error)}; give another with --input-size H W'

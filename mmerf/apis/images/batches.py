@@ -1,4 +1,4 @@
-"""Batches of a run: which a rank takes, and what happens where one fails."""
+"""Batches of a run: which images a rank measures, and how a failure ends."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ...engine.batches.prepare_batch import prepare
 from .source import ImageSource
 
 
-def own_share(indices: Sequence[int]) -> list[int]:
-    """The images of one rank, dealt out as a validation's sampler does."""
+def images_of_this_rank(indices: Sequence[int]) -> list[int]:
+    """The indices of this rank, divided as a validation's sampler does."""
     sampler = DefaultSampler(indices, shuffle=False, round_up=False)
-    return [indices[place] for place in sampler]
+    return [indices[i] for i in sampler]
 
 
 def pass_size(measurement: Measurement) -> int:
-    """Images to load for the next pass: one, until a GPU says more."""
+    """Images to load for the next pass; one until a GPU's memory is known."""
     first = next(measurement.model.parameters(), None)
     on_gpu = first is not None and first.is_cuda
     return measurement.batch_size or (on_gpu and measurement.fitting) or 1
@@ -29,14 +29,24 @@ def pass_size(measurement: Measurement) -> int:
 def measure_batch(
     measurement: Measurement, data_batch: dict, source: ImageSource
 ) -> None:
-    """Measure a batch; where it fails, image by image, skipping those."""
+    """Measure a batch; if that fails, each image alone, skipping failures.
+
+    Args:
+        measurement (Measurement): Gets the images.
+        data_batch (dict): As a data loader collates it.
+        source (ImageSource): ``skipped`` gets the images that fail.
+
+    Raises:
+        ERFError: What no other image would mend: a layer, target or setting.
+        MeasurementError: If memory does not suffice for one image.
+    """
     before = measurement.seen
     try:
         batch = prepare(
             measurement.model, data_batch, layers=measurement.layers
         )
         measurement.update(batch)
-    except Exception as error:
+    except Exception as error:  # the model's code may raise anything
         if isinstance(error, ERFError) and not isinstance(error, BatchError):
             raise
         if is_out_of_memory(error):

@@ -1,4 +1,4 @@
-"""The mean of the images that were measured, to lie under their maps."""
+"""The mean of the measured images, to be drawn under their maps."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ class MeanImage:
     def __init__(self) -> None:
         self._sum: Tensor | None = None
         self._count = 0
-        self._differ = False
+        self._sizes_differ = False
 
     def add(self, inputs: Sequence[Tensor]) -> None:
         """Add images (C, H, W)."""
         for image in inputs:
             grey = image.to(torch.float64).mean(dim=0)
             if self._sum is not None and grey.shape != self._sum.shape:
-                self._differ = True
-            if not self._differ:
+                self._sizes_differ = True
+            if not self._sizes_differ:
                 self._sum = grey if self._sum is None else self._sum + grey
                 self._count += 1
 
     def grey(
         self, shape: tuple[int, ...], resized: bool = False
     ) -> np.ndarray | None:
-        """The mean's brightness on a map of a (H, W).
+        """The mean's brightness, brought to the size of a map.
 
         Args:
-            shape (tuple[int, int]): The map's.
-            resized (bool): Whether the inputs were resized to it; else they
-                were padded below and to the right, if at all.
+            shape (tuple[int, int]): (H, W) of the map.
+            resized (bool): Whether the inputs were resized to it; if not, the
+                mean is padded below and to the right, as they were.
 
         Returns:
             np.ndarray, optional: Shape (H, W); None where the images
             differed in size or are larger than the map.
         """
-        if self._sum is None or self._differ:
+        if self._sum is None or self._sizes_differ:
             return None
         mean = (self._sum / self._count)[None, None]
         if resized:

@@ -1,4 +1,4 @@
-"""Measure the images of a source, over all processes."""
+"""Measure the images of a source in all processes together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ...engine.ranks import gather_failures, merge_over_ranks
 from ...engine.selection import chosen_indices
 from ..run_notes import skipped_reasons
 from ..stopping import ToleranceStop, spread_indices
-from .batches import measure_batch, own_share, pass_size
+from .batches import images_of_this_rank, measure_batch, pass_size
 from .mean_image import MeanImage
 from .source import ImageSource
 
@@ -28,15 +28,17 @@ def measure_images(
     stop: ToleranceStop | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> MeanImage:
-    """Measure a source's images, each process some of them.
+    """Measure a source's images; each process takes a part of them.
 
     Args:
-        measurement (Measurement): Gets the images, and those of the other
-            processes.
-        source (ImageSource): Keeps what was skipped, likewise.
+        measurement (Measurement): Gets this process's images, and at the end
+            the sums of the others'.
+        source (ImageSource): Its ``skipped`` likewise.
         number (int): How many images at most.
-        order (str): ``'even'`` over the source, or the ``'first'`` ones.
-        stop (ToleranceStop, optional): Ends sooner, once sides are sure.
+        order (str): ``'even'``: spread evenly over the source; ``'first'``:
+            the first images.
+        stop (ToleranceStop, optional): Stops earlier, once the sides meet its
+            tolerance.
         progress (callable, optional): Called with (images done, images in
             all).
 
@@ -44,9 +46,9 @@ def measure_images(
         MeanImage: Of this process's images.
 
     Raises:
-        ConfigError: If ``stop`` cannot be followed here.
+        ConfigError: If ``stop`` is given for attention or several processes.
         ImageError: If no image could be measured.
-        ERFError: What the measurement of an image raised.
+        ERFError: If a layer, target or setting does not fit the model.
     """
     if stop is not None:
         _check_stop(measurement)
@@ -55,7 +57,7 @@ def measure_images(
     failure, mean = None, MeanImage()
     try:
         for batch in source.batches(
-            own_share(indices), partial(pass_size, measurement)
+            images_of_this_rank(indices), partial(pass_size, measurement)
         ):
             mean.add(batch['inputs'])
             measure_batch(measurement, batch, source)
@@ -68,9 +70,9 @@ def measure_images(
     except Exception as error:
         if get_world_size() == 1:
             raise
-        failure = error  # told once all processes have met
-    for every in gather_failures(failure):
-        raise every
+        failure = error  # raised below, once all processes have gathered
+    for any_failure in gather_failures(failure):
+        raise any_failure
     merge_over_ranks(measurement)
     for skipped in all_gather_object(source.skipped):
         source.skipped.update(skipped)
@@ -85,8 +87,8 @@ def measure_images(
 def _check_stop(measurement: Measurement) -> None:
     if measurement.kind != 'erf':
         raise ConfigError(
-            "num_images='auto' waits for sure sides, which a picture of "
-            'attention has not; give a number'
+            "num_images='auto' needs sides, which pictures of attention do "
+            'not have; give a number'
         )
     if get_world_size() > 1:
         raise ConfigError(
@@ -99,10 +101,10 @@ def image_under_maps(
     measurement: Measurement,
     results: Mapping[str, ERFResult],
 ) -> np.ndarray | None:
-    """The mean image as it lies under the results' maps, (H, W).
+    """The mean image, brought to the (H, W) of the results' maps.
 
-    None where they do not lie on one image: windows, several sizes, units
-    at different places.
+    None if the maps do not lie on one image: windows, several sizes, units
+    at different pixels.
     """
     shapes = {result.map.shape for result in results.values()}
     if (

@@ -16,7 +16,7 @@ from PIL import Image, UnidentifiedImageError
 from ...core.errors import ConfigError, ImageError, one_line
 from ...engine.batches.labels import class_names
 from ..config.dataset_config import (
-    inner,
+    inner_datasets,
     loader_of,
     pipeline_of,
     with_pipeline,
@@ -33,7 +33,7 @@ class ImageSource:
 
     Attributes:
         paths (list[str]): One per image, as it is called in messages.
-        load (callable): ``load(index)`` gives one item of the pipeline.
+        load (callable): ``load(index)`` runs the pipeline on one image.
         where (str): Where the images come from, for messages.
         skipped (dict[str, str]): Images left out so far, and why.
         classes (list[str], optional): Names of the dataset's classes.
@@ -53,9 +53,9 @@ class ImageSource:
         Args:
             indices (sequence of int): Which images, in order.
             batch_size (int or callable): Most images in a batch; a callable
-                is asked anew for each.
+                is called anew whenever an image was loaded.
         """
-        most = batch_size if callable(batch_size) else lambda: batch_size
+        limit = batch_size if callable(batch_size) else lambda: batch_size
         held: list[Any] = []
         for index in indices:
             item = self._load_or_skip(index)
@@ -65,7 +65,7 @@ class ImageSource:
                 yield pseudo_collate(held)
                 held = []
             held.append(item)
-            if len(held) >= most():
+            if len(held) >= limit():
                 yield pseudo_collate(held)
                 held = []
         if held:
@@ -82,7 +82,7 @@ class ImageSource:
                     'PackSegInputs'
                 )
             return item
-        except Exception as error:
+        except Exception as error:  # the pipeline may raise anything
             self.skipped[path] = one_line(error)
             return None
 
@@ -90,8 +90,8 @@ class ImageSource:
 def check_image(path: str) -> None:
     """Raise ImageError where an image file is damaged.
 
-    OpenCV pads a truncated JPEG with grey without a word; Pillow says so.
-    What Pillow does not know is left to the pipeline's own reader.
+    OpenCV silently pads a truncated JPEG with grey; Pillow raises. Formats
+    that Pillow does not know are left to the pipeline's own reader.
     """
     if not os.path.isfile(path):
         return
@@ -110,20 +110,19 @@ def check_image(path: str) -> None:
 def open_images(
     cfg: Config, img_dir: str | os.PathLike | None, labels: bool = False
 ) -> ImageSource:
-    """The images that a config validates on, or those of a folder.
-
-    Annotation steps are taken out of the pipeline, unless labels are needed.
+    """The images of a config's validation set, or those of a folder.
 
     Args:
         cfg (Config): With ``val_dataloader`` or ``test_dataloader``.
         img_dir: Any folder of images, searched with its subfolders; None for
             the config's own dataset.
-        labels (bool): Keep the config's own annotation steps; a folder has
+        labels (bool): Keep the pipeline's annotation steps; a folder has
             none.
 
     Raises:
         ConfigError: If the config has no dataset or test pipeline.
-        ImageError: If there is no image.
+        ImageError: If there is no such folder, no image, or the dataset
+            cannot be opened.
     """
     try:
         pipeline = pipeline_of(cfg, labels and img_dir is None)
@@ -160,13 +159,13 @@ def open_images(
 
 
 def _configured_classes(cfg: Config) -> list[str] | None:
-    """Names of the classes as the config's dataset has them, without data."""
+    """Class names in the dataset's config or class; loads no data."""
     try:
         dataset = loader_of(cfg)['dataset']
     except ConfigError:
         return None
-    while inner(dataset):
-        dataset = inner(dataset)[0]
+    while inner_datasets(dataset):
+        dataset = inner_datasets(dataset)[0]
     given = (dataset.get('metainfo') or {}).get('classes')
     if not given:
         kind = DATASETS.get(str(dataset.get('type')))
@@ -184,7 +183,7 @@ def _from_dataset(cfg: Config, pipeline: list) -> ImageSource:
     try:
         dataset = DATASETS.build(dataset_cfg)
         count = len(dataset)
-    except Exception as error:
+    except Exception as error:  # the dataset's class may raise anything
         raise ImageError(
             "the config's validation set could not be opened: "
             f'{one_line(error)}; put the data there, or give any folder of '
@@ -214,7 +213,7 @@ def _path_of(dataset: Any, index: int) -> str:
 def _compose(pipeline: list) -> Compose:
     try:
         return Compose(pipeline)
-    except Exception as error:
+    except Exception as error:  # the transforms may raise anything
         raise ConfigError(
             f'the test pipeline could not be built: {one_line(error)}'
         ) from error

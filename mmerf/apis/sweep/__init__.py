@@ -1,4 +1,7 @@
-"""Every combination of some settings, measured and compared."""
+"""Config keys and their values -> every combination, measured and compared.
+
+All combinations see the same images, and a unit at the same input pixel.
+"""
 
 from .sweep import Sweep, sweep_erf
 

@@ -1,4 +1,4 @@
-"""The input pixel that every combination of a sweep has."""
+"""One input pixel that lies in the images of all combinations of a sweep."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ def common_middle(
     size: tuple[int, int] | None,
     *images: Any,
 ) -> tuple[int, int]:
-    """Middle of the smallest image or window of any combination.
+    """The middle pixel of the smallest image or window of all combinations.
 
     Args:
-        cfg (Config): What the combinations change.
-        every (sequence of Combination): What is measured.
-        size (tuple[int, int], optional): (H, W) that every image is brought
-            to; None for the images' own.
+        cfg (Config): Before a combination's options are applied.
+        every (sequence of Combination): All combinations.
+        size (tuple[int, int], optional): (H, W) to which every image is
+            resized; None if they are not.
         *images: ``img_dir, num_images, order``, as
             :func:`mmerf.apis.run_erf` takes them.
 
@@ -34,7 +34,7 @@ def common_middle(
         tuple[int, int]: Row and column, in input pixels.
 
     Raises:
-        ERFError: If no combination has an image.
+        ERFError: If no combination has an image; the reason of the first.
     """
     size = size or _smallest(cfg, every, *images)
     for combination in every:
@@ -55,7 +55,7 @@ def _smallest(
     for options in {repr(given): given for given in outside}.values():
         try:
             sizes += _sizes(load_config(cfg, options), *images)
-        except ERFError as error:  # its own run will say
+        except ERFError as error:  # reported again when it is measured
             failures.append(error)
     if not sizes:
         raise failures[0]
@@ -65,7 +65,7 @@ def _smallest(
 def _sizes(
     cfg: Config, img_dir: Any, num_images: int, order: str
 ) -> list[tuple[int, int]]:
-    """Heights and widths of the images, as the network gets them."""
+    """Heights and widths of the images after the pipeline."""
     source = open_images(cfg, img_dir)
     indices = chosen_indices(len(source.paths), num_images, order)
     sizes = [
@@ -80,10 +80,10 @@ def _sizes(
 def _window_size(
     cfg: Config, combination: Combination, size: tuple[int, int]
 ) -> tuple[int, int]:
-    """The size, or that of the windows which a combination slides."""
+    """A size, or that of a combination's sliding windows if smaller."""
     try:
         test_cfg = load_config(cfg, combination.options).model.test_cfg
         crop = test_cfg['crop_size'] if test_cfg['mode'] == 'slide' else size
         return min(size[0], crop[0]), min(size[1], crop[1])
     except (ERFError, AttributeError, KeyError, TypeError):
-        return size  # whatever is wrong with it, its own run will say
+        return size  # reported when the combination is measured

@@ -1,4 +1,4 @@
-"""Ablations: every combination of some settings, measured and compared."""
+"""Measure every combination of some settings, and compare them."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from .vary import Combination, check_keys, combinations
 
 @dataclass
 class Sweep:
-    """What a sweep has measured.
+    """The results of a sweep.
 
     Attributes:
-        runs (dict[str, ERFRun]): By combination, those that were measured.
-        gaps (dict[str, str]): The other combinations, and why.
+        runs (dict[str, ERFRun]): The combinations that could be measured.
+        gaps (dict[str, str]): The others, and why they could not.
         comparison (Comparison): All of them, for figures and tables;
             ``comparison.rows()`` has the numbers.
-        notes (list[str]): What the user should know, a sentence each.
+        notes (list[str]): What the user should know, one sentence per note.
         files (list[Path]): Figure, tables and record.
     """
 
@@ -77,11 +77,11 @@ def sweep_erf(
 ) -> Sweep:
     """Build and measure every combination of settings, and compare them.
 
-    All see the same images, and are asked for the unit nearest the same
-    input pixel: the middle of the smallest image, unless ``target`` says
-    otherwise. Initial weights come from one seed; of a checkpoint, what fits
-    is loaded. A combination that cannot be built or measured is a gap with
-    its reason.
+    All combinations are measured on the same images. By default the target
+    is the unit nearest to one input pixel, the middle of the smallest image.
+    Initial weights come from one seed; a checkpoint's weights are loaded
+    where they fit. A combination that cannot be built or measured becomes a
+    gap with its reason.
 
     Args:
         config: A path, ``'mmseg::FAMILY/NAME.py'``, or a config.
@@ -89,24 +89,25 @@ def sweep_erf(
         vary (mapping): Dotted config key to a list of values, or to a
             mapping of their names to values; the last key changes fastest.
         out_dir: Gets ``sweep.<suffix>``, ``.md``, ``.csv``, ``.tex`` and
-            ``.json``, and a folder a combination as ``tools/erf.py`` writes
-            it.
-        target: See :func:`mmerf.measure_erf`.
+            ``.json``, and one folder per combination, as ``tools/erf.py``
+            writes it.
+        target: See :func:`mmerf.measure_erf`; None for the unit nearest to
+            that pixel.
         num_images, order, img_dir, input_size, cfg_options, layers: See
             :func:`mmerf.apis.run_erf`.
         normalization, cmap, suffix, title (str): Of the figures.
-        force (bool): Also compare where definitions differ.
-        say (callable): Told what is measured next, a line each.
-        **options: As :func:`mmerf.apis.run_erf` takes them.
+        force (bool): Compare even if definitions differ.
+        say (callable): Called with one line of text before each combination.
+        **options: Further arguments of :func:`mmerf.apis.run_erf`.
 
     Returns:
         Sweep: The runs, the gaps and the comparison.
 
     Raises:
-        ConfigError: If a key is not in the config or not read, no combination
-            can be measured, the folder cannot be written or has other files
-            of these names, or ``force`` is not set and the definition of a
-            combination, told once it is measured, differs from those before.
+        ConfigError: If a key is not in the config or read by no measurement,
+            no combination can be measured, the folder cannot be written to or
+            holds other files of these names, or a combination's definition
+            differs from those before it and ``force`` is not set.
     """
     check_cmap(cmap)
     check_title(title)
@@ -150,8 +151,8 @@ def sweep_erf(
                 say(f'{name} is left out: {error}')
                 continue
             runs[name].notes += _same_maps(name, runs)
-            place = folder / _folder(number, name)
-            write_report(runs[name], place, suffix=suffix, **style)
+            inside = folder / _folder(number, name)
+            write_report(runs[name], inside, suffix=suffix, **style)
             _check_comparable(runs, force)
         if not runs:
             reasons = list(dict.fromkeys(gaps.values()))
@@ -169,7 +170,7 @@ def sweep_erf(
 
 @contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """One line for a folder that cannot be written to."""
+    """Turn a failure to write into a ConfigError that names the folder."""
     try:
         yield
     except OSError as error:
@@ -197,24 +198,24 @@ def _compared(
         skipped = [f'skipped {path}: {y}' for path, y in run.skipped.items()]
         for note in [*skipped, *run.notes]:
             notes.setdefault(note, []).append(name)
-    told = [
+    sentences = [
         note if len(names) == len(runs) else f'{"; ".join(names)}: {note}'
         for note, names in notes.items()
     ]
-    return Sweep(runs, gaps, comparison, told + comparison.notes)
+    return Sweep(runs, gaps, comparison, sentences + comparison.notes)
 
 
 def _check_comparable(runs: Mapping[str, ERFRun], force: bool) -> None:
-    """Stop before more is measured that cannot be put side by side."""
+    """Raise ConfigError once results cannot be compared, before the rest."""
     every = by_run_and_layer({n: run.results for n, run in runs.items()})
     check_same_definition(every, force)
 
 
 def _same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
-    """Say so where an earlier run has the very maps of this one."""
+    """A note if an earlier run has exactly the maps of this one."""
     own = {la: r.map for la, r in runs[name].results.items()}
     if not any(map_hw.any() for map_hw in own.values()):
-        return []  # zero for reasons of their own
+        return []  # zero maps may have different causes
     for other, run in runs.items():
         theirs = {la: r.map for la, r in run.results.items()}
         if (
@@ -230,7 +231,7 @@ def _same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
 
 
 def _folder(number: int, name: str) -> str:
-    """A folder's name that says which combination it holds."""
+    """Name of a combination's folder."""
     return f'{number:02d}_' + re.sub(r'[^\w.=-]+', '_', name)[:80].strip('_')
 
 

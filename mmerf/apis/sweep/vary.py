@@ -1,4 +1,4 @@
-"""Which settings a sweep varies: KEY=V1,V2 -> every combination."""
+"""The settings that a sweep varies: KEY=V1,V2 -> every combination."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _TOO_DEEP = RecursionError, MemoryError  # brackets in brackets
 
 @dataclass(frozen=True)
 class Combination:
-    """One setting of everything that varies.
+    """One value for every key that varies.
 
     Attributes:
         name (str): Such as ``'align_corners=True, depth=18'``.
@@ -34,13 +34,16 @@ class Combination:
 
 
 def parse_vary(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
-    """What ``--vary`` takes: keys, and for each its values by their text.
+    """Read the texts of ``--vary`` into keys and their values.
 
-    Commas between values separate them, commas inside brackets or quotes do
-    not. :func:`parse_value` reads each.
+    Commas separate values, except inside brackets or quotes;
+    :func:`parse_value` reads each value.
 
     Args:
         texts (sequence of str): Each ``KEY=V1,V2``.
+
+    Returns:
+        dict[str, dict[str, Any]]: By key, each value by its text.
 
     Raises:
         ConfigError: If a text is not of that form, or a key or value comes
@@ -67,7 +70,7 @@ def parse_vary(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
 
 
 def split_values(text: str) -> list[str]:
-    """Parts between commas that are in no brackets and no quotes.
+    """Split a text at commas outside brackets and quotes.
 
     Example:
         >>> split_values("(1,2),dict(a='x,y'),z")
@@ -89,15 +92,15 @@ def split_values(text: str) -> list[str]:
         parts[-1] += char
     if open_brackets or quote:
         raise ConfigError(
-            f'{text!r} misses a closing {(quote or open_brackets[-1])!r}'
+            f'{text!r} lacks a closing {(quote or open_brackets[-1])!r}'
         )
     return [part.strip() for part in parts]
 
 
 def parse_value(text: str) -> Any:
-    """One value: a Python literal, also with ``dict(...)`` in it, else text.
+    """Read a value: a Python literal, ``dict(...)`` included, else a text.
 
-    Lists and tuples need no quotes around the texts in them.
+    Texts inside lists and tuples need no quotes.
 
     Raises:
         ConfigError: If a text looks like a call, a dictionary or a list and
@@ -127,7 +130,7 @@ def parse_value(text: str) -> Any:
 
 
 class _Literal(ast.NodeTransformer):
-    """Makes ``dict(a=1)`` a literal, and of ``...`` none."""
+    """Turns ``dict(a=1)`` into a literal, and refuses ``...``."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
@@ -171,7 +174,7 @@ def combinations(vary: Mapping[str, Any]) -> list[Combination]:
             else {str(value): value for value in values}
         )
         if len(named) < len(values):
-            raise ConfigError(f'{key}: two values read the same')
+            raise ConfigError(f'{key}: two values have the same text')
         choices.append([(key, name, value) for name, value in named.items()])
     return [
         Combination(
@@ -183,7 +186,7 @@ def combinations(vary: Mapping[str, Any]) -> list[Combination]:
 
 
 def _short_keys(keys: Sequence[str]) -> dict[str, str]:
-    """The last parts of dotted keys, as many as tell them apart."""
+    """The last parts of dotted keys, as many as make them different."""
     parts = {key: key.split('.') for key in keys}
     short = {}
     for key, own in parts.items():
@@ -198,9 +201,9 @@ def _short_keys(keys: Sequence[str]) -> dict[str, str]:
 def check_keys(cfg: Config, vary: Mapping[str, Any]) -> None:
     """Raise ConfigError for a key that would change nothing.
 
-    A misspelt one would be added beside the right one; one that no
-    measurement reads, such as a variable whose value is already part of the
-    model, would be set in vain.
+    A misspelt key would be added beside the right one. A key that no
+    measurement reads would be set in vain: a variable, for example, whose
+    value the model has already copied.
     """
     read = read_keys(cfg)
     for key in vary:
@@ -229,7 +232,7 @@ def check_keys(cfg: Config, vary: Mapping[str, Any]) -> None:
         if not any(_inside_key(key, k) or _inside_key(k, key) for k in read):
             raise ConfigError(
                 f'no measurement reads {key}; vary a key inside model, which '
-                'has its own copy of what variables hold (model.decode_head.'
+                'has its own copy of every variable (model.decode_head.'
                 f'norm_cfg.type), or inside {", ".join(read[1:])}'
             )
 

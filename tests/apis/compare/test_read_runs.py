@@ -59,7 +59,7 @@ def test_what_is_no_run_says_what_would_be(tmp_path, out_dir, training):
     refused('not a run', read_run, out_dir / 'erf.json')
     refused('no steps', read_run, f'{out_dir}@3')
     refused('no steps', read_run, f'{out_dir}/early.npz@3')
-    whole = "with all its steps; give the erf folder of a run's vis_data"
+    whole = 'is a single step or result, not a training; give the erf folder'
     for spec in (out_dir, out_dir / 'early.npz', f'{training}@20'):
         refused(whole, read_history, spec)
     refused('there is no run', read_history, training / 'nothing')

@@ -114,8 +114,8 @@ def test_every_python_value_survives(several):
         (['k='], '--vary KEY=V1,V2'),
         (['k=1,1'], 'twice'),
         (['k=1', 'k=2'], 'twice'),
-        (['k=(1,2'], "misses a closing ')'"),
-        (["k='a,b"], 'misses a closing'),
+        (['k=(1,2'], "lacks a closing ')'"),
+        (["k='a,b"], 'lacks a closing'),
     ],
 )
 def test_what_cannot_be_read(texts, message):

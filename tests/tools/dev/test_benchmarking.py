@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarking import ways
-from benchmarking.cases import CASES, Case, alive
+from benchmarking.cases import CASES, Case, without_zero_weights
 from benchmarking.hook_costs import hook_costs
 from helpers.mmseg_configs import config_of
 from torch import nn
@@ -27,11 +27,11 @@ def case(monkeypatch):
 
 
 def test_every_way_measures_the_same(case, tmp_path):
-    maps, told = {}, {}
+    maps, costs = {}, {}
     for way in ways.WAYS:
         path = tmp_path / f'{way}.npz'
-        told[way] = ways.run_way('small', way, 1, str(path))
-        assert told[way]['steady'] > 0 and told[way]['peak_mb'] > 10
+        costs[way] = ways.run_way('small', way, 1, str(path))
+        assert costs[way]['steady'] > 0 and costs[way]['peak_mb'] > 10
         if path.exists():
             with np.load(path) as file:
                 maps[way] = dict(file)
@@ -41,19 +41,19 @@ def test_every_way_measures_the_same(case, tmp_path):
         for way in ('full', 'windows'):
             off = np.abs(maps[way][layer] - expected).max()
             assert off <= 1e-5 * expected.max()
-    assert all('window' in w for w in told['windows']['run_on'].values())
-    assert told['windows']['flops'] < told['full']['flops'] / 10
-    assert told['bare']['flops'] == 2 * 80 * 100 * 9 * (3 * 8 + 8 * 8)
-    ways._differences(told, maps, 2, 2)
-    assert told['windows']['against'] == 'scripts'
+    assert all('window' in w for w in costs['windows']['run_on'].values())
+    assert costs['windows']['flops'] < costs['full']['flops'] / 10
+    assert costs['bare']['flops'] == 2 * 80 * 100 * 9 * (3 * 8 + 8 * 8)
+    ways._differences(costs, maps, 2, 2)
+    assert costs['windows']['against'] == 'scripts'
 
 
 def test_shares_of_the_time_and_what_is_patched_goes_back(case, tmp_path):
     before = torch.autograd.grad
-    told = ways.run_way('small', 'full', 2, str(tmp_path / 'x.npz'))
+    costs = ways.run_way('small', 'full', 2, str(tmp_path / 'x.npz'))
     assert torch.autograd.grad is before
-    assert sum(told['shares'].values()) == pytest.approx(1)
-    assert all(share > 0 for share in told['shares'].values())
+    assert sum(costs['shares'].values()) == pytest.approx(1)
+    assert all(share > 0 for share in costs['shares'].values())
 
 
 def test_what_the_hook_costs_a_validation(data_root, tmp_path):
@@ -72,4 +72,4 @@ def test_what_the_hook_costs_a_validation(data_root, tmp_path):
 def test_residual_branches_are_switched_on():
     norm = nn.BatchNorm2d(4)
     nn.init.zeros_(norm.weight)
-    assert alive(nn.Sequential(norm))[0].weight.min() > 0
+    assert without_zero_weights(nn.Sequential(norm))[0].weight.min() > 0

@@ -1,1 +1,1 @@
-"""What the benchmark runs: cases, and the ways to measure them."""
+"""Cases of the benchmark, and the ways to measure them."""

@@ -27,7 +27,7 @@ class Case:
     Attributes:
         build (callable): Makes the model.
         size (tuple[int, int]): (H, W) of the images.
-        layers (list[str]): What is measured.
+        layers (list[str]): Layers to measure.
     """
 
     build: Callable[[], nn.Module]
@@ -39,7 +39,7 @@ class Case:
         torch.manual_seed(0)
         model = self.build()
         device = 'cuda' if torch.cuda.is_available() else 'cpu'
-        return alive(model).to(device).eval()
+        return without_zero_weights(model).to(device).eval()
 
     def images(self, count: int) -> Tensor:
         """Photographs, normalised, (count, 3, H, W)."""
@@ -76,11 +76,11 @@ class Case:
         return taps
 
 
-def alive(model: nn.Module) -> nn.Module:
-    """Switch on residual branches that start at zero, as training does.
+def without_zero_weights(model: nn.Module) -> nn.Module:
+    """Give parameters that start at zero a value, as training does.
 
-    Else every layer of a ResNet at its initial weights would see no more
-    than its strided convolutions do.
+    A ResNet's residual branches start at zero; its layers would have no
+    larger field than its strided convolutions.
     """
     for module in model.modules():
         weight = getattr(module, 'weight', None)
@@ -94,7 +94,7 @@ def _mmseg(name: str) -> Callable[[], nn.Module]:
 
 
 class _LargeKernel(nn.Module):
-    """Depthwise convolutions of 31 x 31, as RepLKNet and ConvNeXt stack."""
+    """A block of a depthwise 31 x 31 convolution, as in RepLKNet."""
 
     def __init__(self, width: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""What the hook costs a validation: the demo's, with and without it."""
+"""Time of a validation with and without ERFHook."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ def hook_costs(
 
     Args:
         config: With a ``val_dataloader`` whose data are there.
-        validations (int): How many after the first, which pays what is paid
-            once: the theoretical fields, and what torch compiles.
-        num_images (int): That the hook measures each time.
+        validations (int): How many after the first, which bears the costs
+            that occur once: theoretical fields, and what torch compiles.
+        num_images (int): How many the hook measures each time.
 
     Returns:
         dict: ``without`` and ``with``, each with ``first`` and ``steady``
-        (s), the number of ``images`` measured, and what one costs, ``each``
-        (s).
+        (s), the number of ``images`` measured, and the time per image,
+        ``each`` (s).
 
     Raises:
         ConfigError: If the config cannot be validated.

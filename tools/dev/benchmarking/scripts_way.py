@@ -1,4 +1,4 @@
-"""The way of the scripts in use, written plainly for the benchmark."""
+"""Measure as the scripts in use do; written for the benchmark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ def scripts_way(
     """For each layer and image, a whole forward and a whole backward.
 
     Returns:
-        tuple: What measures one image (1, 3, H, W), and the summed maps.
+        tuple: A function that measures one image (1, 3, H, W), and the maps
+        by layer to which it adds.
     """
     forward = case.forward(model)
     maps: dict[str, np.ndarray] = {}

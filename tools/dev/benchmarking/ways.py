@@ -1,9 +1,10 @@
-"""What a measurement costs, beside the way of the scripts in use.
+"""Time and memory of a measurement, beside the scripts in use.
 
-Each way runs in a process of its own, on the same weights and photographs,
-and gives its seconds, its peak memory and its maps; :func:`compare_ways` puts
-them side by side. The scripts' way was written for this purpose: for every
-layer and image a whole forward and a backward, weights' gradients included.
+Each way of measuring runs in a process of its own, on the same weights and
+photographs, and gives its seconds, its peak memory and its maps;
+:func:`compare_ways` puts them side by side. The scripts' way was written for
+this purpose: for every layer and image a whole forward and a backward,
+weights' gradients included.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from .cases import CASES, Case
 from .scripts_way import scripts_way
 
 WAYS = ('bare', 'scripts', 'full', 'windows', 'bfloat16')
-RUN = 50  # images of the run that ratios are about
+RUN = 50  # images of the run whose times the ratios compare
 
 
 def run_way(case_name: str, way: str, images: int, out: str) -> dict:
@@ -45,19 +46,19 @@ def run_way(case_name: str, way: str, images: int, out: str) -> dict:
         case_name (str): A key of ``CASES``.
         way (str): One of ``WAYS``.
         images (int): How many after the first, for the steady state.
-        out (str): Where the maps go.
+        out (str): The file of the maps.
 
     Returns:
-        dict: Seconds, peak memory (MB), and what the way knows of itself.
+        dict: Seconds, peak memory (MB), and details of some ways.
     """
     case = CASES[case_name]
     model = case.model()
     batch = case.images(images + 1)
     device = next(model.parameters()).device
     work: Callable[[Tensor], Any]
-    told: dict[str, Any] = {}
+    cost: dict[str, Any] = {}
     if way == 'bare':
-        work = _bare(case, model, told, batch[:1].to(device))
+        work = _bare(case, model, cost, batch[:1].to(device))
     elif way == 'scripts':
         work, maps = scripts_way(case, model)
     else:
@@ -68,28 +69,28 @@ def run_way(case_name: str, way: str, images: int, out: str) -> dict:
             measurement.update(Batch(image, forward, ['photograph']))
 
     seconds = []
-    with _shares(told):
+    with _shares(cost):
         for i in range(len(batch)):
             _wait(device)
             began = time.perf_counter()
             work(batch[i : i + 1].to(device))
             _wait(device)
             seconds.append(time.perf_counter() - began)
-    # Of a few, the median: other work on the machine only ever adds.
+    # The median: other work on the machine only ever adds.
     steady = float(np.median(seconds[1:] or seconds))
-    told |= {'steady': steady, 'once': max(seconds[0] - steady, 0.0)}
-    told['peak_mb'] = _peak(device)
+    cost |= {'steady': steady, 'once': max(seconds[0] - steady, 0.0)}
+    cost['peak_mb'] = _peak(device)
     if way == 'scripts':
         np.savez(out, **{k: v / len(batch) for k, v in maps.items()})
     elif way != 'bare':
         results = measurement.compute()
         np.savez(out, **{key: r.map for key, r in results.items()})
-        told['run_on'] = measurement.passes.run_mode
-        told['sides'] = {
+        cost['run_on'] = measurement.passes.run_mode
+        cost['sides'] = {
             key: r.statistics()['centred_square'] for key, r in results.items()
         }
-        told['flops'] = _needed(case, model, measurement, batch[:1].to(device))
-    return told
+        cost['flops'] = _needed(case, model, measurement, batch[:1].to(device))
+    return cost
 
 
 def compare_ways(case_name: str, images: int, scripts_images: int) -> dict:
@@ -123,11 +124,11 @@ def compare_ways(case_name: str, images: int, scripts_images: int) -> dict:
                     maps[way] = dict(file)
     rate = ways['bare']['flops'] / ways['bare']['steady']
     scripts = ways['scripts']['steady']
-    for way, told in ways.items():
-        told['per_run'] = told['once'] + RUN * told['steady']
-        told['ratio'] = RUN * scripts / told['per_run']
+    for way, cost in ways.items():
+        cost['per_run'] = cost['once'] + RUN * cost['steady']
+        cost['ratio'] = RUN * scripts / cost['per_run']
         if way in ('full', 'windows'):
-            told['floor'] = told['flops'] / rate
+            cost['floor'] = cost['flops'] / rate
     _differences(ways, maps, images + 1, scripts_images + 1)
     return {'case': case_name, 'machine': _machine(), 'ways': ways}
 
@@ -159,12 +160,12 @@ def _measurement(case: Case, model: nn.Module, way: str) -> Measurement:
         case.layers, attribution=attribution, batch_size=1, amp=amp
     )
     measurement = Measurement(model, options)
-    measurement.precision_check = None  # a run pays for it once
+    measurement.precision_check = None  # a cost that occurs once per run
     return measurement
 
 
 def _bare(
-    case: Case, model: nn.Module, told: dict, image: Tensor
+    case: Case, model: nn.Module, cost: dict, image: Tensor
 ) -> Callable[[Tensor], Any]:
     forward = case.forward(model)
 
@@ -174,7 +175,7 @@ def _bare(
 
     with FlopCounterMode(display=False) as counter:
         work(image)
-    told['flops'] = counter.get_total_flops()
+    cost['flops'] = counter.get_total_flops()
     return work
 
 
@@ -211,7 +212,7 @@ def _needed(
 
 
 @contextmanager
-def _shares(told: dict) -> Iterator[None]:
+def _shares(cost: dict) -> Iterator[None]:
     """Seconds in forward and backward passes, summed."""
     spent = {'forward': 0.0, 'backward': 0.0}
     owners = ((LayerScores, 'read'), (torch.autograd, 'grad'))
@@ -238,8 +239,8 @@ def _shares(told: dict) -> Iterator[None]:
         for (owner, name), run in zip(owners, before, strict=True):
             setattr(owner, name, run)
         total = time.perf_counter() - began
-        told['shares'] = {k: v / total for k, v in spent.items()}
-        told['shares']['rest'] = 1 - sum(told['shares'].values())
+        cost['shares'] = {k: v / total for k, v in spent.items()}
+        cost['shares']['rest'] = 1 - sum(cost['shares'].values())
 
 
 def _wait(device: torch.device) -> None:

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Which way to upsample in a decoder widens the field? UNet++ in the four
 # modes of segmentation_models_pytorch: with random weights of six seeds, and
-# trained on the demo's data from three each; half an hour of one core.
+# trained on the demo's data from three seeds per mode. Takes half an hour on
+# one core.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 BIN=${BIN:-.venv/bin}

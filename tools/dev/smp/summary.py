@@ -35,7 +35,7 @@ def mean_and_error(values):
 
 
 def main(work):
-    """Print a Markdown table of what study.sh has measured."""
+    """Print study.sh's results as a Markdown table."""
     print(
         '| weights | mode | seeds | 50 % (px) | less nearest (px) '
         '| 99 % (px) | ERF size (px) |'

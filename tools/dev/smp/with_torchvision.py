@@ -1,10 +1,10 @@
-"""Run a script where torchvision stands beside a torch of another build.
+"""Run a script where torchvision was built for another torch.
 
 PyPI's torchvision is built for CUDA; beside a CPU torch its compiled
 operators are missing, and importing it fails as it registers gradients for
 them: 'operator torchvision::nms does not exist'. Declaring the operators
-beforehand lets it import. None of them runs here: they are for detection,
-and would fail if called.
+beforehand lets it import. None of them is called here: they are for
+detection, and would fail.
 
     python tools/dev/smp/with_torchvision.py tools/erf.py CONFIG ...
 """
@@ -60,7 +60,7 @@ _deform_conv2d_backward(Tensor grad, Tensor input, Tensor weight,
 
 
 def declare():
-    """Declare what torchvision's compiled part would, if it did not load."""
+    """Declare torchvision's operators if its compiled part does not load."""
     try:
         import torchvision
     except RuntimeError as error:
