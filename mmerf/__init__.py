@@ -1,14 +1,16 @@
 """mmerf: see and measure effective receptive fields.
 
 Where MMEngine and MMSegmentation are installed, importing this package
-registers ``ERFHook`` and ``ERFVisBackend`` in mmseg's registries. Targets and
-attributions of your own derive from ``Target`` and ``Attribution``.
+registers ``ERFHook`` and ``ERFVisBackend`` in mmseg's registries. Your own
+targets, attributions and statistics derive from ``Target``, ``Attribution``
+and ``Statistic``.
 """
 
 from ._plugin import register
 from .core.attributions import Attribution
 from .core.measure import measure_erf
 from .core.results.erf_result import ERFResult
+from .core.statistics import Statistic
 from .core.targets import Target
 from .version import __version__
 
@@ -17,6 +19,7 @@ register()
 __all__ = [
     'Attribution',
     'ERFResult',
+    'Statistic',
     'Target',
     '__version__',
     'measure_erf',

@@ -9,10 +9,12 @@ import warnings
 from rich.console import Console
 
 from mmerf.core.errors import ERFError
+from mmerf.core.statistics import add_statistics
 from mmerf.plots.drawing.normalization import NORMALIZATIONS
 from mmerf.plots.drawing.style import CMAP
 
 try:
+    from mmerf.apis.cli_options import add_statistics_option
     from mmerf.apis.compare.comparison import compare, write_comparison
     from mmerf.apis.compare.growth import write_growth
     from mmerf.apis.terminal_tables import comparison_table
@@ -75,6 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='compare runs even if their definitions differ, such as target, '
         'attribution or precision (default: refuse)',
     )
+    add_statistics_option(parser)
     return parser.parse_args(argv)
 
 
@@ -85,6 +88,7 @@ def main(argv: list[str] | None = None) -> int:
     piped = not sys.stdout.isatty()
     console = Console(width=140 if piped else None, highlight=False)
     try:
+        add_statistics(args.statistics)
         files = grow(args) if args.growth else draw(args, console)
     except (ERFError, OSError) as error:
         print(f'error: {error}', file=sys.stderr)

@@ -105,11 +105,14 @@ def add_measurement_options(
     _add_pairs(parser, '--target-options', 'arguments of the target')
     add(
         '--attribution',
-        choices=sorted(ATTRIBUTIONS),
-        help='how the score is attributed to input pixels (default: '
+        type=attribution_name,
+        metavar='NAME',
+        help='how the score is attributed to input pixels: '
+        f'{", ".join(ATTRIBUTIONS)}, or an import path (default: '
         'InputGradient)',
     )
     _add_pairs(parser, '--attribution-options', 'arguments of the attribution')
+    add_statistics_option(parser)
     add(
         '--amp',
         choices=AMP,
@@ -174,6 +177,27 @@ def _add_pairs(
     )
 
 
+def add_statistics_option(parser: argparse.ArgumentParser) -> None:
+    """Add ``--statistics`` for statistics of the user's own."""
+    parser.add_argument(
+        '--statistics',
+        nargs='+',
+        metavar='PATH',
+        help='your own statistics, by import path (my_pkg.MyStatistic); they '
+        "stand in every table beside mmerf's (default: none)",
+    )
+
+
+def attribution_name(text: str) -> str:
+    """An attribution's name or import path, as ``--attribution`` takes it."""
+    if text not in ATTRIBUTIONS and '.' not in text:
+        raise argparse.ArgumentTypeError(
+            f'unknown attribution {text!r}; the known ones are '
+            f'{", ".join(ATTRIBUTIONS)}, or give an import path'
+        )
+    return text
+
+
 def run_erf_arguments(args: argparse.Namespace) -> dict[str, Any]:
     """Keyword arguments of :func:`mmerf.apis.run_erf` from those options.
 
@@ -201,4 +225,5 @@ def run_erf_arguments(args: argparse.Namespace) -> dict[str, Any]:
         'seed': args.seed,
         'trust_checkpoint': args.trust_checkpoint,
         'cfg_options': args.cfg_options,
+        'statistics': args.statistics,
     }

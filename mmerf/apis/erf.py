@@ -24,6 +24,7 @@ from ..engine.registry import (
     ERF_ATTRIBUTIONS,
     ERF_TARGETS,
     resolve_registered,
+    use_statistics,
 )
 from ..engine.selection import check_num_images, check_order
 from ..engine.theory import add_theory
@@ -123,6 +124,7 @@ def run_erf(
     trust_checkpoint: bool = False,
     partial_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
+    statistics: Sequence[Any] | None = None,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
@@ -147,6 +149,8 @@ def run_erf(
         partial_checkpoint (bool): Load the weights that fit; the others keep
             their initial values and are named in the notes.
         cfg_options (mapping, optional): Settings to override, by dotted key.
+        statistics (sequence, optional): Your own statistics, by import path
+            or registered name; their numbers stand beside mmerf's.
         progress (callable, optional): Called with (images done, images in
             all) after each pass.
         say (callable): Called with one line of text before a step that takes
@@ -170,6 +174,7 @@ def run_erf(
 
     # build
     cfg = load_config(config, cfg_options)
+    use_statistics(statistics)
     score, method = build_question(
         resolve_registered(target, ERF_TARGETS),
         resolve_registered(attribution, ERF_ATTRIBUTIONS),

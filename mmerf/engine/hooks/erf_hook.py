@@ -33,7 +33,12 @@ from ..publish import (
     scalars_of,
     warn,
 )
-from ..registry import ERF_ATTRIBUTIONS, ERF_TARGETS, resolve_registered
+from ..registry import (
+    ERF_ATTRIBUTIONS,
+    ERF_TARGETS,
+    resolve_registered,
+    use_statistics,
+)
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
 from ..theory import TheoryCache
@@ -81,6 +86,8 @@ class ERFHook(Hook):
             ``'log10'``, ``'sqrt'`` or ``'linear'``.
         on_error (str): ``'warn'`` logs a failed measurement and goes on;
             ``'raise'`` stops.
+        statistics (sequence, optional): Your own statistics, by import path
+            or registered name; their numbers are logged beside mmerf's.
 
     Raises:
         ConfigError: If an argument cannot be followed.
@@ -106,6 +113,7 @@ class ERFHook(Hook):
         amp: str | None = None,
         normalization: str = 'power',
         on_error: str = 'warn',
+        statistics: Sequence[Any] | None = None,
     ) -> None:
         if not isinstance(interval, int) or interval < 1:
             raise ConfigError(
@@ -121,6 +129,7 @@ class ERFHook(Hook):
         self.order = check_order(order)
         self.normalization = check_normalization(normalization)
         self.on_error = on_error
+        use_statistics(statistics)
         self.options = MeasurementOptions(
             layers, target, attribution, shares, input_size, batch_size, amp
         )
