@@ -1,7 +1,8 @@
 """Figures of results; the only room that imports matplotlib.
 
 A new plot is a module of its own beside ``map.py``: a function that takes
-results and returns ``(figure, axes)``, exported below. Marks, panels, text
+results and returns ``(figure, axes)``, exported below. If ``tools/erf.py``
+should write it, it also gets an entry in ``table.py``. Marks, panels, text
 and styles that figures share are in ``drawing``.
 
 May import: ``core``.

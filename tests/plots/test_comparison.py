@@ -53,8 +53,8 @@ def test_runs_down_layers_across_on_one_scale(runs):
             )
             assert len(ax.patches) == 2
     assert axes[1, 0].texts[0].get_text() == 'no such layer'
-    said = ' '.join(text.get_text() for text in axes[2, 0].texts)
-    assert 'not measured: it was not built' in said.replace('\n', ' ')
+    note = ' '.join(text.get_text() for text in axes[2, 0].texts)
+    assert 'not measured: it was not built' in note.replace('\n', ' ')
 
 
 def test_layers_are_chosen_and_ordered(runs):
@@ -111,8 +111,8 @@ def test_long_names_break_between_settings():
 def test_reasons_are_words_and_no_formulas():
     why = 'costs $1 and $2 more'
     _, axes = plot_comparison({'a': {'a': result()}, 'b': {}}, gaps={'b': why})
-    (said,) = (t for t in axes[1, 0].texts if 'costs' in t.get_text())
-    assert not said.get_parse_math()
+    (note,) = (t for t in axes[1, 0].texts if 'costs' in t.get_text())
+    assert not note.get_parse_math()
 
 
 def test_attention_is_called_so():
@@ -180,14 +180,14 @@ def test_a_long_reason_stays_in_its_row(shape, columns):
         {'one': maps, 'two': {}, 'three': maps}, gaps={'two': WHY}
     )
     to_rgb(fig)
-    (said,) = (t for t in axes[1, 0].texts if 'depth' in t.get_text())
-    box = said.get_window_extent()
+    (note,) = (t for t in axes[1, 0].texts if 'depth' in t.get_text())
+    box = note.get_window_extent()
     assert not any(box.overlaps(other) for other in boxes(words(fig)))
     assert not any(
         box.overlaps(panel) for panel in boxes([*axes[0], *axes[2]])
     )
     assert within(box, fig.bbox)
-    text = said.get_text().replace('\n', ' ')
+    text = note.get_text().replace('\n', ' ')
     assert text.endswith('...') or text.endswith('they have')
     if shape == (40, 160):
         assert text.endswith('...')

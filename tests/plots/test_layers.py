@@ -1,10 +1,20 @@
 import itertools
+from dataclasses import replace
 
+import matplotlib as mpl
+import numpy as np
 import pytest
-from helpers.figure_probe import apart, boxes, gaussian, within, words
+from helpers.figure_probe import (
+    apart,
+    boxes,
+    gaussian,
+    region,
+    within,
+    words,
+)
 
 from mmerf import ERFResult
-from mmerf.plots import plot_layers, to_rgb
+from mmerf.plots import normalize, plot_layers, to_rgb
 from mmerf.plots.questions import plot_questions
 
 CLASSES = [
@@ -48,3 +58,62 @@ def test_names_are_no_formulas():
         fig, axes = plot(maps([name], 40, 40))
         to_rgb(fig)
         assert axes[0].get_title() == name
+
+
+def zero(result):
+    return replace(result, map=np.zeros_like(result.map))
+
+
+def test_sides_are_written_below_layers(result):
+    _, axes = plot_layers({'a': result, 'zero': zero(result)})
+    squares = result.statistics()['centred_square']
+    below = axes[0].get_xlabel()
+    for share, square in squares.items():
+        assert f'{float(share) * 100:g} %: {square["side"]}' in below
+    assert axes[1].get_xlabel() == ''
+
+
+def test_layers_share_one_scale(result):
+    other = ERFResult.from_map(gaussian(60, 90, 3, (30, 40)) * 1e-9, (30, 40))
+    _fig, axes = plot_layers({'a': result, 'b': other})
+    assert [ax.get_title() for ax in axes] == ['a', 'b']
+    assert {ax.get_images()[0].get_clim() for ax in axes} == {(0, 1)}
+    assert axes[1].get_images()[0].get_array().max() == pytest.approx(1)
+    many = {str(i): result for i in range(7)}
+    assert len(plot_layers(many)[1]) == 7
+
+
+def test_figures_are_as_wide_as_a_page(result):
+    for count in (2, 5, 7):
+        fig, axes = plot_layers({str(i): result for i in range(count)})
+        assert fig.get_figwidth() <= 7.1
+        to_rgb(fig)
+        sizes = [
+            text.get_fontsize()
+            for text in fig.findobj(mpl.text.Text)
+            if text.get_text()
+        ]
+        assert min(sizes) >= 6
+        panels = [ax.get_window_extent() for ax in axes]
+        assert min(box.width for box in panels) > 0.8 * fig.dpi
+
+
+def test_layers_lie_over_an_image(result):
+    grey = np.random.default_rng(0).random((60, 90))
+    _, axes = plot_layers({'a': result, 'b': result}, image=grey)
+    assert [len(ax.get_images()) for ax in axes] == [2, 2]
+
+
+def test_picture_looks_as_the_map_does(result):
+    """Image comparison that does not depend on fonts."""
+    fig, (_, ax) = plot_layers(
+        {'zero': zero(result), 'a': result}, cmap='gray'
+    )
+    small, expected = region(fig, ax, (60, 90)), normalize(result.map) * 255
+    assert np.median(np.abs(small - expected)) < 6
+    assert np.corrcoef(small.ravel(), expected.ravel())[0, 1] > 0.9
+
+
+def test_attention_has_no_cross_and_no_squares(attention):
+    _, axes = plot_layers({'a': attention, 'b': attention})
+    assert all(not ax.lines and not ax.patches for ax in axes)

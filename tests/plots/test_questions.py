@@ -1,13 +1,9 @@
-from dataclasses import replace
-
-import numpy as np
 import pytest
 import torch
-from matplotlib.colors import to_hex
 from torch import nn
 
-from mmerf import ERFResult, measure_erf
-from mmerf.plots import plot_layers, plot_map, save_figure
+from mmerf import measure_erf
+from mmerf.plots import save_figure
 from mmerf.plots.questions import plot_questions
 
 
@@ -47,37 +43,3 @@ def test_every_panel_is_as_wide_and_about_its_own_unit(results, tmp_path):
 def test_the_reach_is_half_of_the_first_image(results):
     _, axes = plot_questions(results)
     assert axes[0].get_xlim() == (24 - 24, 24 + 24)
-
-
-def attention():
-    array = np.linspace(0, 2, 64).reshape(8, 8)
-    return ERFResult(
-        map=array, layer='backbone:sky', kind='attention',
-        unit_pixel=(4.0, 4.0), sizes=((8, 8, 1),),
-    )  # fmt: skip
-
-
-def test_attention_has_no_cross_and_no_squares():
-    fig, ax = plot_map(attention(), normalization='linear')
-    assert not ax.lines and not ax.patches and not ax.texts
-    assert not fig.legends
-    np.testing.assert_allclose(
-        ax.get_images()[0].get_array(), attention().map / 2
-    )
-    (bar,) = [a for a in fig.axes if a is not ax]
-    assert bar.get_ylabel() == 'attention / max'
-    _, axes = plot_layers({'a': attention(), 'b': attention()})
-    assert all(not ax.lines and not ax.patches for ax in axes)
-
-
-def test_attention_that_is_zero_speaks_of_no_unit():
-    zero = replace(attention(), map=np.zeros((8, 8)))
-    (said,) = plot_map(zero)[1].texts
-    assert 'nothing attends' in said.get_text()
-    assert 'unit' not in said.get_text()
-
-
-def test_a_field_beside_it_keeps_both(results):
-    _, ax = plot_map(results['centre unit'])
-    assert ax.lines and ax.patches
-    assert to_hex(ax.lines[-1].get_color()) == '#00e5ff'

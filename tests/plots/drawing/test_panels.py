@@ -88,7 +88,7 @@ def test_the_field_is_named_where_a_piece_of_it_is_seen(result):
 
 @pytest.mark.parametrize('name', LABELS)
 @pytest.mark.parametrize('shape', [(60, 90), (10, 90)])
-def test_the_bar_tells_the_normalisation(name, shape):
+def test_the_colour_bar_names_the_normalisation(name, shape):
     flat = ERFResult.from_map(gaussian(*shape, 6, (5, 40)), (5, 40))
     maps = {str(i): flat for i in range(5)}
     for fig, axes in (

@@ -10,6 +10,7 @@ import textwrap
 from pathlib import Path
 from threading import Thread
 
+import numpy as np
 import pytest
 from mmengine.config import Config
 from PIL import Image
@@ -202,8 +203,6 @@ def no_disk(request, monkeypatch):
 
 
 def test_what_loops_call_warns_and_add_erf_raises(tmp_path, no_disk):
-    import numpy as np
-
     backend = ERFVisBackend(str(tmp_path))
     backend.add_scalar('loss', 1.0, 1)
     backend.add_scalars({'loss': 1.0}, 2)

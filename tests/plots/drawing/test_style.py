@@ -1,0 +1,32 @@
+import sys
+
+import matplotlib as mpl
+import pytest
+
+from mmerf.core.errors import ConfigError
+from mmerf.plots import plot_map, to_rgb
+from mmerf.plots.drawing.style import check_cmap, check_title
+
+
+def test_nothing_global_is_changed(result):
+    before, backend = dict(mpl.rcParams), mpl.rcParams['backend']
+
+    had_pyplot = 'matplotlib.pyplot' in sys.modules
+    fig, _ = plot_map(result)
+    to_rgb(fig)
+    assert dict(mpl.rcParams) == before
+    assert mpl.rcParams['backend'] == backend
+    assert ('matplotlib.pyplot' in sys.modules) == had_pyplot
+
+
+def test_titles_may_be_formulas():
+    for title in (None, '', 'words', r'$\sigma$ of it', '2 $', r'a \$ b \$ c'):
+        assert check_title(title) == title
+    for title in (r'$\nothing$', 'one\nof $x_$ two', r'$\frac{1}$'):
+        with pytest.raises(ConfigError, match='no formula'):
+            check_title(title)
+
+
+def test_unknown_colour_maps_are_refused():
+    with pytest.raises(ConfigError, match='viridis'):
+        check_cmap('infernal')

@@ -1,0 +1,149 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from helpers.figure_probe import region, within
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex
+from matplotlib.patches import Rectangle
+from torch import nn
+
+from mmerf import ERFResult, measure_erf
+from mmerf.core.errors import ConfigError
+from mmerf.plots import normalize, plot_layers, plot_map, to_rgb
+from mmerf.plots.drawing.style import literal
+
+
+def test_map_figure_shows_the_numbers(result):
+    fig, ax = plot_map(result, title='backbone[3], step 4')
+    assert ax.get_title() == 'backbone[3], step 4'
+    (image,) = ax.get_images()
+    assert image.get_clim() == (0, 1)
+    np.testing.assert_allclose(image.get_array(), normalize(result.map))
+    squares = result.statistics()['centred_square']
+    drawn = [p for p in ax.patches if isinstance(p, Rectangle)]
+    for patch, (share, square) in zip(drawn, squares.items(), strict=False):
+        side = square['side']
+        left, top = patch.get_xy()
+        assert patch.get_width() == min(side, 90)
+        if top > -0.5:
+            assert (left, top) == (40 - side / 2, 30 - side / 2)
+            assert patch.get_height() == side
+        labels = [h.get_label() for h in ax.get_lines()]
+        assert f'{float(share) * 100:g} %: {side} px' in labels
+    marker = [line for line in ax.get_lines() if line.get_marker() == '+']
+    assert marker[0].get_xydata().tolist() == [[40, 30]]
+    assert 'unit at (30, 40)' in marker[0].get_label()
+    assert len(fig.axes) == 2  # the map and its colour bar
+
+
+def test_scales_as_a_share_of_the_image(result):
+    fig, ax = plot_map(result)
+    to_rgb(fig)
+    above, right = (c for c in ax.child_axes if type(c) is not Axes)
+    np.testing.assert_allclose(above.get_xlim(), (0, 100))
+    np.testing.assert_allclose(right.get_ylim(), (100, 0))
+    assert [t.get_text() for t in above.get_xticklabels()] == [
+        '0 %', '50 %', '100 %',
+    ]  # fmt: skip
+
+
+def test_map_over_an_image_lets_it_through_where_little_comes_from(result):
+    # waves, so that half a pixel of a renderer's rounding changes little
+    rows, columns = np.sin(np.mgrid[:60, :90] * np.pi / 10)
+    photo = np.repeat((127 + 120 * rows * columns)[..., None], 3, 2)
+    photo = photo.astype(np.uint8)
+    fig, ax = plot_map(result, image=photo)
+    under, over = ax.get_images()
+    grey = photo.mean(axis=2)
+    np.testing.assert_allclose(
+        under.get_array(), (grey - grey.min()) / np.ptp(grey)
+    )
+    np.testing.assert_allclose(over.get_alpha(), normalize(result.map))
+    assert under.zorder < over.zorder
+    inside = region(fig, ax, (60, 90))
+    far = result.map < np.quantile(result.map, 0.02)
+    assert np.corrcoef(inside[far], grey[far])[0, 1] > 0.7
+    near = result.map > 0.9 * result.map.max()
+    assert abs(np.corrcoef(inside[near], grey[near])[0, 1]) < 0.6
+    with pytest.raises(ConfigError, match='60 x 90'):
+        plot_map(result, image=photo[:50])
+
+
+def test_a_figure_is_as_wide_as_a_column(result):
+    assert plot_map(result)[0].get_figwidth() <= 3.5
+
+
+def test_zero_map_says_why_it_is_black():
+    zero = ERFResult.from_map(np.zeros((20, 20)))
+    fig, ax = plot_map(zero)
+    assert 'zero everywhere' in ax.texts[0].get_text()
+    assert to_rgb(fig).shape[2] == 3
+
+
+@pytest.mark.parametrize(
+    'shape', [(64, 64), (64, 128), (64, 256), (32, 256), (256, 64)]
+)
+@pytest.mark.parametrize('at', [0.1, 0.5, 0.9])
+def test_a_zero_map_says_so_beside_its_cross(shape, at):
+    center = (int(shape[0] * at), int(shape[1] * at))
+    zero = ERFResult.from_map(np.zeros(shape), center)
+    for fig, axes in (
+        plot_map(zero),
+        plot_layers({str(i): zero for i in range(5)}),
+        plot_layers({'a': zero, 'b': zero}),
+    ):
+        to_rgb(fig)
+        for ax in np.atleast_1d(axes):
+            (note,) = ax.texts
+            assert note.get_text().startswith('zero')
+            box = note.get_window_extent()
+            assert within(box, ax.get_window_extent())
+            assert not box.contains(*ax.transData.transform(center[::-1]))
+            assert 6 <= note.get_fontsize() <= 8
+
+
+def test_names_are_no_formulas(result):
+    name = r'cost $\nothing$'
+    fig, ax = plot_map(replace(result, layer=name))
+    to_rgb(fig)
+    assert ax.get_title() == name
+    fig, ax = plot_map(result, title=f'{literal(name)}, step 4')
+    to_rgb(fig)
+
+
+def test_picture_looks_as_the_map_does(result):
+    """Image comparison that does not depend on fonts."""
+    fig, ax = plot_map(result, cmap='gray')
+    assert 400 < to_rgb(fig).shape[1] < 800
+    small, expected = region(fig, ax, (60, 90)), normalize(result.map) * 255
+    assert np.median(np.abs(small - expected)) < 6
+    assert np.corrcoef(small.ravel(), expected.ravel())[0, 1] > 0.9
+
+
+def test_attention_has_no_cross_and_no_squares(attention):
+    fig, ax = plot_map(attention, normalization='linear')
+    assert not ax.lines and not ax.patches and not ax.texts
+    assert not fig.legends
+    np.testing.assert_allclose(
+        ax.get_images()[0].get_array(), attention.map / 2
+    )
+    (bar,) = [a for a in fig.axes if a is not ax]
+    assert bar.get_ylabel() == 'attention / max'
+
+
+def test_attention_that_is_zero_speaks_of_no_unit(attention):
+    zero = replace(attention, map=np.zeros((8, 8)))
+    (note,) = plot_map(zero)[1].texts
+    assert 'nothing attends' in note.get_text()
+    assert 'unit' not in note.get_text()
+
+
+def test_a_measured_map_has_its_cross_and_squares():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 4, 7, 2, 3))
+    found = measure_erf(net, torch.randn(2, 3, 40, 48), ['0'])
+    _, ax = plot_map(found['0'])
+    assert ax.lines and ax.patches
+    assert to_hex(ax.lines[-1].get_color()) == '#00e5ff'
