@@ -9,14 +9,13 @@ from mmerf.apis.config.build_model import build_model
 from mmerf.apis.config.config_file import load_config
 from mmerf.core.errors import ConfigError
 from mmerf.core.measurement import Measurement
-from mmerf.core.options import MeasurementOptions
 from mmerf.engine.batches.prepare_batch import prepare_tensor
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 EXAMPLES = sorted((CONFIGS / 'examples').glob('*.py'))
 
 
-def test_one_example_a_kind_of_architecture():
+def test_one_example_per_kind_of_architecture():
     assert len(EXAMPLES) == 7
 
 
@@ -32,13 +31,13 @@ def test_examples_add_only_the_hook_and_measure(path):
     assert added == {'custom_imports', 'custom_hooks'}
     (hook,) = [HOOKS.build(h) for h in cfg.custom_hooks]
     model, _ = build_model(cfg, device='cpu')
-    measurement = Measurement(model, MeasurementOptions(hook.layers))
+    measurement = Measurement(model, hook.options)
     batch = prepare_tensor(
         model, torch.randn(1, 3, 128, 128), measurement.layers
     )
     measurement.update(batch)
     results = measurement.compute()
-    assert len(results) >= len(hook.layers)
+    assert len(results) >= len(hook.options.layers)
     assert all(r.grid for r in results.values())
 
 

@@ -12,7 +12,12 @@ from mmengine.visualization import (
     TensorboardVisBackend,
 )
 
-from mmerf.engine.backends import GROWTH, add_image, add_layout, join_metrics
+from mmerf.engine.backends import (
+    GROWTH_CHARTS,
+    add_image,
+    add_layout,
+    may_join_metrics,
+)
 from mmerf.visualization import ERFVisBackend
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=2)
@@ -88,9 +93,10 @@ def test_what_goes_along_with_a_validations_own_metrics(tmp_path):
         for kind in (LocalVisBackend, TensorboardVisBackend, ERFVisBackend)
     }
     mlflow = {**own, 'mlflow': MLflowVisBackend(str(tmp_path))}
-    assert join_metrics(own, plain) and join_metrics(own, bracket)
-    assert join_metrics(mlflow, plain) and not join_metrics(mlflow, bracket)
-    assert not join_metrics({**own, 'x': Refusing(str(tmp_path))}, plain)
+    assert may_join_metrics(own, plain) and may_join_metrics(own, bracket)
+    assert may_join_metrics(mlflow, plain)
+    assert not may_join_metrics(mlflow, bracket)
+    assert not may_join_metrics({**own, 'x': Refusing(str(tmp_path))}, plain)
 
 
 @pytest.mark.parametrize('layers', [ERF['layers'], ['decode_head']])
@@ -189,7 +195,7 @@ def test_tensorboard_lays_out_growth_by_patterns_that_match(tmp_path):
     layout = layout_pb2.Layout()
     layout.ParseFromString(tensor.tensor_proto.string_val[0])
     (category,) = layout.category
-    assert [chart.title for chart in category.chart] == list(GROWTH)
+    assert [chart.title for chart in category.chart] == list(GROWTH_CHARTS)
     for chart in category.chart:
         (pattern,) = chart.multiline.tag
         found = [tag for tag in TAGS if re.search(pattern, tag)]

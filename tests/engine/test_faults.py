@@ -77,7 +77,7 @@ def test_a_run_without_memory_for_a_batch_measures_halves(
     runner.val()
     plain = make_runner([ERF], backends=BOTH)
     plain.val()
-    assert '1 image(s) a pass since memory ran out' in log_text(runner)
+    assert '1 image(s) per pass since memory ran out' in log_text(runner)
     assert 'memory ran out' not in log_text(plain)
     maps = [
         ERFResult.load(Path(r.log_dir, 'vis_data/erf/0/backbone[1].npz'))

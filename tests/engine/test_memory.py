@@ -10,6 +10,7 @@ from helpers.mmseg_configs import FCN, SEGFORMER, build
 from helpers.slow_reference import images_like
 from torch.profiler import ProfilerActivity, profile
 
+from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 
@@ -39,7 +40,7 @@ def test_a_pass_takes_as_much_as_the_readme_says(config, layers, most):
     model = build(config)
     images = images_like(4, 96, 128)
 
-    def forward(x, metas=None):
+    def forward(x):
         return model.encode_decode(x, [META] * len(x))
 
     def plain():
@@ -47,8 +48,9 @@ def test_a_pass_takes_as_much_as_the_readme_says(config, layers, most):
         forward(leaf).sum().backward()
 
     measurement = Measurement(model, MeasurementOptions(layers))
-    measurement.update(images[:1], forward)
-    pass_of_ours = peak(lambda: measurement.update(images, forward))
+    measurement.update(batch_of(forward, images[:1]))
+    batch = batch_of(forward, images)
+    pass_of_ours = peak(lambda: measurement.update(batch))
     forward_with_gradient = peak(plain)
     assert forward_with_gradient > 10 * images.nbytes
     assert pass_of_ours <= most * forward_with_gradient
@@ -65,10 +67,10 @@ def kept():
 
 
 def test_fifty_validations_keep_nothing(make_runner, monkeypatch):
-    from mmerf.engine import publish as logging
+    from mmerf.engine import publish
 
     picture = np.zeros((4, 4, 3), np.uint8)
-    monkeypatch.setattr(logging, '_picture', lambda *args: picture)
+    monkeypatch.setattr(publish, '_picture', lambda *args: picture)
     hook = dict(type='ERFHook', layers=['backbone[1]'], num_images=2)
     runner = make_runner([hook], backends=[dict(type='LocalVisBackend')])
     runner.val()

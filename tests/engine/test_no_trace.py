@@ -20,10 +20,9 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS, TRANSFORMS
 from torch.utils.data import DataLoader
 
-from mmerf.core.targets import TARGETS
-from mmerf.core.windows.window import execute as passes
-from mmerf.engine import publish as logging
-from mmerf.engine import theory
+from mmerf.core.targets import TARGETS, CentreUnit
+from mmerf.core.windows import execute
+from mmerf.engine import publish, theory
 from mmerf.engine.hooks import erf_hook
 
 ERF = dict(type='ERFHook', num_images=3, initial=True)
@@ -104,7 +103,7 @@ def train(data_root, tmp_path, monkeypatch):
         amp_optimizer_wrapper, 'is_cuda_available', lambda: True
     )
     # As if images were large: folded batch norms, and the search for crops.
-    monkeypatch.setattr(passes, 'SMALL', 0)
+    monkeypatch.setattr(execute, 'SMALL', 0)
     assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
     made = []
 
@@ -128,7 +127,7 @@ def test_training_is_bit_identical_with_and_without(row, train, monkeypatch):
     if on:  # the first row finds theory and draws pictures as well
         monkeypatch.setattr(theory, 'add_theory', lambda m: None)
         monkeypatch.setattr(
-            logging, '_picture', lambda *a: np.zeros((4, 4, 3), np.uint8)
+            publish, '_picture', lambda *a: np.zeros((4, 4, 3), np.uint8)
         )
     measured = count_passes(monkeypatch)
     ours = train([*hooks, ERF], changes, on)
@@ -209,9 +208,9 @@ def count_passes(monkeypatch):
     passes = []
     kept = erf_hook.Measurement.update
 
-    def update(self, inputs, *args):
-        passes.append(len(inputs))
-        return kept(self, inputs, *args)
+    def update(self, batch):
+        passes.append(len(batch))
+        return kept(self, batch)
 
     monkeypatch.setattr(erf_hook.Measurement, 'update', update)
     return passes
@@ -227,17 +226,15 @@ def test_nothing_is_left_on_the_model_of_a_run(
     """Whatever a measurement ends with, at the moment that it ends."""
     seen = []
 
-    class Failing:
-        definition = 'fails'
-
+    class Failing(CentreUnit):
         def __call__(self, output, context):
             seen.append(context.layer)
             raise error('failed')
 
-    def middle(self, *args):
+    def middle(self, batch):
         before = of_model(self.model), of_process()
         try:
-            kept(self, *args)
+            kept(self, batch)
         finally:
             after = of_model(self.model), of_process()
             seen.append(differing(before[0], after[0]))

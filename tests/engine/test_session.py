@@ -15,7 +15,12 @@ from helpers.slow_reference import centre_score, images_like, slow_map
 from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
-from mmerf.engine.ranks import gathered, wait_at_exit
+from mmerf.core.targets import CentreUnit
+from mmerf.engine.ranks import (
+    gather_failures,
+    merge_over_ranks,
+    wait_at_exit,
+)
 from mmerf.engine.session import Session
 
 RANK = """
@@ -28,7 +33,9 @@ RANK = """
     torch.set_num_threads(1)
     sys.setswitchinterval(1000)  # gloo's threads get the interpreter late
     from helpers.slow_reference import images_like
+    from mmerf.core.batch import batch_of
     from mmerf.core.measurement import Measurement
+    from mmerf.core.options import MeasurementOptions
     from mmerf.engine.session import Session
     distributed.init_process_group(
         'gloo', init_method=f'file://{folder}/store', rank=rank, world_size=2)
@@ -38,14 +45,15 @@ RANK = """
 
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 4, 5, padding=2))
-    session = Session(net, Measurement(net, ['0']), Nothing())
+    options = MeasurementOptions(['0'])
+    session = Session(net, Measurement(net, options), Nothing())
     images = images_like(7, 12, 15)
     mine = {'split': images[rank::2], 'one': images if rank else images[:0]}
     if case == 'fails' and rank == 1:
         session.failure = RuntimeError('no memory')
     else:
-        session.measurement.update(mine.get(case, images[rank::2]))
-        session.measurement.input_kind = 'whole image'
+        batch = batch_of(net, mine.get(case, images[rank::2]))
+        session.measurement.update(batch)
     failures = [f'{type(f).__name__}: {f}' for f in session.gather()]
     found = {}
     if not failures:
@@ -91,7 +99,8 @@ def test_the_last_exchange_ends_before_the_interpreter(monkeypatch):
     )
     wait_at_exit.cache_clear()
     for _ in range(2):
-        gathered(Empty(), None)
+        assert gather_failures(None) == []
+        merge_over_ranks(Empty())
     assert waits == [(time.sleep, 0.5)]
 
 
@@ -141,16 +150,17 @@ class Everything:
         return [0]
 
 
-def failing(*args, **kwargs):
-    big = torch.ones(1000, 1000)
-    raise torch.cuda.OutOfMemoryError(f'out of memory at {big.shape}')
+class Failing(CentreUnit):
+    def __call__(self, output, context):
+        big = torch.ones(1000, 1000)
+        raise torch.cuda.OutOfMemoryError(f'out of memory at {big.shape}')
 
 
 def test_a_kept_failure_keeps_no_memory(fcn):
     from mmseg.structures import SegDataSample
 
     measurement = Measurement(
-        fcn, MeasurementOptions(['backbone[0]'], target=failing)
+        fcn, MeasurementOptions(['backbone[0]'], target=Failing())
     )
     session = Session(fcn, measurement, Everything())
     batch = dict(

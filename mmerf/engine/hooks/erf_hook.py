@@ -162,8 +162,6 @@ class ERFHook(Hook):
             self._session.load_and_measure(runner.val_loop.dataloader)
             self._finish(runner, step=0, mode=None)
 
-    # Validation and test share everything but their names.
-
     def before_val_epoch(self, runner: Runner) -> None:
         """Decide whether this validation is measured, and on which images."""
         remove_scalars_from_hub(runner)

@@ -21,7 +21,6 @@ from mmerf.engine.batches.prepare_batch import (
     unwrapped,
 )
 from mmerf.engine.batches.slide_window import middle_window
-from mmerf.engine.session import measure_prepared
 
 AUXILIARY = dict(
     type='FCNHead', in_channels=32, in_index=2, channels=4, num_convs=1,
@@ -33,7 +32,7 @@ def measure(model, images, layers):
     inner = unwrapped(model)
     measurement = Measurement(inner, MeasurementOptions(layers))
     batch = prepare_tensor(inner, images, measurement.layers)
-    measure_prepared(measurement, batch)
+    measurement.update(batch)
     return measurement.compute()
 
 
@@ -129,7 +128,7 @@ def test_slide_mode_measures_one_window_and_says_so(fcn):
     )
     measurement = Measurement(fcn, MeasurementOptions(['backbone[1]']))
     batch = prepare(fcn, data)
-    measure_prepared(measurement, batch)
+    measurement.update(batch)
     result = measurement.compute()['backbone[1]']
     assert result.map.shape == (32, 32)
     assert '32 x 32' in result.definition['input']
@@ -189,7 +188,7 @@ def test_any_number_of_input_channels(channels):
         data_samples=[SegDataSample() for _ in range(2)],
     )
     measurement = Measurement(model, MeasurementOptions(['backbone[0]']))
-    measure_prepared(measurement, prepare(model, data))
+    measurement.update(prepare(model, data))
     images = torch.stack(data['inputs'])
     close(
         measurement.compute()['backbone[0]'].map,
@@ -235,7 +234,7 @@ def test_multi_input_preprocessors_measure_the_first_image():
         model, MeasurementOptions(['fused'], batch_size=2)
     )
     batch = prepare(model, data)
-    measure_prepared(measurement, batch)
+    measurement.update(batch)
     result = measurement.compute()['fused']
     total = np.zeros((8, 10))
     whole = model.data_preprocessor(data, False)['inputs']
@@ -249,7 +248,7 @@ def test_multi_input_preprocessors_measure_the_first_image():
     resized = Measurement(
         model, MeasurementOptions(['fused'], input_size=(4, 5))
     )
-    measure_prepared(resized, batch)
+    resized.update(batch)
     assert resized.compute()['fused'].map.shape == (4, 5)
 
 

@@ -24,8 +24,9 @@ from tensorboard.backend.event_processing.event_accumulator import (
 )
 
 from mmerf import ERFResult
-from mmerf.core.attributions import ATTRIBUTIONS
+from mmerf.core.attributions import ATTRIBUTIONS, Attribution
 from mmerf.core.errors import ConfigError, LayerError, MeasurementError
+from mmerf.core.targets import TARGETS, Target
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=4)
 LAYERS = ERF['layers']
@@ -319,14 +320,15 @@ def test_index_that_does_not_exist_is_told_at_the_first_measurement(
         runner.train()
 
 
-def failing_attribution(*args, **kwargs):
-    raise torch.OutOfMemoryError('out of memory: tried to allocate')
+class Failing(Attribution):
+    def __call__(self, forward, inputs, target, layers):
+        raise torch.OutOfMemoryError('out of memory: tried to allocate')
 
 
 def test_a_failed_measurement_warns_and_the_run_goes_on(
     make_runner, monkeypatch
 ):
-    monkeypatch.setitem(ATTRIBUTIONS, 'Failing', lambda: failing_attribution)
+    monkeypatch.setitem(ATTRIBUTIONS, 'Failing', Failing)
     hook = {**ERF, 'attribution': dict(type='Failing')}
     runner = make_runner([hook])
     runner.train()
@@ -502,16 +504,19 @@ def test_a_real_tensorboard_server_serves_images_and_scalars(make_runner):
         server.wait(timeout=20)
 
 
-def sometimes_nan(output, context):
-    """A target whose second image of a batch is not finite."""
-    score = output[:, :, 0, 0].sum(1)
-    return score * torch.tensor([1.0, float('nan')])[: len(score)]
+class SometimesNaN(Target):
+    """Its score of a batch's second image is not finite."""
+
+    def unit(self, grid):
+        return 0, 0
+
+    def __call__(self, output, context):
+        score = output[:, :, 0, 0].sum(1)
+        return score * torch.tensor([1.0, float('nan')])[: len(score)]
 
 
 def test_non_finite_maps_are_named_in_the_log(make_runner, monkeypatch):
-    from mmerf.core.targets import TARGETS
-
-    monkeypatch.setitem(TARGETS, 'Sometimes', lambda: sometimes_nan)
+    monkeypatch.setitem(TARGETS, 'Sometimes', SometimesNaN)
     hook = {**ERF, 'target': dict(type='Sometimes')}
     runner = make_runner([hook])
     runner.val()

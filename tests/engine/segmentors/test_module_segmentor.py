@@ -57,7 +57,7 @@ def sample(size, **meta):
 
 def forward_of(model, images):
     batch = prepare_tensor(model, images)
-    return lambda x: batch.forward(x, batch.metas[: len(x)])
+    return lambda x: batch.forward(x, range(len(x)))
 
 
 def test_logits_are_the_networks_own():
@@ -321,7 +321,7 @@ def test_only_what_names_weights_elsewhere_is_left_out(given, left):
         ),
         (dict(type='trch.nn.Conv2d'), {}, 'no package trch.*write torch'),
         (dict(type='torch.nnn.Conv2d'), {}, 'torch has no nnn; nearest: nn'),
-        (dict(type='UNet'), {}, "import path, 'package.Name'"),
+        (dict(type='UNet'), {}, "import path is written 'package.Name'"),
         (dict(type='torch.pi'), {}, 'no class or function'),
         (dict(type=f'{NETS}.not_a_module'), {}, 'gives a str'),
         (
