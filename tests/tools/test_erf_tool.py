@@ -36,9 +36,9 @@ def test_writes_and_prints_what_the_contract_says(config, tmp_path):
         assert (out / f'{layer}.svg').is_file()
         assert layer in done.stdout
         side = result.statistics()['centred_square']['0.75']['side']
-        assert f'{side} px' in done.stdout
+        assert f' {side} ±' in done.stdout
     assert (out / 'erf.svg').is_file()
-    assert 'side 75 %' in done.stdout and 'initial weights' in done.stdout
+    assert '75 % side (px)' in done.stdout and 'initial weights' in done.stdout
     assert '3/3 images' in done.stdout and '\r' not in done.stdout
     assert str(out / 'erf.json') in done.stdout
 
@@ -213,7 +213,7 @@ def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
         == 1
     )
     said = capsys.readouterr().err
-    assert said == 'error: nets has no UNett; nearest: UNet\n'
+    assert said == 'error: helpers.plain_nets has no UNett; nearest: UNet\n'
 
 
 def test_reduced_precision_and_how_layers_ran_are_said(

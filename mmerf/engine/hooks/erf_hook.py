@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmseg.registry import HOOKS
 
-from ...core.errors import ConfigError, MeasurementError, OutputIndexError
+from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
 from ...core.options import MeasurementOptions
 from ...core.running.isolation import random_state
@@ -22,15 +19,9 @@ from ...plots.drawing.normalization import check_normalization
 from ..batches.labels import classes_of_runner
 from ..batches.prepare_batch import unwrapped
 from ..publish import (
-    add_scalars_to_hub,
-    format_scalars,
     lay_out_growth,
     log_step,
-    publish,
-    publish_scalars,
     remove_scalars_from_hub,
-    rename_test_results,
-    scalars_of,
     warn,
 )
 from ..registry import (
@@ -41,8 +32,8 @@ from ..registry import (
 )
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
-from ..theory import TheoryCache
 from .hook_conflicts import check_disjoint, result_keys
+from .publisher import Publisher
 from .validation_count import past_validations
 
 
@@ -137,8 +128,7 @@ class ERFHook(Hook):
         self._session: Session | None = None
         self._validations = 0
         self._measured = False
-        self._logged_step: int | None = None
-        self._theory = TheoryCache()
+        self._publisher = Publisher(self.normalization, self._report)
 
     # Before anything is trained, so that a mistake in the config shows early.
 
@@ -248,43 +238,9 @@ class ERFHook(Hook):
             return
         self._measured = True
         try:
-            self._publish(runner, session, step, mode)
+            self._publisher.publish(runner, session, step, mode)
         except Exception as error:  # no failure may stop a training
             self._report(f'the ERF of step {step} was not logged', error)
-
-    def _publish(
-        self, runner: Runner, session: Session, step: int, mode: str | None
-    ) -> None:
-        measurement = session.measurement
-        for layer, names in measurement.excluded().items():
-            self._report(
-                f'{layer}: {len(names)} map(s) left out at step {step}',
-                MeasurementError(f'not finite for {", ".join(names[:5])}'),
-            )
-        for reason in measurement.absent().values():
-            warn('not measured', reason)
-        if is_main_process() and measurement.kind == 'erf':
-            self._theory.add_to(measurement)
-        began = time.perf_counter()
-        results = measurement.compute()
-        if mode == 'test' and step == self._logged_step:
-            results = rename_test_results(results)
-        self._logged_step = step
-        errors = publish(runner, results, step, self.normalization)
-        for backend, error in errors.items():
-            what = f'{backend} did not take the ERF of step {step}'
-            self._report(what, error)
-        tags = scalars_of(results)
-        in_hub = mode is not None and add_scalars_to_hub(runner, tags, mode)
-        if mode != 'val' or not in_hub:  # else LoggerHook passes them on
-            errors = publish_scalars(runner, tags, step)
-            for backend, error in errors.items():
-                what = f'{backend} did not take the ERF scalars'
-                self._report(what, error)
-        summary = session.summary(step, time.perf_counter() - began)
-        if not in_hub:
-            summary += f': {format_scalars(tags)}'
-        print_log(summary, logger='current')
 
     def _report(self, what: str, error: Exception) -> None:
         """Warn of a failure, or raise it, as ``on_error`` says."""
