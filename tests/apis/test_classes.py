@@ -59,7 +59,7 @@ def test_a_checkpoint_s_names(cfg, tmp_path, meta, names):
     assert load_checkpoint(model, path)['classes'] == names
 
 
-def test_labels_are_loaded_where_they_are_asked_for(cfg, tmp_path):
+def test_labels_are_loaded_where_a_target_needs_them(cfg, tmp_path):
     """Left and right halves: where they lie, and nothing is absent."""
     run = run_erf(cfg, layers='backbone[1]', target=REGION, theory=False)
     keys = [f'backbone[1]:{name}' for name in CLASSES]
@@ -70,7 +70,7 @@ def test_labels_are_loaded_where_they_are_asked_for(cfg, tmp_path):
     assert json.loads(files[0].read_text())['absent'] == {}
 
 
-def test_what_cannot_be_asked(cfg, photos):
+def test_targets_that_cannot_be_measured(cfg, photos):
     with pytest.raises(TargetError, match='no --img-dir'):
         run_erf(cfg, target=REGION, img_dir=photos)
     with pytest.raises(ConfigError, match='attention'):

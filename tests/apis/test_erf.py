@@ -101,17 +101,17 @@ def test_an_image_that_the_model_refuses_is_skipped_by_name(cfg, photos):
 
 
 def test_exactly_num_images_in_a_folder_of_that_many(cfg, photos):
-    told = []
+    calls = []
     results = erf_from_config(
         cfg,
         layers='backbone[0]',
         num_images=3,
         img_dir=photos,
         batch_size=2,
-        progress=lambda done, total: told.append((done, total)),
+        progress=lambda done, total: calls.append((done, total)),
     )
     assert results['backbone[0]'].num_images == 3
-    assert told == [(2, 3), (3, 3)]
+    assert calls == [(2, 3), (3, 3)]
 
 
 def test_batch_size_changes_nothing(cfg):

@@ -108,7 +108,7 @@ def path(data_root, tmp_path):
 def test_one_line_status_one_and_nothing_written(
     name, path, main, capsys, tmp_path
 ):
-    change, said = CHANGES[name]
+    change, message = CHANGES[name]
     config = path(change)
     layers = [
         '--layers',
@@ -119,7 +119,7 @@ def test_one_line_status_one_and_nothing_written(
     assert main([str(config), *layers, '--out-dir', str(out)]) == 1
     err = capsys.readouterr().err
     assert err.startswith('error: ') and err.count('\n') == 1
-    assert said in err, err
+    assert message in err, err
     assert sorted(tmp_path.rglob('*')) == before
 
 

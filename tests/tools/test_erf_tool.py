@@ -155,7 +155,7 @@ def test_a_folder_that_cannot_be_written_is_one_line(
     assert 'cannot be written to' in err and err.count('\n') == 1
 
 
-def test_zero_scores_are_said_with_what_avoids_them(
+def test_zero_scores_are_noted_with_what_avoids_them(
     config, tmp_path, capsys, erf
 ):
     """With some seeds the random head has no positive logit somewhere."""
@@ -166,8 +166,8 @@ def test_zero_scores_are_said_with_what_avoids_them(
         assert erf([*args, '--seed', str(seed), '--out-dir', str(out)]) == 0
         record = json.loads((out / 'erf.json').read_text())
         zero = record['layers']['decode_head']['zero_score_images'] > 0
-        said = 'relu=False' in ' '.join(capsys.readouterr().out.split())
-        assert zero == said
+        noted = 'relu=False' in ' '.join(capsys.readouterr().out.split())
+        assert zero == noted
         found.add(zero)
     assert True in found
 
@@ -212,20 +212,20 @@ def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
         )
         == 1
     )
-    said = capsys.readouterr().err
-    assert said == 'error: helpers.plain_nets has no UNett; nearest: UNet\n'
+    message = capsys.readouterr().err
+    assert message == 'error: helpers.plain_nets has no UNett; nearest: UNet\n'
 
 
-def test_reduced_precision_and_how_layers_ran_are_said(
+def test_reduced_precision_and_how_layers_ran_are_noted(
     config, photos, tmp_path, erf, capsys
 ):
     out = tmp_path / 'o'
     args = [str(config), '--img-dir', str(photos), '--layers', 'backbone[0]']
     args += ['--no-theory', '--amp', 'bfloat16', '--out-dir', str(out)]
     assert erf(args) == 0
-    said = ' '.join(capsys.readouterr().out.split())
-    assert 'note: bfloat16 moved maps by up to' in said
-    assert 'note: run on backbone[0]: whole image' in said
-    told = ERFResult.load(out / 'backbone[0].npz').provenance
-    assert told['deviation_from_float32']['images'] == 2
-    assert told['run_on'] == 'whole image'
+    output = ' '.join(capsys.readouterr().out.split())
+    assert 'note: bfloat16 moved maps by up to' in output
+    assert 'note: run on backbone[0]: whole image' in output
+    provenance = ERFResult.load(out / 'backbone[0].npz').provenance
+    assert provenance['deviation_from_float32']['images'] == 2
+    assert provenance['run_on'] == 'whole image'

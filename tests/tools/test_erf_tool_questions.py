@@ -75,7 +75,7 @@ def test_attribution_with_options(erf, config, tmp_path):
     assert result.map[:16, :16].min() == result.map[:16, :16].max()
 
 
-def test_attention_is_drawn_and_told_as_such(
+def test_attention_is_drawn_and_reported_as_such(
     erf, config, tmp_path, capsys
 ):  # fmt: skip
     out = tmp_path / 'o'

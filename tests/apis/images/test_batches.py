@@ -57,15 +57,15 @@ def test_an_image_that_fails_is_skipped_and_no_other_counted_twice(batch_size):
 
 
 @pytest.mark.parametrize(
-    ('asked', 'fitting', 'cuda', 'size'),
+    ('batch_size', 'fitting', 'cuda', 'size'),
     [(3, 8, True, 3), (None, 8, True, 8), (None, 8, False, 1),
      (None, None, True, 1)],
 )  # fmt: skip
-def test_images_of_the_next_pass(asked, fitting, cuda, size):
+def test_images_of_the_next_pass(batch_size, fitting, cuda, size):
     parameter = SimpleNamespace(is_cuda=cuda)
     measurement = SimpleNamespace(
         model=SimpleNamespace(parameters=lambda: iter([parameter])),
-        batch_size=asked,
+        batch_size=batch_size,
         fitting=fitting,
     )
     assert pass_size(measurement) == size

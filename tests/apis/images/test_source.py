@@ -87,7 +87,7 @@ def cut(path, kind):
     path.write_bytes(content[: len(content) // 2])
 
 
-BAD = {  # name: how it is written, what is said of it
+BAD = {  # name: how it is written, how the reason reads
     'bomb.png': (lambda p: bomb(p, 60_000), 'it is too large'),
     'large bomb.png': (lambda p: bomb(p, 2**31 - 1), 'it is'),
     'small bomb.png': (lambda p: bomb(p, 12_000), 'it is damaged'),
@@ -122,13 +122,13 @@ def test_images_of_every_kind_are_loaded(name, cfg, tmp_path):
 def test_bad_images_are_skipped_with_one_line_each(name, cfg, tmp_path):
     folder = tmp_path / 'images'
     folder.mkdir()
-    write, said = BAD[name]
+    write, reason = BAD[name]
     write(folder / name)
     source = open_images(cfg, folder)
     assert list(source.batches([0], 1)) == []
     ((path, why),) = source.skipped.items()
     assert Path(path).name == name
-    assert said in why and '\n' not in why and len(why) < 320
+    assert reason in why and '\n' not in why and len(why) < 320
 
 
 def test_thin_images_are_measured(cfg, tmp_path):

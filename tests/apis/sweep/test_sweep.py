@@ -35,7 +35,7 @@ def test_every_combination_as_a_run_of_its_own(cfg, checkpoint, tmp_path):
         'model.backbone.dilations': {'wide': (1, 1, 2, 4), 'flat': (1,) * 4},
         'model.backbone.strides': [(1, 2, 2, 1)],
     }
-    said = []
+    lines = []
     sweep = sweep_erf(
         cfg,
         checkpoint,
@@ -43,13 +43,13 @@ def test_every_combination_as_a_run_of_its_own(cfg, checkpoint, tmp_path):
         out_dir=tmp_path / 'o',
         layers=['backbone[3]'],
         input_size=(32, 64),
-        say=said.append,
+        say=lines.append,
         **SMALL,
     )
     assert list(sweep.runs) == [
         f'dilations={d}, strides=(1, 2, 2, 1)' for d in ('wide', 'flat')
     ]
-    assert not sweep.gaps and len(said) == 2
+    assert not sweep.gaps and len(lines) == 2
     record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())
     for row, entry in zip(sweep.comparison.rows(), record, strict=True):
         alone = run_erf(
@@ -89,7 +89,7 @@ def test_units_sit_at_one_pixel_whatever_the_stride(cfg, tmp_path):
     assert any('the units sit at' in note for note in sweep.notes)
 
 
-def test_windows_of_slide_mode_are_asked_in_their_middle(cfg, tmp_path):
+def test_windows_of_slide_mode_are_measured_in_their_middle(cfg, tmp_path):
     slide = dict(mode='slide', crop_size=(32, 32), stride=(16, 16))
     sweep = sweep_erf(
         cfg,
@@ -120,12 +120,12 @@ def test_other_definitions_stop_a_sweep_as_soon_as_they_show(cfg, tmp_path):
         layers=['backbone[0]'],
         **dict(SMALL, num_images=1),
     )
-    said = []
+    lines = []
     with pytest.raises(ConfigError, match='--force') as caught:
-        sweep_erf(cfg, out_dir=tmp_path / 'o', say=said.append, **arguments)
-    told = 'model=whole: backbone[0] and model=slide: backbone[0] are'
-    assert str(caught.value).startswith(f'{told} not comparable: input is')
-    assert said[-1] == '3/4: model=slide'
+        sweep_erf(cfg, out_dir=tmp_path / 'o', say=lines.append, **arguments)
+    start = 'model=whole: backbone[0] and model=slide: backbone[0] are'
+    assert str(caught.value).startswith(f'{start} not comparable: input is')
+    assert lines[-1] == '3/4: model=slide'
     assert len(list((tmp_path / 'o').glob('*/erf.json'))) == 2
     sweep = sweep_erf(cfg, out_dir=tmp_path / 'p', force=True, **arguments)
     assert list(sweep.gaps) == ['model=gap'] and len(sweep.runs) == 3
@@ -192,20 +192,20 @@ def test_maps_that_an_earlier_combination_has_too_are_named(cfg, tmp_path):
         **SMALL,
     )
     record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())
-    told = {
+    notes = {
         entry['name']: [n for n in entry['notes'] if 'identical' in n]
         for entry in record
     }
     for dilations in ('(1, 1, 2, 4)', '(1, 1, 1, 1)'):
         first = f'dilations={dilations}, mdoe=whole'
         second = f'dilations={dilations}, mdoe=slide'
-        assert told[first] == []
-        (note,) = told[second]
+        assert notes[first] == []
+        (note,) = notes[second]
         assert f'identical to that of {first}:' in note
         assert f'{second}: {note}' in sweep.notes
     report = tmp_path / 'o' / record[1]['folder'] / 'erf.json'
     assert (
-        told[record[1]['name']][0] in json.loads(report.read_text())['notes']
+        notes[record[1]['name']][0] in json.loads(report.read_text())['notes']
     )
 
 
@@ -215,7 +215,12 @@ def test_maps_that_are_zero_are_not_called_identical(cfg, tmp_path):
         vary={'model.backbone.dilations': [(1, 1, 2, 4), (1, 1, 1, 1)]},
         out_dir=tmp_path / 'o',
         layers=['backbone[3]'],
-        target=lambda output, context: output.sum((1, 2, 3)) * 0,
+        target={
+            'type': 'Function',
+            'function': lambda output, context: output.sum((1, 2, 3)) * 0,
+            'y': 3,
+            'x': 3,
+        },
         **SMALL,
     )
     maps = [run.results['backbone[3]'].map for run in sweep.runs.values()]
@@ -239,7 +244,7 @@ def test_a_key_adds_to_what_is_set_inside_it(cfg, tmp_path):
     assert not np.allclose(one.map, other.map)
 
 
-def test_a_forward_that_fails_is_told_once_for_all_images(cfg, tmp_path):
+def test_a_forward_that_fails_is_reported_once_for_all_images(cfg, tmp_path):
     sweep = sweep_erf(
         cfg,
         vary={'model.decode_head.in_channels': [64, 65]},
@@ -319,17 +324,17 @@ def test_a_whole_part_can_vary(cfg, tmp_path):
 
 
 def test_a_title_is_checked_before_anything_is_measured(cfg, tmp_path):
-    said = []
+    lines = []
     with pytest.raises(ConfigError, match='no formula'):
         sweep_erf(
             cfg,
             vary={'model.backbone.depth': [18]},
             out_dir=tmp_path / 'o',
             title=r'$\nothing$',
-            say=said.append,
+            say=lines.append,
             **SMALL,
         )
-    assert not said and not (tmp_path / 'o').exists()
+    assert not lines and not (tmp_path / 'o').exists()
 
 
 def test_again_over_its_own_files_and_no_others(cfg, tmp_path):
