@@ -57,7 +57,7 @@ class Session:
 
     @property
     def measurement(self) -> Measurement:
-        """The measurement; not to be read of a session that never began."""
+        """The measurement; there is one unless making it failed."""
         assert self._measurement is not None, self.failure
         return self._measurement
 

@@ -183,14 +183,14 @@ def test_a_training_without_disk_goes_on_and_is_the_same(make_runner, disk):
     plain.train()
     expected = of_run(plain)
     runner = make_runner([WITNESS, ERF], backends=BOTH)
-    said = disk()
+    reason = disk()
     runner.train()
     assert runner.iter == 4
     assert differing(of_run(runner), expected) == []
     log = log_text(runner)
     for step in (2, 4):
         assert f'ERFVisBackend did not take the ERF of step {step}' in log
-    assert said in log and 'add_scalars wrote nothing' in log
+    assert reason in log and 'add_scalars wrote nothing' in log
     folder = Path(runner.log_dir, 'vis_data', 'erf')
     left = [path.name for path in folder.rglob('*') if path.is_file()]
     assert left == ['config.py']  # of before

@@ -70,7 +70,7 @@ def test_unknown_order_counts_positions():
 @pytest.mark.parametrize(
     ('dataset', 'error'), [(range(3), AttributeError), (iter([]), TypeError)]
 )
-def test_a_loader_that_cannot_be_told_is_an_error_kept_for_later(
+def test_a_loader_of_unknown_batches_is_an_error_kept_for_later(
     dataset, error
 ):
     class Odd:

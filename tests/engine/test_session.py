@@ -134,7 +134,7 @@ def test_two_ranks_gather_the_map_of_one(case, tmp_path):
         assert uncertainty['side']['0.5']['stderr'] == pytest.approx(ours)
 
 
-def test_a_rank_that_fails_is_told_to_all_and_none_waits(tmp_path):
+def test_a_failure_of_one_rank_reaches_all_and_none_waits(tmp_path):
     (own, nothing), (other, also_nothing) = run_ranks('fails', tmp_path)
     assert own == ['MeasurementError: rank 1: RuntimeError: no memory']
     assert other == ['RuntimeError: no memory']

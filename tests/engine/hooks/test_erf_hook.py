@@ -312,7 +312,7 @@ def test_wrong_layer_fails_before_the_first_iteration(make_runner):
     assert not iterations
 
 
-def test_index_that_does_not_exist_is_told_at_the_first_measurement(
+def test_index_that_does_not_exist_raises_at_the_first_measurement(
     make_runner,
 ):
     runner = make_runner([{**ERF, 'layers': ['backbone[7]']}])
@@ -362,7 +362,7 @@ def test_one_broken_backend_does_not_keep_the_others(make_runner):
     assert 'Broken' in log_text(runner) and 'No space left' in log_text(runner)
 
 
-def test_local_backends_silent_failure_is_told(make_runner, monkeypatch):
+def test_local_backends_silent_failure_is_logged(make_runner, monkeypatch):
     import cv2
 
     monkeypatch.setattr(cv2, 'imwrite', lambda *args: False)

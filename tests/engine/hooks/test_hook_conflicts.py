@@ -15,6 +15,10 @@ from tensorboard.backend.event_processing.event_accumulator import (
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
+from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
+from mmerf.core.targets import Target
+from mmerf.engine.hooks.hook_conflicts import result_keys
 
 ERF = dict(type='ERFHook', layers=['decode_head'], num_images=3)
 
@@ -177,3 +181,36 @@ def test_two_hooks_do_not_replace_each_others_results(
         scalars = (vis_data(runner) / 'scalars.json').read_text()
         for layer in logged:
             assert scalars.count(f'"erf/{layer}/side_0.5"') == 1
+
+
+class NeedsClasses(Target):
+    needs = frozenset({'num_classes'})
+
+
+@pytest.mark.parametrize(
+    ('target', 'names', 'labels'),
+    [
+        (None, CLASSES, ['']),
+        ('ClassRegion', CLASSES, [':left', ':right']),
+        ('ClassUnit', None, []),
+        (dict(type='ClassUnit', classes=[1]), None, [':1']),
+        (
+            ['CentreUnit', of_classes('right')['target']],
+            CLASSES,
+            ['', ':right'],
+        ),
+        (['CentreUnit', 'ClassUnit'], None, []),
+        (NeedsClasses(), CLASSES, []),
+    ],
+)
+def test_names_of_results_before_anything_is_measured(
+    target, names, labels, fcn
+):
+    options = MeasurementOptions(
+        ['backbone[1]', 'decode_head'], target, classes=names
+    )
+    assert result_keys(Measurement(fcn, options)) == {
+        f'{layer}{label}'
+        for layer in ('backbone[1]', 'decode_head')
+        for label in labels
+    }

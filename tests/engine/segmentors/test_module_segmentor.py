@@ -312,7 +312,7 @@ def test_only_what_names_weights_elsewhere_is_left_out(given, left):
 
 
 @pytest.mark.parametrize(
-    ('module', 'head', 'said'),
+    ('module', 'head', 'message'),
     [
         (
             dict(type=f'{NETS}.Unet', classes=2),
@@ -342,14 +342,14 @@ def test_only_what_names_weights_elsewhere_is_left_out(given, left):
         (dict(classes=2), {}, "module is dict.type='package.Name'"),
     ],
 )
-def test_what_cannot_be_built_says_what_would_be_right(module, head, said):
-    with pytest.raises(ConfigError, match=said) as caught:
+def test_what_cannot_be_built_says_what_would_be_right(module, head, message):
+    with pytest.raises(ConfigError, match=message) as caught:
         build(module)
     assert '\n' not in str(caught.value)
 
 
 @pytest.mark.parametrize(
-    ('module', 'head', 'said'),
+    ('module', 'head', 'message'),
     [
         (UNET, dict(num_classes=3), r'gives \(1, 2, 32, 48\).*num_classes'),
         (
@@ -374,9 +374,9 @@ def test_what_cannot_be_built_says_what_would_be_right(module, head, said):
         ),
     ],
 )
-def test_logits_that_do_not_fit(module, head, said):
+def test_logits_that_do_not_fit(module, head, message):
     model = build(module, dict(num_classes=2) | head)
-    with pytest.raises(ConfigError, match=said) as caught:
+    with pytest.raises(ConfigError, match=message) as caught:
         model(images_like(1, 32, 48))
     assert '\n' not in str(caught.value)
 
