@@ -28,8 +28,8 @@ def log_step(runner: Runner) -> int:
     """The step that LoggerHook uses: iteration, or epoch.
 
     The iteration also where LoggerHook logs by epoch in a loop without
-    epochs, which would put everything at step 0. Without training 0:
-    ``runner.iter`` would build the training loop, and with it the data.
+    epochs, which would put everything at step 0. 0 where nothing is trained:
+    there ``runner.iter`` would build the training loop, and with it the data.
     """
     loop = runner._train_loop
     if loop is None or isinstance(loop, dict):

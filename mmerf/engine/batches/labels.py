@@ -32,17 +32,16 @@ def ground_truth(
         Tensor, optional: Class indices (N, H, W); None where an image has no
         ``gt_sem_seg``.
     """
-    found = [_label_tensor(sample) for sample in samples or ()]
-    if not samples or any(labels is None for labels in found):
+    resized = []
+    for sample in samples or ():
+        labels = _label_tensor(sample)
+        if labels is None:
+            return None
+        resized.append(_on_input(labels, sample, size))
+    if not resized:
         return None
-    labels = torch.stack(
-        [
-            _on_input(one, sample, size)
-            for one, sample in zip(found, samples, strict=True)
-            if one is not None
-        ]
-    )
-    return labels if window is None else labels[(slice(None), *window)]
+    whole = torch.stack(resized)
+    return whole if window is None else whole[(slice(None), *window)]
 
 
 def class_names(dataset: Any) -> list[str] | None:
