@@ -18,16 +18,6 @@ from .labels import ground_truth
 from .slide_window import middle_window
 from .tta import is_augmented, plainest_augmentation
 
-# What a data preprocessor raises for a batch that it does not take.
-_REFUSALS = (
-    TypeError,
-    ValueError,
-    LookupError,
-    AttributeError,
-    AssertionError,
-    RuntimeError,
-)
-
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model inside DDP, test-time augmentation and compilation."""
@@ -120,8 +110,8 @@ def _preprocessed(
             {**_default_meta(size), **(sample.metainfo if sample else {})}
             for sample in (samples or [None] * len(inputs))
         ]
-    except _REFUSALS as error:
-        if is_out_of_memory(error):
+    except Exception as error:  # whatever a preprocessor raises
+        if isinstance(error, ConfigError) or is_out_of_memory(error):
             raise
         raise BatchError(
             f'{type(preprocessor).__name__} does not take this batch '

@@ -21,17 +21,6 @@ _WEIGHT_ARGUMENTS = (
     'pretrained',
 )
 
-# What constructors raise for arguments, files or packages that do not fit.
-_BUILD_ERRORS = (
-    TypeError,
-    ValueError,
-    LookupError,
-    AssertionError,
-    RuntimeError,
-    ImportError,
-    OSError,
-)
-
 
 def build_module(module: nn.Module | Mapping) -> nn.Module:
     """Build a module of any package.
@@ -68,7 +57,7 @@ def build_module(module: nn.Module | Mapping) -> nn.Module:
     _check_arguments(path, factory, arguments)
     try:
         built = factory(**arguments)
-    except _BUILD_ERRORS as error:
+    except Exception as error:  # whatever a user's constructor raises
         raise ConfigError(
             f'{path} could not be built: {type(error).__name__}: '
             f'{one_line(error)}'
