@@ -172,7 +172,7 @@ def disk(request, monkeypatch):
 
         seam = 'fsync' if request.param == 'full' else 'replace'
         monkeypatch.setattr(files.os, seam, refuse)
-        monkeypatch.setattr(erf_vis_backend, '_append', refuse)
+        monkeypatch.setattr(erf_vis_backend, '_append_line', refuse)
         return error.strerror
 
     return break_it

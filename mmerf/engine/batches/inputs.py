@@ -36,8 +36,8 @@ def measured_input(inputs: Any) -> tuple[Tensor, Rebuild]:
     if not images_like:
         raise ConfigError(
             'the data preprocessor gives no input of shape (N, C, H, W), but '
-            f'{type(inputs).__name__}; give the model another one, such as '
-            'SegDataPreProcessor, or measure the model with measure_erf'
+            f'{type(inputs).__name__}; give the model a data_preprocessor '
+            'that does, such as SegDataPreProcessor, or use measure_erf'
         )
     first = images_like[0]
     whole = items[first].shape[2:]
