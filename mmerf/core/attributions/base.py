@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from torch import Tensor
@@ -48,6 +48,11 @@ class Attribution:
     windowed: bool = False
     relu: bool | None = None
     default_target: Any = None
+
+    @property
+    def fallbacks(self) -> Mapping[str, str]:
+        """By score's key, shortcuts that were given up, and why."""
+        return {}
 
     @property
     def definition(self) -> str:

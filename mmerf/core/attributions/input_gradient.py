@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor
@@ -49,6 +49,11 @@ class InputGradient(Attribution):
         check_gradient(part, channels)
         self.part, self.channels, self.relu = part, channels, relu
         self.gradients = Gradients()
+
+    @property
+    def fallbacks(self) -> Mapping[str, str]:
+        """Scores whose backward pass fell back to ordinary autograd."""
+        return self.gradients.fallbacks
 
     @property
     def definition(self) -> str:

@@ -8,24 +8,28 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import LayerError
+from ..errors import LayerError, one_line
 from ..running.out_of_memory import is_out_of_memory
 from ..running.precision import gradient_scale
 from .box_tensor import plain
-from .sparse_backward import LocalBackward
+from .sparse_backward import SparseBackward
 
 
 class Gradients:
     """Backward passes of a measurement, one after another.
 
-    On a processor they work only where the gradient is not zero, which saves
-    most of the arithmetic; on an accelerator the plain pass runs, since there
-    each small step would cost more than it saves. Where a model's own
-    backward code cannot take that, the layer goes the plain way from then on.
+    On a CPU they work only where the gradient is not zero, which saves most
+    of the arithmetic. On a GPU ordinary autograd runs, since there each small
+    step would cost more than it saves. A layer whose model has backward code
+    that cannot take this falls back to ordinary autograd from then on.
+
+    Attributes:
+        fallbacks (dict[str, str]): By layer key, why it fell back.
     """
 
     def __init__(self) -> None:
-        self._local: dict[str, bool] = {}  # by layer key: whether it works
+        self._sparse: dict[str, bool] = {}  # by layer key: whether it works
+        self.fallbacks: dict[str, str] = {}
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
@@ -72,21 +76,22 @@ class Gradients:
     def _backward(
         self, key: str, total: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
-        local = leaf.device.type == 'cpu' and self._local.get(key, True)
-        sure = key in self._local or not local
+        sparse = leaf.device.type == 'cpu' and self._sparse.get(key, True)
+        known = key in self._sparse or not sparse
         try:
-            with LocalBackward() if local else nullcontext():
+            with SparseBackward() if sparse else nullcontext():
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,
-                    retain_graph=retain or not sure,
+                    retain_graph=retain or not known,
                     allow_unused=True,
                 )
         except RuntimeError as error:  # out of memory is one of these
-            if sure or is_out_of_memory(error):
+            if known or is_out_of_memory(error):
                 raise type(error)(f'{key}: {error}') from None
-            self._local[key] = False
+            self._sparse[key] = False
+            self.fallbacks[key] = one_line(error, 80)
             return self._backward(key, total, leaf, retain)
-        if local:
-            self._local[key] = True
+        if sparse:
+            self._sparse[key] = True
         return plain(gradient)

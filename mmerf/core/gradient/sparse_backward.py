@@ -29,14 +29,14 @@ from .box_tensor import (
 aten = torch.ops.aten
 
 
-class LocalBackward(TorchDispatchMode):
+class SparseBackward(TorchDispatchMode):
     """While active, a convolution's backward pass makes patches.
 
     Example:
         >>> conv = torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
         >>> image = torch.randn(1, 3, 16, 16, requires_grad=True)
         >>> score = conv(image)[0, :, 8, 8].sum()
-        >>> with LocalBackward():
+        >>> with SparseBackward():
         ...     (gradient,) = torch.autograd.grad(score, image)
         >>> gradient
         BoxTensor((1, 3, 3, 3) of (1, 3, 16, 16))

@@ -5,7 +5,8 @@ What is decided here changes the cost of a map and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -116,23 +117,36 @@ class Passes:
             self._plans.clear()
             plan = self._plan(forward, images, target)
         if plan.window is not None:
-            mode = 'window {} x {}'.format(*plan.window.size)
-            self.run_mode |= dict.fromkeys(plan.places, mode)
+            size = 'window {} x {}'.format(*plan.window.size)
+            self._record(plan.places, size)
         order: list[str] = []
         if plan.whole is not None:
             for found in self.attribution(forward, images, target, plan.whole):
                 gathering.add(found)
             order = plan.whole.order
             grids |= plan.whole.grids(tuple(images.shape[1:]))
-            mode = 'whole image'
-            if plan.reason:
-                mode += f' (no window: {plan.reason})'
-            if self._not_folded:
-                mode += f' (batch norms not folded: {self._not_folded})'
-            self.run_mode |= dict.fromkeys(order, mode)
+            self._record(order, 'whole image', plan.reason)
         known = [] if self._planner is None else self._planner.order
         every = dict.fromkeys([*known, *order])
         return [key for key in every if key in grids], grids
+
+    def _record(
+        self, keys: Iterable[str], mode: str, no_window: str = ''
+    ) -> None:
+        """Note how layers were run, and which shortcuts were given up."""
+        given_up = {
+            'no window': no_window,
+            'batch norms not folded': self._not_folded,
+        }
+        fallbacks = {
+            re.split('[:#]', key)[0]: why
+            for key, why in self.attribution.fallbacks.items()
+        }
+        for key in keys:
+            given_up['ordinary autograd'] = fallbacks.get(key)
+            notes = [f'{k}: {why}' for k, why in given_up.items() if why]
+            note = f' ({"; ".join(notes)})' if notes else ''
+            self.run_mode[key] = mode + note
 
     def _inside(
         self,

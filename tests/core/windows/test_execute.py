@@ -10,10 +10,12 @@ from helpers.slow_reference import slow_map
 from torch import nn
 from torch.nn import functional
 
+from mmerf import measure_erf
 from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 from mmerf.core.targets import Unit
+from mmerf.core.windows import planner
 
 
 def seeded(*modules):
@@ -303,3 +305,37 @@ def test_folding_is_dropped_where_a_convolution_has_two_readers():
     assert measurement.passes._folding.count == 0
     (result,) = measurement.compute().values()
     equal(net, images, result)
+
+
+class WholeOnly(nn.Module):
+    """Runs at one size only, and says so."""
+
+    def __init__(self):
+        super().__init__()
+        self.net = seeded(block(3), block(3))
+
+    def forward(self, x):
+        if x.shape[2:] != (160, 160):
+            raise RuntimeError('position embeddings are for 160 x 160')
+        return self.net(x)
+
+
+def test_why_no_window_was_used_is_in_the_result():
+    net, images = WholeOnly().eval(), torch.randn(1, 3, 160, 160)
+    result = measure_erf(net, images, ['net'])['net']
+    expected = slow_map(
+        images, lambda x: net(x)[0, :, 80, 80].clamp(min=0).sum()
+    )
+    assert np.abs(result.map - expected).max() <= 1e-6 * expected.max()
+    run_on = result.provenance['run_on']
+    assert run_on.startswith('whole image (no window: position embeddings')
+
+
+def test_a_fault_of_ours_is_no_slow_path(monkeypatch):
+    def broken(*args, **kwargs):
+        raise KeyError('a bug')
+
+    monkeypatch.setattr(planner.Planner, '_choice', broken)
+    net, images = seeded(block(3)), torch.randn(1, 3, 160, 160)
+    with pytest.raises(KeyError, match='a bug'):
+        measure_erf(net, images, ['0'])
