@@ -31,7 +31,7 @@ class Batch:
             image.
         labels (callable): Gives the ground truth over ``inputs``, class
             indices (N, H', W'), or None where there is none.
-        kind (str): What ``inputs`` is, in words.
+        kind (str): Description of ``inputs``.
     """
 
     inputs: Tensor

@@ -62,7 +62,7 @@ class Captum(Attribution):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how a map is made."""
         given = ', '.join(f'{k}={v}' for k, v in self.options.items())
         return (
             f'captum.attr.{self.method}({given}), {self.part} part, '

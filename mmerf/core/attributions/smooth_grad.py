@@ -50,7 +50,7 @@ class SmoothGrad(InputGradient):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how a map is made."""
         noise = f'Gaussian noise of std {self.std:g}'
         mean = f'mean over {self.samples} copies with {noise}'
         return super().definition.replace(

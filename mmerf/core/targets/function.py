@@ -52,7 +52,7 @@ class Function(Target):
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         name = getattr(self.function, '__name__', repr(self.function)[:80])
         return f'function {name} at {self._where.where}'
 

@@ -13,10 +13,10 @@ from .base import Part, Target, TargetContext
 
 
 class PerImage(Target):
-    """One target an image, in the order of the batch.
+    """One target per image, in the order of the batch.
 
-    Results are told apart by the parts' labels: units go into one result,
-    aligned each at its own pixel, and every class into its own.
+    Parts with the same label go into one result: units, each aligned at
+    its own pixel, or one class.
 
     Args:
         targets (sequence of Target): As many as the batch has images.
@@ -34,7 +34,7 @@ class PerImage(Target):
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         every = list(dict.fromkeys(t.definition for t in self.targets))
         return every[0] if len(every) == 1 else f'by image: {"; ".join(every)}'
 
@@ -54,7 +54,7 @@ class PerImage(Target):
         return list(found)
 
     def check_length(self, count: int) -> None:
-        """Raise TargetError unless there is one target an image."""
+        """Raise TargetError unless there is one target per image."""
         if len(self.targets) != count:
             raise TargetError(
                 f'there are {len(self.targets)} targets for {count} image(s); '
