@@ -14,18 +14,12 @@ from mmengine.runner import Runner
 
 from mmerf import ERFResult
 from mmerf.core.targets import TARGETS, CentreUnit
-from mmerf.engine import theory
 from mmerf.engine.hooks import erf_hook
 
 ERF = dict(type='ERFHook', layers=['backbone[1]'], num_images=4)
 WITNESS = dict(type='Witness')
 LOCAL = [dict(type='LocalVisBackend')]
 BOTH = [*LOCAL, dict(type='ERFVisBackend')]
-
-
-@pytest.fixture(autouse=True)
-def _no_theory(monkeypatch):
-    monkeypatch.setattr(theory, 'add_theory', lambda measurement: None)
 
 
 def log_text(runner):

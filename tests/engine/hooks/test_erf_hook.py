@@ -528,6 +528,7 @@ def test_non_finite_maps_are_named_in_the_log(make_runner, monkeypatch):
         make_runner([{**hook, 'on_error': 'raise'}]).val()
 
 
+@pytest.mark.theory
 def test_theoretical_fields_are_found_once_and_stored(make_runner):
     runner = make_runner(
         [{**ERF, 'layers': ['backbone[0]', 'decode_head']}], log_level='INFO'
