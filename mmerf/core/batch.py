@@ -31,7 +31,7 @@ class Batch:
             image.
         labels (callable): Gives the ground truth over ``inputs``, class
             indices (N, H', W'), or None where there is none.
-        kind (str): Description of ``inputs``.
+        kind (str): What ``inputs`` is, in words.
     """
 
     inputs: Tensor

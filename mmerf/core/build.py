@@ -19,7 +19,7 @@ def build_question(
 ) -> tuple[Target, Attribution]:
     """Make a target and an attribution that fit together.
 
-    The attribution may bring its own default target (Grad-CAM), and may state
+    The attribution may bring its own default target (Grad-CAM), and may say
     whether outputs pass a ReLU (the published definitions).
 
     Args:
@@ -60,7 +60,7 @@ def build_target(spec: Any, relu: bool | None = None) -> Target:
     Args:
         spec: A target, its name, its import path, ``dict(type=...)``, or a
             list of those, one for each image of a batch.
-        relu (bool, optional): What an attribution states about the ReLU on the
+        relu (bool, optional): What an attribution says of the ReLU on the
             output; None where it leaves that to the target.
 
     Raises:

@@ -1,4 +1,4 @@
-"""mmerf's exceptions, and any exception's text on one line."""
+"""mmerf's exceptions, and how any exception is told on one line."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class OutputIndexError(LayerError):
 
 
 class BatchError(ConfigError):
-    """A data batch that the model's data preprocessor rejects."""
+    """A data batch that the model's data preprocessor does not take."""
 
 
 class TargetError(ERFError):

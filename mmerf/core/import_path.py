@@ -1,4 +1,4 @@
-"""Import path -> object; errors name what is missing."""
+"""Import path -> object; errors that say what is missing."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def find_object(path: str) -> Any:
 
 
 def nearest_names(
-    name: str, names: Iterable[str], text: str = '; nearest: '
+    asked: str, names: Iterable[str], text: str = '; nearest: '
 ) -> str:
     """The names that are spelled most like one, after ``text``; or ''.
 
@@ -57,7 +57,7 @@ def nearest_names(
         '; nearest: depth'
     """
     lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(asked.lower(), lower, n=3, cutoff=0.5)
     return text + ', '.join(lower[name] for name in near) if near else ''
 
 

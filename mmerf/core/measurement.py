@@ -53,7 +53,7 @@ class Measurement:
     Attributes:
         seen (int): Images that were measured.
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
-        input_kind (str): Description of the inputs.
+        input_kind (str): What the inputs are, in words.
         theory (dict[str, Support]): Theoretical fields by layer, to be
             stored with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
@@ -251,7 +251,7 @@ class Measurement:
         return nothing_there(self.accumulators)
 
     def definition(self) -> dict[str, str]:
-        """Descriptions of what this measurement scores and attributes."""
+        """What this measurement scores and attributes, in words."""
         where = 'their middle'
         if self.kind == 'erf':
             where = self.target.aligned_at

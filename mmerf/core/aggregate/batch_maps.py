@@ -100,7 +100,7 @@ def left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, list[str]]:
 
 
 def all_left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
-    """Results without any finite map, and why, one line each."""
+    """Results without any finite map, and a line that says so."""
     return {
         key: f'all {len(a.excluded)} map(s) hold non-finite values'
         for key, a in accumulators.items()
@@ -109,7 +109,7 @@ def all_left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
 
 
 def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
-    """Results for which no image had the target, and why, one line each."""
+    """Results that no image had anything for, and a line that says so."""
     return {
         key: f'{key}: in none of the {a.absent} image(s), so there is no map'
         for key, a in accumulators.items()

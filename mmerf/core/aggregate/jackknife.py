@@ -53,7 +53,7 @@ def side_stderr(profiles_nl: np.ndarray, share: float) -> float | None:
     """Standard error of the mean map's side, over images.
 
     Args:
-        profiles_nl (np.ndarray): One cumulative profile per image, (n, L).
+        profiles_nl (np.ndarray): One cumulative profile an image, (n, L).
         share (float): In (0, 1].
 
     Returns:
@@ -96,10 +96,10 @@ def images_worth(totals: np.ndarray) -> float:
 def uncertainty_of(
     profiles: Sequence[np.ndarray], shares: Sequence[float]
 ) -> dict:
-    """Standard errors of sides, in px and over the side, and the mean's worth.
+    """Standard errors of the sides (px, and of the side), and the worth.
 
     Args:
-        profiles (sequence of np.ndarray): One cumulative profile per image.
+        profiles (sequence of np.ndarray): One cumulative profile an image.
         shares (sequence of float): Those that are reported.
 
     Returns:

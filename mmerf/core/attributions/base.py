@@ -56,7 +56,7 @@ class Attribution:
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made; stored with every result."""
+        """How the map is made, in words; stored with every result."""
         return type(self).__name__
 
     def __call__(

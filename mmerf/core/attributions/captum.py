@@ -62,7 +62,7 @@ class Captum(Attribution):
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made."""
+        """How the map is made, in words."""
         given = ', '.join(f'{k}={v}' for k, v in self.options.items())
         return (
             f'captum.attr.{self.method}({given}), {self.part} part, '

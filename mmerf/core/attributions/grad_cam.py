@@ -25,7 +25,7 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area')
 class GradCAM(Attribution):
     """Activations weighted by the pooled gradients of a score at the logits.
 
-    For each measured layer with activations A and each score s at the
+    For each asked layer with activations A and each score s at the
     segmentor's logits: relu(sum over c of mean over y, x of (d s / d A_c)
     times A_c), resized to the input. It shows what a layer attends to for a
     class, in one image; it says nothing of the size of a field, and no ERF
@@ -60,7 +60,7 @@ class GradCAM(Attribution):
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made."""
+        """How the map is made, in words."""
         return (
             'Grad-CAM: relu of the activations weighted by the pooled '
             "gradients of the score at the segmentor's logits, resized by "

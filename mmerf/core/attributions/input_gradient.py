@@ -57,7 +57,7 @@ class InputGradient(Attribution):
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made."""
+        """How the map is made, in words."""
         element = PARTS[self.part].format('d score / d input')
         return f'{CHANNELS[self.channels]} over input channels of {element}'
 

@@ -26,7 +26,7 @@ class NoiseVariance(Perturbation):
         patch_size (int): Side of a patch, px.
         std (float): Standard deviation of the Gaussian noise, in units of the
             network's input.
-        draws (int): Of noise, for each patch.
+        draws (int): Of noise, a patch.
         batch_size (int): Noisy copies in one pass.
         seed (int): Of the noise; the global random state is not touched, and
             ``batch_size`` does not change what is drawn.
@@ -52,7 +52,7 @@ class NoiseVariance(Perturbation):
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made."""
+        """How the map is made, in words."""
         side = f'{self.patch_size} x {self.patch_size}'
         return (
             f'root of the score variance over {self.draws} draws of Gaussian '

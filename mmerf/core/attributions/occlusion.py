@@ -50,7 +50,7 @@ class Occlusion(Perturbation):
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made."""
+        """How the map is made, in words."""
         side = f'{self.patch_size} x {self.patch_size}'
         return (
             f'|score - score with a patch of {side} px set to {self.fill:g}|'

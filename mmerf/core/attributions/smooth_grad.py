@@ -50,7 +50,7 @@ class SmoothGrad(InputGradient):
 
     @property
     def definition(self) -> str:
-        """Description of how a map is made."""
+        """How the map is made, in words."""
         noise = f'Gaussian noise of std {self.std:g}'
         mean = f'mean over {self.samples} copies with {noise}'
         return super().definition.replace(

@@ -79,7 +79,7 @@ class BoxTensor(Tensor):
 
 
 def plain(value: Any) -> Any:
-    """A box tensor as a plain one, also in lists; other values unchanged."""
+    """The tensor behind a patch; lists of them; anything else as it is."""
     if isinstance(value, BoxTensor):
         return value.whole()
     if isinstance(value, (list, tuple)):
@@ -88,7 +88,7 @@ def plain(value: Any) -> Any:
 
 
 def as_box_tensor(tensor: Tensor) -> Tensor:
-    """A (N, C, h, w) tensor as a box tensor, if it is mostly zero."""
+    """A patch of a (N, C, h, w) tensor that is mostly zero, else itself."""
     if isinstance(tensor, BoxTensor) or tensor.dim() != 4:
         return tensor
     edges = (
@@ -107,7 +107,7 @@ def as_box_tensor(tensor: Tensor) -> Tensor:
 
 
 def is_small_enough(box: Box, shape: Sequence[int]) -> bool:
-    """Whether a box covers so little of (N, C, h, w) that it saves work."""
+    """Whether a box is small enough in a (N, C, h, w) to be a patch."""
     area = (box[1] - box[0]) * (box[3] - box[2])
     return area < LARGEST_BOX * shape[2] * shape[3]
 
@@ -127,7 +127,7 @@ def crop(tensor: Tensor, box: Box) -> Tensor:
 
 
 def is_croppable(value: Any, shape: Sequence[int]) -> bool:
-    """Whether ``crop_to`` can crop a factor to a box of this shape."""
+    """Whether a factor can be crop to a patch of this shape, or needs not."""
     if not isinstance(value, Tensor):
         return True
     return value.dim() == 0 or (
@@ -136,15 +136,15 @@ def is_croppable(value: Any, shape: Sequence[int]) -> bool:
     )
 
 
-def crop_to(value: Any, boxed: BoxTensor) -> Any:
-    """A tensor's part inside a box tensor's box; without a grid, all of it."""
-    if value is boxed:
-        return boxed.inside
+def crop_to(value: Any, patch: BoxTensor) -> Any:
+    """A tensor's part in a patch's box; what has no grid as it is."""
+    if value is patch:
+        return patch.inside
     if isinstance(value, BoxTensor):
         value = value.whole()
     if not isinstance(value, Tensor) or value.dim() != 4:
         return value
-    top, bottom, left, right = boxed.box
+    top, bottom, left, right = patch.box
     if value.shape[2] > 1:
         value = value[:, :, top:bottom]
     return value[:, :, :, left:right] if value.shape[3] > 1 else value

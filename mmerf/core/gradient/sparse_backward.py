@@ -30,7 +30,7 @@ aten = torch.ops.aten
 
 
 class SparseBackward(TorchDispatchMode):
-    """While active, backward passes of convolutions give box tensors.
+    """While active, a convolution's backward pass makes patches.
 
     Example:
         >>> conv = torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
@@ -67,10 +67,10 @@ def _restrided(gradient: Any, image: Any) -> Any:
 
 def _pointwise(func: Any, *args: Any) -> Any:
     """An operation that keeps zeros zero and mixes no positions."""
-    boxed = next(value for value in args if isinstance(value, BoxTensor))
-    if not all(is_croppable(value, boxed.shape) for value in args):
+    patch = next(value for value in args if isinstance(value, BoxTensor))
+    if not all(is_croppable(value, patch.shape) for value in args):
         return NotImplemented
-    return boxed.with_inside(func(*(crop_to(v, boxed) for v in args)))
+    return patch.with_inside(func(*(crop_to(v, patch) for v in args)))
 
 
 def _quotient(func: Any, *args: Any) -> Any:
@@ -108,7 +108,7 @@ def _slice_channels(func: Any, one: Any, dim: int = 0, *bounds: Any) -> Any:
 
 
 def _norm(func: Any, gradient: Any, *args: Any) -> Any:
-    """Batch norm with stored statistics: one factor per channel."""
+    """Batch norm with stored statistics: a factor a channel."""
     image, weight, mean, variance, kept_mean, kept_scale = args[:6]
     train, eps, mask = args[6:]
     if train or list(mask) != [True, False, False]:
@@ -160,10 +160,10 @@ def _convolution_backward(func: Any, gradient: Any, *args: Any) -> Any:
     inside = inside[
         :, :, y0 - firsts[0] : y1 - firsts[0], x0 - firsts[1] : x1 - firsts[1]
     ].contiguous(memory_format=memory_format_of(gradient.inside))
-    boxed = BoxTensor(inside, (y0, y1, x0, x1), image.shape)
-    if not is_small_enough(boxed.box, image.shape):
-        return boxed.whole(), None, None
-    return boxed, None, None
+    patch = BoxTensor(inside, (y0, y1, x0, x1), image.shape)
+    if not is_small_enough(patch.box, image.shape):
+        return patch.whole(), None, None
+    return patch, None, None
 
 
 def _max_pool(func: Any, gradient: Any, *args: Any) -> Any:

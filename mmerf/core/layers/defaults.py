@@ -12,7 +12,7 @@ from ..errors import LayerError
 def default_layers(model: nn.Module) -> list[str]:
     """The layers measured when none is named: backbone and decode head.
 
-    A model may name its own in ``model.erf_layers``. Multimodal
+    A model that knows better says so as ``model.erf_layers``. Multimodal
     segmentors call their backbone ``image_encoder``, torchvision its head
     ``classifier``, segmentation_models_pytorch its parts ``encoder``,
     ``decoder`` and ``segmentation_head``.

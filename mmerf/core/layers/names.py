@@ -59,7 +59,7 @@ class Layer:
 
     @property
     def key(self) -> str:
-        """The layer as it was requested, with its output indices."""
+        """The layer as it was asked for, with its output indices."""
         return output_key(self.prefix, self.indices)
 
 
@@ -141,7 +141,7 @@ def find_layers(
             found.setdefault(layer.key, layer)
     if not found:
         raise LayerError(
-            'no layer was named; give at least one, for example '
+            'no layer was asked for; give at least one name, for example '
             f'{next(iter(modules), None)!r}'
         )
     return list(found.values())
@@ -151,18 +151,18 @@ def _find_one(
     modules: dict[str, nn.Module], request: str | dict
 ) -> list[Layer]:
     stated: dict[str, Any] = {}
-    name: object = request
+    asked: object = request
     if isinstance(request, dict):
-        name, stated = _unpack(request)
-    if not isinstance(name, str):
+        asked, stated = _unpack(request)
+    if not isinstance(asked, str):
         raise LayerError(
-            f'a layer is named by a string, not {shorten(name)}; for '
+            f'a layer is named by a string, not {shorten(asked)}; for '
             "example 'backbone[3]'"
         )
-    match = _REQUEST.fullmatch(name)
+    match = _REQUEST.fullmatch(asked)
     if match is None:
         raise LayerError(
-            f'cannot read the layer name {shorten(name)}; write a module '
+            f'cannot read the layer name {shorten(asked)}; write a module '
             "name, then an output index if you want one: 'backbone[3]'"
         )
     pattern = match['name']
@@ -219,7 +219,7 @@ def _called(modules: dict[str, nn.Module], name: str) -> list[str]:
 
 
 def _unpack(request: dict) -> tuple[object, dict[str, Any]]:
-    """A request that states what its output alone does not show."""
+    """A layer that states what its output does not say of itself."""
     stated = {k: v for k, v in request.items() if k != 'name'}
     grid, layout, first = (
         stated.get(key) for key in ('grid', 'layout', 'first')

@@ -106,7 +106,7 @@ def tokens_with_grid(output: Any) -> bool:
 def front_tokens(model: nn.Module) -> int:
     """Class, distillation and register tokens that a model learns.
 
-    Recognised by their parameters' names; models put them before the patches.
+    Told by their parameters' names: they are put in front of the patches.
     """
     pattern = r'(^|\.)(cls|class|dist|distillation|reg|register)_tokens?$'
     return sum(
@@ -117,7 +117,7 @@ def front_tokens(model: nn.Module) -> int:
 
 
 def describe(output: Any) -> str:
-    """Short description of an output's form, for errors and listings.
+    """An output's form in a few words, for errors and listings.
 
     Example:
         >>> import torch
@@ -213,7 +213,7 @@ def _channels_first(output: Any, context: OutputContext) -> Tensor | None:
 
 
 def _tokens_and_grid(output: Any, context: OutputContext) -> Tensor | None:
-    """(tokens, (h, w)): the output states its grid itself."""
+    """(tokens, (h, w)): the layer says its grid itself."""
     if isinstance(output, Tensor) or not tokens_with_grid(output):
         return None
     tokens, size = output
@@ -260,7 +260,7 @@ def _fold(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
         if first > max(1, context.front):
             raise LayerError(
                 f'{first} of {length} tokens are no unit of the ({h}, {w}) '
-                'grid; state the first that is: '
+                'grid; say which is the first that is: '
                 'layers=[dict(name=..., grid=(h, w), first=0)]'
             )
     if first + h * w > length:

@@ -61,8 +61,7 @@ class ERFResult:
         theory (Support, optional): Theoretical receptive field of the unit.
         uncertainty (dict): Standard errors of the sides over images, and the
             number of images that the mean is worth.
-        definition (dict): Descriptions of score, map, input, average and
-            precision.
+        definition (dict): What was scored and attributed, in words.
         shares (tuple[float, ...]): Shares that ``statistics`` reports.
         provenance (dict): Versions, config, checkpoint, device and so on.
     """
@@ -168,7 +167,7 @@ class ERFResult:
             dict: Such as ``{'centred_square': {'0.5': {'side': 121,
             'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
             None for every family where the map is zero everywhere, or is
-            no receptive field; ``note`` then says why.
+            no receptive field; a ``note`` says so then.
         """
         chosen = list(STATISTICS if names is None else names)
         erf = self.kind == 'erf'

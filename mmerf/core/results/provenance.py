@@ -1,4 +1,4 @@
-"""Versions behind a result, and whether two results mean the same."""
+"""With what a result was made, and what it means, in words."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def definition_differences(results: Mapping[str, Any]) -> list[str]:
         list[str]: A sentence for each difference, naming the first result
         that has it.
     """
-    differences: dict[tuple[str, str], str] = {}
+    told: dict[tuple[str, str], str] = {}
     if not results:
         return []
     (first, one), *others = results.items()
@@ -61,9 +61,9 @@ def definition_differences(results: Mapping[str, Any]) -> list[str]:
         for part in {**one.definition, **other.definition}:
             ours, theirs = one.definition.get(part), other.definition.get(part)
             if ours != theirs:
-                differences.setdefault(
+                told.setdefault(
                     (part, repr(theirs)),
                     f'{first} and {name} are not comparable: {part} is '
                     f'{ours!r} and {theirs!r}',
                 )
-    return list(differences.values())
+    return list(told.values())

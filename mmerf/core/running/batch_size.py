@@ -54,7 +54,7 @@ def saved_bytes() -> Iterator[Saved]:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Free bytes of a device; None where that is not known."""
+    """Free bytes of a device; None where it does not say."""
     if device.type == 'cuda':
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device)

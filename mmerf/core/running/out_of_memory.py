@@ -15,7 +15,7 @@ import torch
 
 from ..errors import MeasurementError
 
-# Texts of allocators that have no exception type of their own.
+# What allocators without an exception type of their own say.
 _OUT_OF_MEMORY = ('out of memory', "can't allocate memory", 'alloc_failed')
 
 
@@ -28,9 +28,9 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
-    text = str(error).lower()
+    said = str(error).lower()
     return isinstance(error, RuntimeError) and any(
-        phrase in text for phrase in _OUT_OF_MEMORY
+        words in said for words in _OUT_OF_MEMORY
     )
 
 

@@ -1,4 +1,4 @@
-"""Targets that look at units' values, for checks and searches."""
+"""Targets that look at what units are worth, for checks and searches."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class RandomUnits(Probe):
 
 
 class Recorder(Probe):
-    """Keeps units' values, and scores nothing.
+    """Keeps what units are worth, and scores nothing.
 
     Args:
         units (mapping, optional): Unit by layer key; None keeps whole

@@ -100,7 +100,7 @@ class Target:
         needs (frozenset[str]): What has to be found out about the images
             before a pass: ``'predictions'``, ``'labels'``, ``'num_classes'``.
         aligned_at (str): Where maps of several images are laid over each
-            other, for people.
+            other, in words.
         at_unit (bool): Whether a map is about units of the grid, so that it
             has a unit and a theoretical receptive field.
         windowed (bool): Whether ``at`` scores a crop as the target scores
@@ -123,7 +123,7 @@ class Target:
 
     @property
     def definition(self) -> str:
-        """Description of what is scored; stored with every result."""
+        """What is scored, in words; stored with every result."""
         return type(self).__name__
 
     def check_classes(self, names: Sequence[str] | None) -> None:

@@ -31,7 +31,7 @@ class Channels(Target):
 
     @property
     def definition(self) -> str:
-        """Description of what is scored."""
+        """What is scored, in words."""
         what = 'relu(output)' if self.relu else 'output'
         which = 'channels' if self.channels is None else (
             f'channels {self.channels}'
@@ -42,7 +42,7 @@ class Channels(Target):
         """Sum of the channels that count, (N, C, ...) to (N, ...).
 
         Raises:
-            TargetError: If the layer does not have these channels.
+            TargetError: If the layer has not the channels asked for.
         """
         if self.channels is not None:
             values = values[:, self._checked(values.shape[1], context.layer)]

@@ -17,13 +17,13 @@ REGIONS = {'prediction': 'predictions', 'ground_truth': 'labels'}
 
 
 class ClassRegion(Target):
-    """Each class over its region, one result per class from one run.
+    """Each class over its region, one result a class from one run.
 
     On a layer with one channel for each class (the head) the class's own
     channel is scored, on any other layer every channel, as for CentreUnit;
     the mean over the units of the region, so that large regions do not
-    decide. A unit belongs to the class that is predicted, or labelled, at
-    its input pixel. One forward serves all classes, one backward each.
+    decide. Units are told by the prediction, or the ground truth, at their
+    input pixel. One forward serves all classes, one backward each.
 
     The map's pixel is the region's centroid in each image, where images are
     aligned. An image without the class adds nothing and is counted in
@@ -65,7 +65,7 @@ class ClassRegion(Target):
 
     @property
     def definition(self) -> str:
-        """Description of what is scored."""
+        """What is scored, in words."""
         what = 'relu(output)' if self.relu else 'output'
         where = 'predicted' if self.region == 'prediction' else 'in the labels'
         return (

@@ -15,7 +15,7 @@ from .unit import CentreUnit, Unit
 
 
 class ClassUnit(Target):
-    """The logit of each class at a unit, one result per class.
+    """The logit of each class at a unit, one result a class.
 
     Args:
         classes (str, int or sequence, optional): Names from the dataset's
@@ -45,7 +45,7 @@ class ClassUnit(Target):
 
     @property
     def definition(self) -> str:
-        """Description of what is scored."""
+        """What is scored, in words."""
         what = 'relu(logit)' if self.relu else 'logit'
         return f'{what} of the class at {self._where.where}'
 

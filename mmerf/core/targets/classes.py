@@ -38,7 +38,7 @@ def resolve(
     names: Sequence[str] | None,
     count: int | None = None,
 ) -> list[tuple[str, int]]:
-    """Label and index of every requested class.
+    """Label and index of every class that was asked for.
 
     Args:
         requests (sequence, optional): Names and indices; None for all.

@@ -52,7 +52,7 @@ class Function(Target):
 
     @property
     def definition(self) -> str:
-        """Description of what is scored."""
+        """What is scored, in words."""
         name = getattr(self.function, '__name__', repr(self.function)[:80])
         return f'function {name} at {self._where.where}'
 

@@ -71,7 +71,7 @@ class BoundTarget(Target):
         return self.target.unit(grid)
 
     def at(self, y: int, x: int) -> Target:
-        """The target at a given unit of a crop, with the same knowledge."""
+        """The target at a given unit of a crop, told the same."""
         return BoundTarget(self.target.at(y, x), self.known)
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:

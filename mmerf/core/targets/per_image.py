@@ -13,10 +13,10 @@ from .base import Part, Target, TargetContext
 
 
 class PerImage(Target):
-    """One target per image, in the order of the batch.
+    """One target an image, in the order of the batch.
 
-    Parts with the same label go into one result: units, each aligned at
-    its own pixel, or one class.
+    Results are told apart by the parts' labels: units go into one result,
+    aligned each at its own pixel, and every class into its own.
 
     Args:
         targets (sequence of Target): As many as the batch has images.
@@ -34,7 +34,7 @@ class PerImage(Target):
 
     @property
     def definition(self) -> str:
-        """Description of what is scored."""
+        """What is scored, in words."""
         every = list(dict.fromkeys(t.definition for t in self.targets))
         return every[0] if len(every) == 1 else f'by image: {"; ".join(every)}'
 
@@ -54,7 +54,7 @@ class PerImage(Target):
         return list(found)
 
     def check_length(self, count: int) -> None:
-        """Raise TargetError unless there is one target per image."""
+        """Raise TargetError unless there is one target an image."""
         if len(self.targets) != count:
             raise TargetError(
                 f'there are {len(self.targets)} targets for {count} image(s); '

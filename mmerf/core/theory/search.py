@@ -3,8 +3,8 @@
 No formula per layer type: a unit's channels are summed with random weights,
 and wherever the gradient is not exactly zero, the input can move the unit.
 Each axis is searched on strips that are long in it and short in the other,
-which grow until the field ends inside them. On the longest one, units at both
-ends are scored instead of two in the middle: each sees twice as far.
+which grow until the field ends inside them. On the longest one, the units at
+both ends are asked instead of two in the middle: each sees twice as far.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def structural_support(
         LayerError: If a layer cannot be read there.
     """
     search = _Search(model, layers, make_forward, channels)
-    down = search.fields_along(0, input_size[0])
-    across = search.fields_along(1, input_size[1])
+    down = search.axis(0, input_size[0])
+    across = search.axis(1, input_size[1])
     found = {}
     for key in (key for key in down if key in across):
         (y, stride_y, any_y), (x, stride_x, any_x) = down[key], across[key]
@@ -89,7 +89,7 @@ class _Search:
         self.channels = channels
         self.short = SHORT_SIDES[0]
 
-    def fields_along(self, axis: int, length: int) -> Found:
+    def axis(self, axis: int, length: int) -> Found:
         """Extent, stride and whether it holds for any unit, by layer key.
 
         The longest strip decides: a field with gaps, as a large dilation

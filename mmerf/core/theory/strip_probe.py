@@ -24,7 +24,7 @@ SHIFT = 5  # units between those two; no multiple of a usual window's side
 
 @dataclass(frozen=True)
 class Seen:
-    """What one strip shows of a layer, along its long axis.
+    """What one strip tells of a layer, along its long axis.
 
     Attributes:
         before, after (float): First and last pixel that moves the unit, as

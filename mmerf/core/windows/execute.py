@@ -59,7 +59,7 @@ class Passes:
 
     @property
     def summary(self) -> str:
-        """How the layers were run, layers of one mode together."""
+        """How the layers were run, in a few words."""
         layers: dict[str, list[str]] = {}
         for key, mode in self.run_mode.items():
             layers.setdefault(mode, []).append(key)

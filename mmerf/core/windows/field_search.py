@@ -40,15 +40,15 @@ class FieldSearch:
 
     def fields(self, places: Mapping[str, UnitPlace]) -> dict[str, Window]:
         """What can move each unit, by layer key."""
-        rows = self._spans_along(places, 0)
-        columns = self._spans_along(places, 1)
+        rows = self._axis(places, 0)
+        columns = self._axis(places, 1)
         return {
             key: Window(rows[key], columns[key])
             for key in places
             if key in rows and key in columns
         }
 
-    def _spans_along(
+    def _axis(
         self, places: Mapping[str, UnitPlace], axis: int
     ) -> dict[str, Span]:
         pending = dict(places)
@@ -57,7 +57,7 @@ class FieldSearch:
         while pending:
             strip = self._strip(pending, axis, length)
             ends = (strip.rows, strip.columns)[axis]
-            spans = self._spans_in_strip(pending, strip, axis)
+            spans = self._touched(pending, strip, axis)
             pending = {key: pending[key] for key in spans}
             for key, (low, high) in spans.items():
                 if (low > ends[0] or ends[0] == 0) and (
@@ -86,7 +86,7 @@ class FieldSearch:
             )
         return Window(spans[0], spans[1])
 
-    def _spans_in_strip(
+    def _touched(
         self, places: Mapping[str, UnitPlace], strip: Window, axis: int
     ) -> dict[str, Span]:
         """First pixel that moves each unit, and the one after the last."""

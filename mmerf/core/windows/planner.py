@@ -20,7 +20,7 @@ from .window import UnitPlace, Window, attention_window, common_window
 STRIP = 64  # px, the width of the strips that show every grid's size
 # Cost of a backward pass in forward passes; see gradient.sparse_backward.
 BACKWARD = {'cpu': 0.1}
-_AxisGrid = tuple[Axis, int, int | None]  # axis, units, step
+_Line = tuple[Axis, int, int | None]  # axis, units, step
 
 
 @dataclass
@@ -57,9 +57,9 @@ class Planner:
         self.layers, self.target = layers, target
         self.attention = attention_window(model)
         self.known: LayerScores | None = None  # once a forward was seen
-        self.confirmed: set[str] = set()  # layers whose window was checked
+        self.held: set[str] = set()  # layers whose window was checked
         self.refused: set[str] = set()  # layers whose window was wrong
-        self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
+        self._lines: dict[tuple[int, int], dict[str, _Line]] = {}
         self._fields: dict[str, tuple[float, ...]] = {}  # about the pixel
 
     def plan(self, forward: Forward, image: Tensor, room: float) -> WindowPlan:
@@ -76,7 +76,7 @@ class Planner:
             LayerError: If a layer cannot be read there.
         """
         size = (int(image.shape[2]), int(image.shape[3]))
-        places = self._unit_places(forward, image, size)
+        places = self._places(forward, image, size)
         fitting = {
             key: place
             for key, place in places.items()
@@ -95,15 +95,13 @@ class Planner:
                 for key, seen in fields.items()
                 if key not in self.refused
             }
-            plan = self._cheapest_split(places, chosen, size, room, device)
-            wrong = self._unconfirmed(plan, forward, image, size)
+            plan = self._choice(places, chosen, size, room, device)
+            wrong = self._wrong(plan, forward, image, size)
             if not wrong:
                 return plan
             # Once more with room: what was dead on the strips may live here.
-            wider = self._cheapest_split(
-                places, chosen, size, room + 1, device
-            )
-            again = self._unconfirmed(wider, forward, image, size)
+            wider = self._choice(places, chosen, size, room + 1, device)
+            again = self._wrong(wider, forward, image, size)
             if not again:
                 return wider
             self.refused |= again
@@ -114,12 +112,12 @@ class Planner:
         known = [] if self.known is None else self.known.layers
         return [layer.key for layer in known]
 
-    def _unit_places(
+    def _places(
         self, forward: Forward, image: Tensor, size: tuple[int, int]
     ) -> dict[str, UnitPlace]:
         """Every layer's grid and unit, without running the whole image."""
-        down = self._grids_along(forward, image[:, :, :, :STRIP], 0)
-        across = self._grids_along(forward, image[:, :, :STRIP], 1)
+        down = self._axis(forward, image[:, :, :, :STRIP], 0)
+        across = self._axis(forward, image[:, :, :STRIP], 1)
         places = {}
         for key in (key for key in down if key in across):
             (y, rows, step_y), (x, columns, step_x) = down[key], across[key]
@@ -136,20 +134,20 @@ class Planner:
             places[key] = UnitPlace(grid, unit, step)
         return places
 
-    def _grids_along(
+    def _axis(
         self, forward: Forward, strip: Tensor, axis: int
-    ) -> dict[str, _AxisGrid]:
+    ) -> dict[str, _Line]:
         shape = tuple(strip.shape[1:])
         length = shape[1 + axis]
-        if (axis, length) in self._axis_grids:
-            return self._axis_grids[axis, length]
+        if (axis, length) in self._lines:
+            return self._lines[axis, length]
         known = self.known or self.layers
         layers = LayerScores(known.layers, known.front, known.calls)
         with torch.no_grad():
             layers.probe(forward, strip, Recorder(units={}), [0])
         grids, steps = layers.grids(shape), layers.steps(shape)
         self.known = self.known or layers.only(grids)
-        self._axis_grids[axis, length] = {
+        self._lines[axis, length] = {
             key: (
                 (grid.y, grid.x)[axis],
                 grid.size[axis],
@@ -157,7 +155,7 @@ class Planner:
             )
             for key, grid in grids.items()
         }
-        return self._axis_grids[axis, length]
+        return self._lines[axis, length]
 
     def _known_fields(
         self, places: Mapping[str, UnitPlace], size: tuple[int, int]
@@ -188,7 +186,7 @@ class Planner:
             if min(top, left) > 0 and bottom < size[0] and right < size[1]:
                 self._fields[key] = (top - y, bottom - y, left - x, right - x)
 
-    def _cheapest_split(
+    def _choice(
         self,
         places: Mapping[str, UnitPlace],
         fitting: Mapping[str, UnitPlace],
@@ -218,7 +216,7 @@ class Planner:
                 cost = price
         return best
 
-    def _unconfirmed(
+    def _wrong(
         self,
         plan: WindowPlan,
         forward: Forward,
@@ -231,11 +229,11 @@ class Planner:
         """
         if plan.window is None:
             return set()
-        if plan.places.keys() <= self.confirmed:
+        if plan.places.keys() <= self.held:
             return set()
-        larger = common_window(plan.places.values(), size, 0.0, plan.window)
+        canvas = common_window(plan.places.values(), size, 0.0, plan.window)
         kept = {}
-        for window in (plan.window, larger):
+        for window in (plan.window, canvas):
             units = {k: p.unit_in(window) for k, p in plan.places.items()}
             lost = {key for key, unit in units.items() if unit is None}
             if lost:
@@ -255,8 +253,8 @@ class Planner:
             }
             if moved:
                 return moved
-        agree = kept[larger].agrees(kept[plan.window])
-        self.confirmed |= {key for key, same in agree.items() if same}
+        agree = kept[canvas].agrees(kept[plan.window])
+        self.held |= {key for key, same in agree.items() if same}
         return {key for key, same in agree.items() if not same}
 
 
