@@ -11,36 +11,39 @@ from torch import Tensor
 from ..errors import LayerError
 from ..running.out_of_memory import is_out_of_memory
 from ..running.precision import gradient_scale
-from .box_tensor import plain
-from .sparse_backward import LocalBackward
+from .box_tensor import to_plain
+from .sparse_backward import SparseBackward
 
 
 class Gradients:
     """Backward passes of a measurement, one after another.
 
-    On a processor they work only where the gradient is not zero, which saves
-    most of the arithmetic; on an accelerator the plain pass runs, since there
-    each small step would cost more than it saves. Where a model's own
-    backward code cannot take that, the layer goes the plain way from then on.
+    On a CPU they compute only where the gradient is not zero, which saves
+    most of the arithmetic. On a GPU ordinary autograd runs, since each small
+    step would cost more than it saves. Where a model's own backward code
+    fails on sparse gradients, the layer falls back to ordinary autograd from
+    then on.
     """
 
     def __init__(self) -> None:
-        self._local: dict[str, bool] = {}  # by layer key: whether it works
+        self._sparse_works: dict[str, bool] = {}  # by layer key, once tried
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
 
         Args:
-            key (str): The layer's key, for messages.
+            key (str): The layer's key: names the layer in errors, and says
+                which layers have fallen back to ordinary autograd.
             score (Tensor): Shape (N,), with its graph.
             leaf (Tensor): The input, (N, C, H, W), that requires a gradient.
-            retain (bool): Whether the graph is needed again.
+            retain (bool): Keep the graph for another backward pass.
 
         Returns:
             Tensor: Shape (N, C, H, W).
 
         Raises:
             LayerError: If the score does not depend on the input.
+            RuntimeError: If ordinary autograd fails; starts with ``key``.
         """
         gradient = None
         if score.requires_grad:
@@ -58,7 +61,10 @@ class Gradients:
     def _scaled(
         self, key: str, score: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
-        """In float16 of a scaled score, as far as it is finite."""
+        """The gradient; under float16 that of the score scaled up.
+
+        The scale falls until the gradient is finite, and is divided out.
+        """
         scale = gradient_scale(leaf.device.type)
         while True:
             total = score.sum() * scale
@@ -72,21 +78,23 @@ class Gradients:
     def _backward(
         self, key: str, total: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
-        local = leaf.device.type == 'cpu' and self._local.get(key, True)
-        sure = key in self._local or not local
+        sparse = leaf.device.type == 'cpu' and self._sparse_works.get(
+            key, True
+        )
+        tried = key in self._sparse_works or not sparse
         try:
-            with LocalBackward() if local else nullcontext():
+            with SparseBackward() if sparse else nullcontext():
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,
-                    retain_graph=retain or not sure,
+                    retain_graph=retain or not tried,
                     allow_unused=True,
                 )
         except RuntimeError as error:  # out of memory is one of these
-            if sure or is_out_of_memory(error):
+            if tried or is_out_of_memory(error):
                 raise type(error)(f'{key}: {error}') from None
-            self._local[key] = False
+            self._sparse_works[key] = False
             return self._backward(key, total, leaf, retain)
-        if local:
-            self._local[key] = True
-        return plain(gradient)
+        if sparse:
+            self._sparse_works[key] = True
+        return to_plain(gradient)
