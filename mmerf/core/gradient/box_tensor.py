@@ -90,7 +90,7 @@ def to_plain(value: Any) -> Any:
 
 
 def as_box_tensor(tensor: Tensor) -> Tensor:
-    """A mostly zero (N, C, h, w) tensor as a box tensor; others as they are."""
+    """A mostly zero (N, C, h, w) tensor as a box tensor; others unchanged."""
     if isinstance(tensor, BoxTensor) or tensor.dim() != 4:
         return tensor
     edges = (
