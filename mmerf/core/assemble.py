@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 from .aggregate.accumulator import Accumulator
-from .aggregate.batch_maps import varies
+from .aggregate.batch_maps import is_uneven
 from .aggregate.jackknife import uncertainty_of
 from .attributions.base import Attribution
 from .grid.coordinates import Grid
@@ -61,7 +61,7 @@ def assemble_result(
         excluded=tuple(accumulator.excluded),
         sizes=sizes,
         stderr=gathered.stderr,
-        coverage=gathered.coverage if varies(gathered.coverage) else None,
+        coverage=gathered.coverage if is_uneven(gathered.coverage) else None,
         theory=theory if at_unit else None,
         uncertainty=uncertainty_of(accumulator.profiles, shares)
         if erf

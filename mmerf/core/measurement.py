@@ -13,9 +13,9 @@ from .aggregate.accumulator import Accumulator
 from .aggregate.across_ranks import Add, Gather, merge_ranks
 from .aggregate.batch_maps import (
     Gathering,
-    all_left_out,
-    left_out,
-    nothing_there,
+    without_finite_map,
+    excluded_images,
+    absent_everywhere,
 )
 from .aggregate.precision_check import PrecisionCheck
 from .assemble import assemble_result
@@ -33,7 +33,7 @@ from .results.theoretical_field import Support
 from .running.batch_size import FIRST_IMAGES, images_that_fit, saved_bytes
 from .running.isolation import preserved
 from .running.layer_scores import LayerScores
-from .running.out_of_memory import not_retried, run_in_halving_passes
+from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
 from .targets.pass_context import bind
 from .windows.execute import Passes
@@ -164,7 +164,7 @@ class Measurement:
             )
             done = self.passes.run(batch, bound, gathering)
         self.input_shape = tuple(images.shape[1:])
-        with not_retried():  # half of the pass may be in the mean
+        with out_of_memory_ends():  # half of the pass may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(batch)
 
@@ -240,15 +240,15 @@ class Measurement:
 
     def excluded(self) -> dict[str, list[str]]:
         """Names of the images left out as not finite, by result."""
-        return left_out(self.accumulators)
+        return excluded_images(self.accumulators)
 
     def failures(self) -> dict[str, str]:
         """Results without any finite map, and why."""
-        return all_left_out(self.accumulators)
+        return without_finite_map(self.accumulators)
 
     def absent(self) -> dict[str, str]:
         """Keys for which no image had the target, and why."""
-        return nothing_there(self.accumulators)
+        return absent_everywhere(self.accumulators)
 
     def definition(self) -> dict[str, str]:
         """What this measurement scores and attributes, in words."""

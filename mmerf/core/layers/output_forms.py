@@ -156,7 +156,9 @@ def to_nchw(output: Any, context: OutputContext) -> Tensor | None:
     return None
 
 
-def undecided(key: str, output: Any, context: OutputContext) -> LayerError:
+def undecided_form(
+    key: str, output: Any, context: OutputContext
+) -> LayerError:
     """The error for an output whose form could not be decided."""
     name = key.split('[')[0]
     h, w = context.input_size
