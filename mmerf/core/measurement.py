@@ -13,9 +13,9 @@ from .aggregate.accumulator import Accumulator
 from .aggregate.across_ranks import Add, Gather, merge_ranks
 from .aggregate.batch_maps import (
     Gathering,
-    without_finite_map,
-    excluded_images,
     absent_everywhere,
+    excluded_images,
+    without_finite_map,
 )
 from .aggregate.precision_check import PrecisionCheck
 from .assemble import assemble_result
@@ -23,7 +23,7 @@ from .batch import Batch
 from .build import build_question
 from .errors import MeasurementError
 from .grid.coordinates import Grid
-from .layers.clips import resized
+from .layers.clips import resize_images
 from .layers.names import find_layers
 from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
@@ -35,7 +35,7 @@ from .running.isolation import preserved
 from .running.layer_scores import LayerScores
 from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
-from .targets.pass_context import bind
+from .targets.pass_context import bind_target
 from .windows.execute import Passes
 
 
@@ -150,7 +150,7 @@ class Measurement:
             precision(device.type, self.amp),
             preserved(self.model),
         ):
-            images = resized(
+            images = resize_images(
                 batch.inputs.to(device),
                 self.options.input_size,
             )
@@ -159,7 +159,7 @@ class Measurement:
             gathering = Gathering(
                 batch.names, size, in_place=self.kind == 'attention'
             )
-            bound = bind(
+            bound = bind_target(
                 target, self.model, batch, images, labels, self.options.classes
             )
             done = self.passes.run(batch, bound, gathering)

@@ -13,7 +13,7 @@ from .accumulator import Accumulator
 
 
 class Gathering:
-    """Collects a pass's maps; ``join`` adds them to the means once all are there.
+    """Collects a pass's maps, to join the means once all are there.
 
     Args:
         names (sequence of str): Names of the images, for ``excluded``.

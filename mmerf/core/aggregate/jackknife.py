@@ -61,7 +61,7 @@ def side_stderr(profiles_nl: np.ndarray, share: float) -> float | None:
 
     Returns:
         float, optional: In pixels; None for fewer than two images, or where
-        all mass is in one image.
+        the others of an image have no mass.
 
     Source: the jackknife of Tukey 1958, variance (n - 1) / n times the
     summed squared deviation of the leave-one-out values.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..errors import LayerError
 from ..grid.coordinates import Grid
 from ..grid.tracer import GridTracer, Steps
-from ..layers.clips import to_images
+from ..layers.clips import frames_to_channels
 from ..layers.names import Layer, output_key, shorten
 from ..layers.output_forms import OutputContext, leaves, pick, undecided_form
 from ..targets.base import Part, Target, TargetContext, keyed_parts
@@ -152,7 +152,7 @@ class ForwardPass:
         for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
             context = self._context(layer, key)
-            nchw = to_images(leaf, context, tuple(self.inputs.shape))
+            nchw = frames_to_channels(leaf, context, tuple(self.inputs.shape))
             if nchw is None or (self.plan and key not in self.plan.grids):
                 continue
             found = self._parts(key, leaf, nchw, context)
@@ -193,7 +193,7 @@ class ForwardPass:
     ) -> dict[str, Part]:
         shape = tuple(self.inputs.shape)
         if self.target.watch(
-            key, leaf, lambda other: to_images(other, reading, shape)
+            key, leaf, lambda other: frames_to_channels(other, reading, shape)
         ):
             return {}
         context = TargetContext(key, self.size, self._grid(key, nchw))
