@@ -1,4 +1,4 @@
-"""A finished result from what a measurement has gathered for one key."""
+"""Builds the result of one key from what a measurement accumulated."""
 
 from __future__ import annotations
 
@@ -29,14 +29,15 @@ def assemble_result(
     """The result of one key.
 
     Args:
-        key (str): The layer's, with a class where there is one.
-        accumulator (Accumulator): With at least one image.
-        grids (collection of Grid): The grids it was measured on; several
-            where images differ in size.
+        key (str): The layer's key, or ``'layer:class'``.
+        accumulator (Accumulator): Holds at least one image.
+        grids (collection of Grid): The layer's grids; several if images
+            differ in size.
         theory (Support, optional): The layer's theoretical field.
-        target, attribution: What was measured.
-        options (MeasurementOptions): With the shares.
-        definition, provenance (mapping): To store with it.
+        target (Target): What was scored.
+        attribution (Attribution): How maps were made.
+        options (MeasurementOptions): Gives the shares.
+        definition, provenance (mapping): Stored with the result.
     """
     gathered = accumulator.compute()
     grid = next(iter(grids)) if len(grids) == 1 else None

@@ -1,4 +1,4 @@
-"""A measurement in progress: batches go in, ERFResults come out."""
+"""A measurement: batches go in, ERFResults come out."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .aggregate.batch_maps import (
 from .aggregate.precision_check import PrecisionCheck
 from .assemble import assemble_result
 from .batch import Batch
-from .build import build_question
+from .build import build_target_and_attribution
 from .errors import MeasurementError
 from .grid.coordinates import Grid
 from .layers.clips import resize_images
@@ -40,26 +40,27 @@ from .windows.execute import Passes
 
 
 class Measurement:
-    """A measurement that is handed batches as they come.
+    """Measures batches as they come, and averages their maps.
 
     Args:
         model (nn.Module): Without wrappers such as DDP.
         options (MeasurementOptions, optional): What is measured, and how.
 
     Raises:
-        ConfigError: If an option cannot be followed.
-        LayerError: If a layer request matches nothing.
+        ConfigError: If an option is wrong.
+        LayerError: If a layer name matches no module.
 
     Attributes:
-        seen (int): Images that were measured.
+        seen (int): Number of images measured so far.
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
-        input_kind (str): What the inputs are, in words.
-        theory (dict[str, Support]): Theoretical fields by layer, to be
-            stored with the results.
+        input_kind (str): Description of the inputs, such as
+            ``'whole image'``.
+        theory (dict[str, Support]): Theoretical fields by layer key; set it
+            before ``compute`` to store them with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
-            option where memory ran out.
-        fitting (int, optional): Images in a pass that memory holds, once
-            that is known.
+            option if memory ran out.
+        fitting (int, optional): How many images memory holds in a pass; None
+            before the first one.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Measurement:
     ) -> None:
         options = options or MeasurementOptions()
         self.model, self.options = model, options
-        self.target, self.attribution = build_question(
+        self.target, self.attribution = build_target_and_attribution(
             options.target, options.attribution
         )
         self.target.check_classes(options.classes)
@@ -100,15 +101,16 @@ class Measurement:
     def update(self, batch: Batch) -> None:
         """Measure a batch and add it to the mean.
 
+        If memory runs out, half of the pass is measured, down to one image;
+        later passes are as small.
+
         Args:
             batch (Batch): Images, and how the network is run on them.
 
         Raises:
             MeasurementError, LayerError, TargetError: If a pass cannot be
-                measured; nothing of that pass is added then, and the model
-                is as it was. Passes before it, where ``batch_size`` splits
-                the batch, stay. Where memory runs out, halves of the pass
-                are measured, down to one image, and so for the rest.
+                measured. Nothing of that pass is added then, and the model
+                is as it was; earlier passes of the batch stay in the mean.
         """
         check_inputs(batch.inputs)
         count = len(batch)
@@ -142,6 +144,7 @@ class Measurement:
     def _measure(
         self, batch: Batch, labels: Tensor | None, part: slice
     ) -> None:
+        """Measure one pass, the given part of a batch."""
         target = self.target.select(range(part.start, part.stop))
         device = self._device(batch.inputs)
         with (
@@ -185,8 +188,11 @@ class Measurement:
     def reduce(self, gather: Gather, add: Add) -> None:
         """Merge with the measurements of other processes.
 
-        Every process calls this at the same time; see
-        :mod:`mmerf.core.aggregate.across_ranks`.
+        Every process has to call this.
+
+        Args:
+            gather, add (callable): As for
+                :func:`mmerf.core.aggregate.across_ranks.merge_ranks`.
         """
         every = gather(
             (self.seen, self.input_kind, self.input_shape, self.grids)
@@ -206,10 +212,14 @@ class Measurement:
         """The results so far, in the order of the layers.
 
         Args:
-            provenance (mapping, optional): To store with every result.
+            provenance (mapping, optional): Stored with every result.
+
+        Returns:
+            dict[str, ERFResult]: By layer key, or ``'layer:class'``; only
+            results with at least one image.
 
         Raises:
-            MeasurementError: If no image was measured at all.
+            MeasurementError: If no image was measured.
         """
         if not self.seen:
             raise MeasurementError('no image was measured; give at least one')
@@ -239,11 +249,11 @@ class Measurement:
         return found
 
     def excluded(self) -> dict[str, list[str]]:
-        """Names of the images left out as not finite, by result."""
+        """Names of the images with non-finite maps or scores, by result."""
         return excluded_images(self.accumulators)
 
     def failures(self) -> dict[str, str]:
-        """Results without any finite map, and why."""
+        """Results without any finite map, each with the reason."""
         return without_finite_map(self.accumulators)
 
     def absent(self) -> dict[str, str]:
@@ -251,7 +261,7 @@ class Measurement:
         return absent_everywhere(self.accumulators)
 
     def definition(self) -> dict[str, str]:
-        """What this measurement scores and attributes, in words."""
+        """Descriptions of score, attribution, input, average and precision."""
         where = 'their middle'
         if self.kind == 'erf':
             where = self.target.aligned_at

@@ -121,7 +121,7 @@ class ClassRegion(Target):
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of each image's (N, h, w) values inside a mask; 0 if it is empty."""
+    """Mean of (N, h, w) values inside a mask, per image; 0 if it is empty."""
     count = mask.sum(dim=(1, 2)).clamp(min=1)
     return torch.where(mask, values, 0).sum(dim=(1, 2)) / count
 

@@ -58,7 +58,7 @@ class Function(Target):
         return f'function {name} at {self._unit.where}'
 
     def unit(self, grid: Grid) -> UnitYX:
-        """The stated unit (y, x), from 0."""
+        """The stated unit (y, x), negative indices resolved."""
         return self._unit.unit(grid)
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:

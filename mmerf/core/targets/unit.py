@@ -82,7 +82,7 @@ class Unit(OneUnit):
         self.where = f'unit ({y}, {x})'
 
     def unit(self, grid: Grid) -> tuple[int, int]:
-        """The stated unit (y, x), from 0."""
+        """The stated unit (y, x), negative indices resolved."""
         h, w = grid.size
         return (
             self.y + h if -h <= self.y < 0 else self.y,
