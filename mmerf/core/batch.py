@@ -46,7 +46,7 @@ class Batch:
         return len(self.inputs)
 
     def part(self, start: int, stop: int) -> Batch:
-        """The batch of images ``start`` to ``stop - 1``, with new positions."""
+        """The images ``start`` to ``stop - 1``, with positions from 0."""
         forward = self.forward
 
         def labels() -> Tensor | None:
