@@ -14,7 +14,7 @@ import mmseg
 import numpy as np
 from mmengine.config import Config
 
-from ..core.build import build_question
+from ..core.build import build_target_and_attribution
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
 from ..core.options import MeasurementOptions
@@ -175,7 +175,7 @@ def run_erf(
     # build
     cfg = load_config(config, cfg_options)
     use_statistics(statistics)
-    score, method = build_question(
+    score, method = build_target_and_attribution(
         resolve_registered(target, ERF_TARGETS),
         resolve_registered(attribution, ERF_ATTRIBUTIONS),
     )

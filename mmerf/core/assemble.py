@@ -1,11 +1,11 @@
-"""A finished result from what a measurement has gathered for one key."""
+"""Builds the result of one key from what a measurement accumulated."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
 from .aggregate.accumulator import Accumulator
-from .aggregate.batch_maps import varies
+from .aggregate.batch_maps import is_uneven
 from .aggregate.jackknife import uncertainty_of
 from .attributions.base import Attribution
 from .grid.coordinates import Grid
@@ -29,14 +29,15 @@ def assemble_result(
     """The result of one key.
 
     Args:
-        key (str): The layer's, with a class where there is one.
-        accumulator (Accumulator): With at least one image.
-        grids (collection of Grid): The grids it was measured on; several
-            where images differ in size.
+        key (str): The layer's key, or ``'layer:class'``.
+        accumulator (Accumulator): Holds at least one image.
+        grids (collection of Grid): The layer's grids; several if images
+            differ in size.
         theory (Support, optional): The layer's theoretical field.
-        target, attribution: What was measured.
-        options (MeasurementOptions): With the shares.
-        definition, provenance (mapping): To store with it.
+        target (Target): What was scored.
+        attribution (Attribution): How maps were made.
+        options (MeasurementOptions): Gives the shares.
+        definition, provenance (mapping): Stored with the result.
     """
     gathered = accumulator.compute()
     grid = next(iter(grids)) if len(grids) == 1 else None
@@ -61,7 +62,7 @@ def assemble_result(
         excluded=tuple(accumulator.excluded),
         sizes=sizes,
         stderr=gathered.stderr,
-        coverage=gathered.coverage if varies(gathered.coverage) else None,
+        coverage=gathered.coverage if is_uneven(gathered.coverage) else None,
         theory=theory if at_unit else None,
         uncertainty=uncertainty_of(accumulator.profiles, shares)
         if erf

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, under names that stay put."""
+"""Files that appear whole or not at all, with names safe for any layer."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ def file_stem(name: str) -> str:
 def write_whole(
     path: str | os.PathLike, write: Callable[[BinaryIO], object]
 ) -> Path:
-    """Write a file aside, then rename it into place.
+    """Write a temporary file, then rename it into place.
 
     Args:
-        path: Where the file shall appear; its folder is created.
+        path: Where the file appears; its folder is created.
         write (callable): Writes the content to an open binary file.
 
     Returns:
@@ -72,20 +72,24 @@ def write_whole(
 
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write a text file whole, as UTF-8."""
+    """Write a text file as UTF-8; it appears whole or not at all."""
     return write_whole(path, lambda file: file.write(text.encode()))
 
 
 @contextmanager
 def folder_lock(folder: str | os.PathLike) -> Iterator[None]:
-    """Keep other processes that ask for the same folder waiting.
+    """Lock a folder; other processes that lock it wait.
 
-    For files that are read, changed and written again: two runs in one
-    folder then lose nothing of each other. The system lets go of it when a
-    process dies, however that happens.
+    For files that are read, changed and written again, so that two runs in
+    one folder do not lose each other's changes. The system releases the lock
+    when the process ends, however it ends. Without effect where the system
+    or the file system has no locks.
 
     Args:
-        folder: It has to exist.
+        folder: An existing folder.
+
+    Raises:
+        OSError: If the folder cannot be opened.
     """
     handle = os.open(folder, os.O_RDONLY)
     try:

@@ -10,7 +10,8 @@ from torch import Tensor
 
 Forward = Callable[[Tensor, Sequence[int]], Any]
 """``forward(images, positions)``: run the network on images that are, or are
-made from, the batch's images at these positions; returns what it returns."""
+made from, the batch's images at these positions; returns the network's
+output."""
 
 
 def _no_labels() -> None:
@@ -22,16 +23,16 @@ class Batch:
     """A batch of images, ready to be measured.
 
     Attributes:
-        inputs (Tensor): What the network is handed, (N, C, H, W), floating
-            point; or clips (N, frames, C, H, W).
-        forward (callable): Runs the network on some of them; see
+        inputs (Tensor): The network's input, (N, C, H, W), floating point; or
+            clips (N, frames, C, H, W).
+        forward (callable): Runs the network on some of the images; see
             ``Forward``.
-        names (sequence of str): What to call each image in messages.
+        names (sequence of str): One name per image, for messages.
         metas (sequence of mappings, optional): Meta information, one per
             image.
         labels (callable): Gives the ground truth over ``inputs``, class
-            indices (N, H', W'), or None where there is none.
-        kind (str): What ``inputs`` is, in words.
+            indices (N, H', W'), or None without one.
+        kind (str): Description of the inputs, such as ``'whole image'``.
     """
 
     inputs: Tensor
@@ -45,7 +46,7 @@ class Batch:
         return len(self.inputs)
 
     def part(self, start: int, stop: int) -> Batch:
-        """Some of the images, counted from zero again."""
+        """The images ``start`` to ``stop - 1``, with positions from 0."""
         forward = self.forward
 
         def labels() -> Tensor | None:
@@ -53,7 +54,7 @@ class Batch:
             return None if found is None else found[start:stop]
 
         def shifted(images: Tensor, positions: Sequence[int]) -> Any:
-            return forward(images, [start + place for place in positions])
+            return forward(images, [start + i for i in positions])
 
         return replace(
             self,
@@ -68,12 +69,12 @@ class Batch:
 def batch_of(
     run: Callable[[Tensor], Any], inputs: Tensor, first: int = 0
 ) -> Batch:
-    """A batch whose images alone are all that the network takes.
+    """A batch for a network that takes images and nothing else.
 
     Args:
         run (callable): The model, or a function that runs it on images.
         inputs (Tensor): Shape (N, C, H, W).
-        first (int): Number of the first image, for its name.
+        first (int): Number of the first image; images are named by number.
     """
     names = [f'image {first + i}' for i in range(len(inputs))]
     return Batch(inputs, lambda images, positions: run(images), names)

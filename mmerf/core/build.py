@@ -1,4 +1,4 @@
-"""Targets and attributions from what a config or a caller gives."""
+"""Build targets and attributions from names, import paths and dicts."""
 
 from __future__ import annotations
 
@@ -14,58 +14,63 @@ from .targets import TARGETS, PerImage, Target
 Built = TypeVar('Built')
 
 
-def build_question(
+def build_target_and_attribution(
     target: Any, attribution: Any
 ) -> tuple[Target, Attribution]:
-    """Make a target and an attribution that fit together.
+    """Build a target and an attribution that fit together.
 
-    The attribution may bring its own default target (Grad-CAM), and may say
-    whether outputs pass a ReLU (the published definitions).
+    The attribution may have its own default target (Grad-CAM), and may
+    determine whether outputs pass a ReLU (the published definitions).
 
     Args:
         target: A target, its name, its import path, ``dict(type=...)``, a
             list of those with one per image, or None.
-        attribution: Likewise, but no list.
+        attribution: An attribution, its name, its import path,
+            ``dict(type=...)``, or None.
 
     Returns:
-        tuple: Both, built.
+        tuple[Target, Attribution]: Both, built.
 
     Raises:
-        ConfigError: If one does not exist, or they contradict each other.
+        ConfigError: If one does not exist, or they disagree on the ReLU.
 
     Example:
-        >>> build_question(None, 'MambaIR')[0].relu
+        >>> build_target_and_attribution(None, 'MambaIR')[0].relu
         False
     """
-    how = build_attribution(attribution)
+    built = build_attribution(attribution)
     if target is None:
-        target = how.default_target
-    return build_target(target, how.relu), how
+        target = built.default_target
+    return build_target(target, built.relu), built
 
 
 def build_attribution(spec: Any) -> Attribution:
-    """Make an attribution; None stands for ``InputGradient``.
+    """Build an attribution; None stands for ``InputGradient``.
+
+    Args:
+        spec: An attribution, its name, its import path, ``dict(type=...)``,
+            or None.
 
     Raises:
         ConfigError: If there is none of that name, its arguments do not fit,
-            or what is given is no attribution.
+            or ``spec`` is something else.
     """
     spec = 'InputGradient' if spec is None else spec
     return _build(spec, 'attribution', Attribution, ATTRIBUTIONS)
 
 
 def build_target(spec: Any, relu: bool | None = None) -> Target:
-    """Make a target; None stands for ``CentreUnit``.
+    """Build a target; None stands for ``CentreUnit``.
 
     Args:
         spec: A target, its name, its import path, ``dict(type=...)``, or a
             list of those, one for each image of a batch.
-        relu (bool, optional): What an attribution says of the ReLU on the
-            output; None where it leaves that to the target.
+        relu (bool, optional): Whether the attribution has outputs pass a
+            ReLU; None if it leaves that to the target.
 
     Raises:
-        ConfigError: If a target cannot be built or is none, or contradicts
-            ``relu``.
+        ConfigError: If there is no such target, its arguments do not fit,
+            ``spec`` is something else, or the target's ``relu`` differs.
     """
     if isinstance(spec, (list, tuple)):
         return PerImage([build_target(one, relu) for one in spec])
@@ -88,7 +93,7 @@ def _build(
     base: type[Built],
     table: Mapping[str, Callable[..., Any]],
 ) -> Built:
-    """Build what a name, an import path or a dict says; check an object."""
+    """Build from a name, an import path or a dict; check an object's class."""
     if isinstance(spec, str):
         spec = {'type': spec}
     if isinstance(spec, Mapping):
@@ -129,7 +134,7 @@ def _not_a(spec: Any, what: str, base: type) -> str:
     name = f'mmerf.{base.__name__}'
     if callable(spec) and what == 'target' and not isinstance(spec, type):
         return (
-            'a function alone does not say at which unit its map is centred; '
+            'a function alone does not determine the unit of its map; '
             "write dict(type='Function', function=..., y=3, x=3), or derive "
             f'a class from {name}'
         )

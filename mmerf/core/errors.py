@@ -1,18 +1,18 @@
-"""mmerf's exceptions, and how any exception is told on one line."""
+"""mmerf's exceptions, and the text of any exception on one line."""
 
 from __future__ import annotations
 
 
 class ERFError(Exception):
-    """Base of mmerf's exceptions: something that the user can mend."""
+    """Base of mmerf's exceptions: a problem that the user can fix."""
 
 
 class ConfigError(ERFError):
-    """A setting, argument or config file that cannot be followed."""
+    """A setting, argument or config file that is wrong."""
 
 
 class LayerError(ConfigError):
-    """A layer request that this model cannot answer."""
+    """A layer that the model does not have, or that cannot be measured."""
 
 
 class OutputIndexError(LayerError):
@@ -24,7 +24,7 @@ class BatchError(ConfigError):
 
 
 class TargetError(ERFError):
-    """A target that does not fit the output it was given."""
+    """A target that does not fit a layer's output or the batch."""
 
 
 class MeasurementError(ERFError):
@@ -32,7 +32,7 @@ class MeasurementError(ERFError):
 
 
 class ModelError(ERFError):
-    """What a model raised where it was run on a part of an image."""
+    """A model that fails on a crop, a strip or a copy of itself."""
 
 
 class StatisticError(ERFError):
@@ -59,7 +59,7 @@ def one_line(error: object, length: int = 300) -> str:
         length (int): Most characters.
 
     Returns:
-        str: The name of the exception's class where it has no text.
+        str: The text; the name of the exception's class if it has no text.
 
     Example:
         >>> one_line(ValueError('two  words')), one_line(KeyError())
@@ -70,7 +70,11 @@ def one_line(error: object, length: int = 300) -> str:
 
 
 def shortened(text: str, length: int) -> str:
-    """The first words of a text that is too long.
+    """A text, or the first words of one that is too long, and ``...``.
+
+    Args:
+        text (str): On one line.
+        length (int): Most characters.
 
     Example:
         >>> shortened('one image and many', 14), shortened('one image', 14)

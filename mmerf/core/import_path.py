@@ -1,4 +1,4 @@
-"""Import path -> object; errors that say what is missing."""
+"""From an import path to an object; errors name what is missing."""
 
 from __future__ import annotations
 
@@ -12,10 +12,14 @@ from .errors import ConfigError, one_line
 
 
 def find_object(path: str) -> Any:
-    """What an import path names.
+    """The object at an import path.
+
+    Args:
+        path (str): Such as ``'package.module.Name'``.
 
     Raises:
-        ConfigError: If it names nothing or its package cannot be imported.
+        ConfigError: If there is no such object or its package cannot be
+            imported; says what is missing, and the nearest names.
 
     Example:
         >>> find_object('torch.nn.ReLU')
@@ -37,7 +41,7 @@ def find_object(path: str) -> Any:
             raise ConfigError(f'{path} needs the package {missing}') from error
         top = missing.split('.')[0]
         raise ConfigError(
-            f'there is no package {top} here, which {path} asks for; install '
+            f'there is no package {top} here, which {path} needs; install '
             f'it{nearest_names(top, packages_distributions(), ", or write ")}'
         ) from error
     except Exception as error:
@@ -48,16 +52,21 @@ def find_object(path: str) -> Any:
 
 
 def nearest_names(
-    asked: str, names: Iterable[str], text: str = '; nearest: '
+    name: str, names: Iterable[str], text: str = '; nearest: '
 ) -> str:
-    """The names that are spelled most like one, after ``text``; or ''.
+    """The names that are spelled most like a name, after ``text``; or ''.
+
+    Args:
+        name (str): The misspelled name.
+        names (iterable of str): The known ones.
+        text (str): Put before the nearest names.
 
     Example:
         >>> nearest_names('depht', ['depth', 'width'])
         '; nearest: depth'
     """
     lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(asked.lower(), lower, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
     return text + ', '.join(lower[name] for name in near) if near else ''
 
 

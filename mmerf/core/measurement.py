@@ -1,4 +1,4 @@
-"""A measurement in progress: batches go in, ERFResults come out."""
+"""A measurement: batches go in, ERFResults come out."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .aggregate.accumulator import Accumulator
 from .aggregate.across_ranks import Add, Gather, merge_ranks
 from .aggregate.batch_maps import (
     Gathering,
-    all_left_out,
-    left_out,
-    nothing_there,
+    absent_everywhere,
+    excluded_images,
+    without_finite_map,
 )
 from .aggregate.precision_check import PrecisionCheck
 from .assemble import assemble_result
 from .batch import Batch
-from .build import build_question
+from .build import build_target_and_attribution
 from .errors import MeasurementError
 from .grid.coordinates import Grid
-from .layers.clips import resized
+from .layers.clips import resize_images
 from .layers.names import find_layers
 from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
@@ -33,33 +33,34 @@ from .results.theoretical_field import Support
 from .running.batch_size import FIRST_IMAGES, images_that_fit, saved_bytes
 from .running.isolation import preserved
 from .running.layer_scores import LayerScores
-from .running.out_of_memory import not_retried, run_in_halving_passes
+from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
-from .targets.pass_context import bind
+from .targets.pass_context import bind_target
 from .windows.execute import Passes
 
 
 class Measurement:
-    """A measurement that is handed batches as they come.
+    """Measures batches as they come, and averages their maps.
 
     Args:
         model (nn.Module): Without wrappers such as DDP.
         options (MeasurementOptions, optional): What is measured, and how.
 
     Raises:
-        ConfigError: If an option cannot be followed.
-        LayerError: If a layer request matches nothing.
+        ConfigError: If an option is wrong.
+        LayerError: If a layer name matches no module.
 
     Attributes:
-        seen (int): Images that were measured.
+        seen (int): Number of images measured so far.
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
-        input_kind (str): What the inputs are, in words.
-        theory (dict[str, Support]): Theoretical fields by layer, to be
-            stored with the results.
+        input_kind (str): Description of the inputs, such as
+            ``'whole image'``.
+        theory (dict[str, Support]): Theoretical fields by layer key; set it
+            before ``compute`` to store them with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
-            option where memory ran out.
-        fitting (int, optional): Images in a pass that memory holds, once
-            that is known.
+            option if memory ran out.
+        fitting (int, optional): How many images memory holds in a pass; None
+            before the first one.
     """
 
     def __init__(
@@ -67,7 +68,7 @@ class Measurement:
     ) -> None:
         options = options or MeasurementOptions()
         self.model, self.options = model, options
-        self.target, self.attribution = build_question(
+        self.target, self.attribution = build_target_and_attribution(
             options.target, options.attribution
         )
         self.target.check_classes(options.classes)
@@ -100,15 +101,16 @@ class Measurement:
     def update(self, batch: Batch) -> None:
         """Measure a batch and add it to the mean.
 
+        If memory runs out, half of the pass is measured, down to one image;
+        later passes are as small.
+
         Args:
             batch (Batch): Images, and how the network is run on them.
 
         Raises:
             MeasurementError, LayerError, TargetError: If a pass cannot be
-                measured; nothing of that pass is added then, and the model
-                is as it was. Passes before it, where ``batch_size`` splits
-                the batch, stay. Where memory runs out, halves of the pass
-                are measured, down to one image, and so for the rest.
+                measured. Nothing of that pass is added then, and the model
+                is as it was; earlier passes of the batch stay in the mean.
         """
         check_inputs(batch.inputs)
         count = len(batch)
@@ -142,6 +144,7 @@ class Measurement:
     def _measure(
         self, batch: Batch, labels: Tensor | None, part: slice
     ) -> None:
+        """Measure one pass, the given part of a batch."""
         target = self.target.select(range(part.start, part.stop))
         device = self._device(batch.inputs)
         with (
@@ -150,7 +153,7 @@ class Measurement:
             precision(device.type, self.amp),
             preserved(self.model),
         ):
-            images = resized(
+            images = resize_images(
                 batch.inputs.to(device),
                 self.options.input_size,
             )
@@ -159,12 +162,12 @@ class Measurement:
             gathering = Gathering(
                 batch.names, size, in_place=self.kind == 'attention'
             )
-            bound = bind(
+            bound = bind_target(
                 target, self.model, batch, images, labels, self.options.classes
             )
             done = self.passes.run(batch, bound, gathering)
         self.input_shape = tuple(images.shape[1:])
-        with not_retried():  # half of the pass may be in the mean
+        with out_of_memory_ends():  # half of the pass may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(batch)
 
@@ -185,8 +188,11 @@ class Measurement:
     def reduce(self, gather: Gather, add: Add) -> None:
         """Merge with the measurements of other processes.
 
-        Every process calls this at the same time; see
-        :mod:`mmerf.core.aggregate.across_ranks`.
+        Every process has to call this.
+
+        Args:
+            gather, add (callable): As for
+                :func:`mmerf.core.aggregate.across_ranks.merge_ranks`.
         """
         every = gather(
             (self.seen, self.input_kind, self.input_shape, self.grids)
@@ -206,10 +212,14 @@ class Measurement:
         """The results so far, in the order of the layers.
 
         Args:
-            provenance (mapping, optional): To store with every result.
+            provenance (mapping, optional): Stored with every result.
+
+        Returns:
+            dict[str, ERFResult]: By layer key, or ``'layer:class'``; only
+            results with at least one image.
 
         Raises:
-            MeasurementError: If no image was measured at all.
+            MeasurementError: If no image was measured.
         """
         if not self.seen:
             raise MeasurementError('no image was measured; give at least one')
@@ -239,19 +249,19 @@ class Measurement:
         return found
 
     def excluded(self) -> dict[str, list[str]]:
-        """Names of the images left out as not finite, by result."""
-        return left_out(self.accumulators)
+        """Names of the images with non-finite maps or scores, by result."""
+        return excluded_images(self.accumulators)
 
     def failures(self) -> dict[str, str]:
-        """Results without any finite map, and why."""
-        return all_left_out(self.accumulators)
+        """Results without any finite map, each with the reason."""
+        return without_finite_map(self.accumulators)
 
     def absent(self) -> dict[str, str]:
         """Keys for which no image had the target, and why."""
-        return nothing_there(self.accumulators)
+        return absent_everywhere(self.accumulators)
 
     def definition(self) -> dict[str, str]:
-        """What this measurement scores and attributes, in words."""
+        """Descriptions of score, attribution, input, average and precision."""
         where = 'their middle'
         if self.kind == 'erf':
             where = self.target.aligned_at

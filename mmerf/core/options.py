@@ -16,7 +16,7 @@ AMP = ('bfloat16', 'float16')
 
 @dataclass(frozen=True)
 class MeasurementOptions:
-    """What is measured, and how; checked when it is made.
+    """What is measured, and how; checked when constructed.
 
     Attributes:
         layers: Module names, globs and output indices; see
@@ -30,17 +30,17 @@ class MeasurementOptions:
         shares (sequence of float): Shares that the statistics report, each
             in (0, 1].
         input_size (tuple[int, int], optional): Resize every input to this
-            (H, W), bilinear, before the model sees it.
+            (H, W), bilinear; None keeps its size.
         batch_size (int, optional): Most images in one pass; None for as many
             as memory holds.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``: autocast the
             forward, and measure the first images in float32 as well, so that
-            results say what it changes. None measures in float32.
+            results state the difference. None measures in float32.
         classes (sequence of str, optional): Names of the dataset's classes,
-            for targets that name some.
+            for targets of classes.
 
     Raises:
-        ConfigError: If a setting cannot be followed.
+        ConfigError: If a setting is wrong; says what would be right.
 
     Example:
         >>> MeasurementOptions(shares=[0.5], input_size=[64, 96]).input_size
@@ -70,7 +70,7 @@ class MeasurementOptions:
 
 
 def check_inputs(inputs: Any) -> None:
-    """Raise ConfigError unless inputs are floating (N, ..., C, H, W)."""
+    """Raise ConfigError unless inputs are floating-point (N, ..., C, H, W)."""
     if not isinstance(inputs, Tensor) or inputs.dim() < 4:
         shape = tuple(getattr(inputs, 'shape', ())) or type(inputs).__name__
         raise ConfigError(
@@ -85,7 +85,7 @@ def check_inputs(inputs: Any) -> None:
 
 
 def check_shares(shares: Sequence[float]) -> tuple[float, ...]:
-    """Shares as floats in (0, 1]."""
+    """Shares as floats; raise ConfigError unless all are in (0, 1]."""
     try:
         values = tuple(float(share) for share in shares)
     except (TypeError, ValueError, OverflowError) as error:
@@ -98,7 +98,7 @@ def check_shares(shares: Sequence[float]) -> tuple[float, ...]:
 
 
 def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
-    """An (H, W) in whole pixels, or None."""
+    """The size; raise ConfigError unless it is (H, W) in pixels, or None."""
     if size is None:
         return None
     values = tuple(size) if isinstance(size, (list, tuple)) else ()
@@ -112,14 +112,14 @@ def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 
 def check_batch_size(size: int | None) -> int | None:
-    """A whole number >= 1, or None."""
+    """The size; raise ConfigError unless it is whole and >= 1, or None."""
     if size is not None and (not isinstance(size, int) or size < 1):
         raise ConfigError(f'batch_size is a whole number >= 1, not {size!r}')
     return size
 
 
 def check_amp(amp: str | None) -> str | None:
-    """'bfloat16', 'float16' or None."""
+    """The dtype; raise ConfigError unless it is one of ``AMP``, or None."""
     if amp is not None and amp not in AMP:
         raise ConfigError(
             f'amp is {" or ".join(map(repr, AMP))} or None, not {amp!r}'

@@ -8,7 +8,7 @@ from torch import nn
 
 import mmerf
 from mmerf import measure_erf
-from mmerf.core.build import build_question
+from mmerf.core.build import build_target_and_attribution
 from mmerf.core.errors import ConfigError
 from mmerf.core.targets import Unit
 
@@ -95,7 +95,7 @@ def test_a_users_own_target_and_attribution_are_measured(net):
 )
 def test_what_cannot_be_built_is_one_line(target, attribution, message):
     with pytest.raises(ConfigError, match=message) as caught:
-        build_question(target, attribution)
+        build_target_and_attribution(target, attribution)
     assert '\n' not in str(caught.value)
 
 

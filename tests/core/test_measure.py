@@ -283,7 +283,7 @@ def test_layer_called_twice_means_its_last_call():
         measure_erf(Twice(), images, ['conv@2'])
 
 
-def test_forward_ends_at_the_last_asked_layer():
+def test_forward_ends_at_the_last_measured_layer():
     net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 1))
     calls = []
     net[1].register_forward_hook(lambda *a: calls.append(1))

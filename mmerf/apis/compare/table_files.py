@@ -177,7 +177,7 @@ def as_text(rows: Sequence[Row]) -> list[list[str]]:
                 line.append(row.get(name) or '-')
             else:
                 error = row.get(f'{number.key}_stderr')
-                line.append(number.shown(row.get(number.key), error))
+                line.append(number.format_value(row.get(number.key), error))
         images = row.get('images')
         table.append([*line, '-' if images is None else str(images)])
     return table

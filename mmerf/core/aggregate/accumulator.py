@@ -11,19 +11,19 @@ import numpy as np
 from ..grid.coordinates import PixelYX, clipped_pixel, nearest_pixel
 from ..statistics import mass_by_square
 
-Frame = tuple[int, int, int, int]  # pixels above the unit, from it on; across
+Frame = tuple[int, int, int, int]  # rows above the unit's, from it on; columns
 
 
 @dataclass
 class Accumulated:
-    """What an accumulator has gathered.
+    """What an accumulator computes.
 
     Attributes:
         map (np.ndarray): Mean over images, (H, W), float64.
         stderr (np.ndarray): Standard error of the mean, (H, W); NaN for
             fewer than two images.
-        coverage (np.ndarray): Images whose frame reaches a pixel, (H, W); of
-            an image with several units, the share of its units.
+        coverage (np.ndarray): How many images' frames reach a pixel, (H, W);
+            an image with several units counts with the share of its units.
         pixel (tuple[float, float]): The unit's pixel in this map.
     """
 
@@ -37,21 +37,21 @@ class Accumulated:
 class Accumulator:
     """Streaming mean of maps, aligned about the unit's input pixel.
 
-    Maps are placed on one canvas so that their units' nearest pixels
-    coincide. The canvas grows with what is given; outside an image's own
-    frame, and outside the window that was measured, its map counts as zero,
-    so that the mean stays true to mass.
+    Maps are added on one canvas so that their units' nearest pixels
+    coincide. The canvas grows with the maps. Outside an image's own frame,
+    and outside the window that was measured, its map counts as zero, so that
+    no mass is lost or made up.
 
     Attributes:
         count (int): Images in the mean.
-        zero_score_images (int): Of those, images whose score was zero, at
-            every unit where there are several.
+        zero_score_images (int): Of those, images whose score was zero (at
+            every unit, if several are scored).
         zero_score_units (int): Maps whose score was zero.
         units (int): Maps in the mean: images, or units of images.
         absent (int): Images that had nothing to score.
         excluded (list[str]): Names of images, or units of images, left out
             for a map or score that was not finite.
-        sizes (dict): (H, W) of the images to how many had it.
+        sizes (dict): How many images had a size (H, W), by size.
         profiles (list[np.ndarray]): For each image, its cumulative mass by
             square about the unit's nearest pixel.
     """
@@ -82,14 +82,15 @@ class Accumulator:
         """Add one image.
 
         Args:
-            map_hw (np.ndarray): Its map, or the window outside of which it
-                is zero, shape (h, w).
+            map_hw (np.ndarray): Its map, shape (H, W), or the window outside
+                of which the map is zero, shape (h, w).
             pixel (tuple[float, float]): Its unit's input pixel (y, x).
-            score (float): Its score; zero makes it a counted zero map.
-            name (str): What to call the image if it has to be left out.
+            score (float): Its score; a zero score is counted.
+            name (str): Name of the image in ``excluded``, where its map or
+                score is not finite.
             corner (tuple[int, int]): The window's first row and column.
             size (tuple[int, int], optional): (H, W) of the image; None where
-                the map is of all of it.
+                the map covers all of it.
         """
         if not (np.isfinite(map_hw).all() and math.isfinite(score)):
             self.excluded.append(name)
@@ -104,10 +105,10 @@ class Accumulator:
             zero_score_units=int(score == 0),
             units=1,
             sizes={(height, width): 1},
-            profiles=[mass_by_square(map_hw, _within(inside, corner))],
+            profiles=[mass_by_square(map_hw, _relative_to(inside, corner))],
             _mean=map_hw.astype(np.float64),
             _squares=np.zeros(map_hw.shape),
-            _anchor=_within(near, corner),
+            _anchor=_relative_to(near, corner),
             _fraction=(pixel[0] - near[0], pixel[1] - near[1]),
             _frames={frame: 1},
         )
@@ -149,7 +150,7 @@ class Accumulator:
         self.merge(single)
 
     def merge(self, other: Accumulator) -> None:
-        """Add what another accumulator has gathered.
+        """Add all that another accumulator holds.
 
         Source: Chan, Golub, LeVeque 1979, the pairwise update of mean and
         summed squared deviation.
@@ -167,10 +168,10 @@ class Accumulator:
             delta *= self.count * other.count / total
             self._squares += squares
             self._squares += delta
-        self.count_in(other)
+        self.add_counts(other)
 
-    def count_in(self, other: Accumulator) -> None:
-        """Add all that another accumulator has gathered but the maps."""
+    def add_counts(self, other: Accumulator) -> None:
+        """Add all that another accumulator holds, except its maps."""
         self.excluded += other.excluded
         self.profiles += other.profiles
         self.absent += other.absent
@@ -190,24 +191,24 @@ class Accumulator:
             self._frames[frame] = self._frames.get(frame, 0) + part
 
     def _onto_common_canvas(self, other: Accumulator) -> list[np.ndarray]:
-        """Grow the own canvas; return the other's arrays laid on it."""
+        """Grow this canvas to hold both; return the other's arrays on it."""
         before, after = (
             [max(pair) for pair in zip(mine, theirs, strict=True)]
             for mine, theirs in zip(self.reach(), other.reach(), strict=True)
         )
-        self._mean, self._squares = self.laid_on(before, after)
+        self._mean, self._squares = self.padded_to(before, after)
         self._anchor = (before[0], before[1])
-        return other.laid_on(before, after)
+        return other.padded_to(before, after)
 
     def reach(self) -> tuple[list[int], list[int]]:
-        """Rows and columns before the anchor, and from it on."""
+        """Rows and columns of the canvas before the anchor, and from it on."""
         shape = self._mean.shape
         return list(self._anchor), [shape[i] - self._anchor[i] for i in (0, 1)]
 
-    def laid_on(
+    def padded_to(
         self, before: Sequence[int], after: Sequence[int]
     ) -> list[np.ndarray]:
-        """Mean and squares on a canvas of that reach about the anchor."""
+        """Mean and squares, zero-padded to a canvas of a larger reach."""
         mine = self.reach()
         pads = [
             (before[i] - mine[0][i], after[i] - mine[1][i]) for i in (0, 1)
@@ -218,7 +219,7 @@ class Accumulator:
         return arrays
 
     def _extent(self) -> Frame:
-        """The frame that holds every image's."""
+        """The smallest frame that holds every image's frame."""
         frames = list(self._frames)
         top, below, left, right = (max(f[i] for f in frames) for i in range(4))
         return top, below, left, right
@@ -226,10 +227,10 @@ class Accumulator:
     def compute(self) -> Accumulated:
         """Mean map, standard error, coverage and the unit's pixel in them.
 
-        All of the size that holds every image's whole frame.
+        The arrays hold every image's whole frame.
         """
         top, below, left, right = self._extent()
-        mean, squares = self.laid_on((top, left), (below, right))
+        mean, squares = self.padded_to((top, left), (below, right))
         if self.count > 1:
             stderr = np.sqrt(squares / (self.count - 1) / self.count)
         else:
@@ -242,7 +243,8 @@ class Accumulator:
         return Accumulated(mean.copy(), stderr, coverage, pixel)
 
 
-def _within(
+def _relative_to(
     pixel: tuple[int, int], corner: tuple[int, int]
 ) -> tuple[int, int]:
+    """A pixel of the image, counted from a window's corner."""
     return pixel[0] - corner[0], pixel[1] - corner[1]

@@ -1,7 +1,7 @@
 """One mean from the accumulators of several processes, by exact sums.
 
-Maps are only ever added up, never collected: whatever the number of
-processes, each holds one map of a layer more.
+Maps are summed, never collected: each process holds one more map of a layer,
+however many processes there are.
 """
 
 from __future__ import annotations
@@ -14,8 +14,10 @@ import numpy as np
 
 from .accumulator import Accumulator
 
-Gather = Callable[[Any], Sequence[Any]]  # everybody's object, by rank
-Add = Callable[[np.ndarray], np.ndarray]  # the sum of everybody's array
+Gather = Callable[
+    [Any], Sequence[Any]
+]  # every process's object, in order of ranks
+Add = Callable[[np.ndarray], np.ndarray]  # sum of every process's array
 
 
 def merge_ranks(
@@ -23,12 +25,21 @@ def merge_ranks(
 ) -> dict[str, Accumulator]:
     """The accumulators of all processes as one, by key.
 
-    Every process calls this at the same time and gets the same.
+    Every process has to call this, and gets the same result.
 
     Args:
-        own (mapping): This process's, by key; some keys may be missing.
-        gather (callable): Everybody's small object, in the order of ranks.
-        add (callable): The sum of everybody's array of one shape, float64.
+        own (mapping): This process's accumulators, by key; keys that other
+            processes have may be missing.
+        gather (callable): ``gather(object)`` gives the small objects of all
+            processes, in the order of ranks.
+        add (callable): ``add(array)`` gives the sum over all processes of
+            float64 arrays of one shape.
+
+    Returns:
+        dict[str, Accumulator]: By key, in the order of ranks.
+
+    Source: Chan, Golub, LeVeque 1979, mean and summed squared deviation of
+    several parts.
 
     Example:
         >>> alone = {'layer': Accumulator()}
@@ -50,7 +61,7 @@ def merge_ranks(
 
 
 def _without_arrays(one: Accumulator) -> tuple[Accumulator, Any]:
-    """Everything but the arrays, and how far they reach."""
+    """An accumulator without its arrays, and the reach of their canvas."""
     nothing = np.zeros((0, 0))
     reach = one.reach() if one.count else None
     return replace(one, _mean=nothing, _squares=nothing), reach
@@ -61,7 +72,7 @@ def _merge_one(
 ) -> Accumulator:
     total = Accumulator()
     for outline, _ in outlines:
-        total.count_in(outline)
+        total.add_counts(outline)
     reaches = [reach for _, reach in outlines if reach is not None]
     if not reaches:
         return total
@@ -72,8 +83,7 @@ def _merge_one(
     shape = (before[0] + after[0], before[1] + after[1])
     mean, squares = np.zeros(shape), np.zeros(shape)
     if own.count:
-        mean, squares = own.laid_on(before, after)
-    both = add(own.count * mean) / total.count
-    # Chan, Golub, LeVeque 1979, for any number of parts.
-    summed = add(squares + own.count * (mean - both) ** 2)
-    return replace(total, _mean=both, _squares=summed, _anchor=before)
+        mean, squares = own.padded_to(before, after)
+    merged = add(own.count * mean) / total.count
+    summed = add(squares + own.count * (mean - merged) ** 2)
+    return replace(total, _mean=merged, _squares=summed, _anchor=before)

@@ -13,13 +13,13 @@ from .accumulator import Accumulator
 
 
 class Gathering:
-    """Collects a pass's maps; nothing is added to a mean until all are there.
+    """Collects a pass's maps, to join the means once all are there.
 
     Args:
-        names (sequence of str): What to call each image.
+        names (sequence of str): Names of the images, for ``excluded``.
         size (tuple[int, int]): (H, W) of the images.
-        in_place (bool): Lay maps over each other at the images' middle,
-            wherever their units are.
+        in_place (bool): Align maps at the images' middle instead of at
+            their units.
     """
 
     def __init__(
@@ -33,10 +33,10 @@ class Gathering:
         self._parts: list[Part] = []
 
     def add(self, found: LayerMaps, corner: tuple[int, int] = (0, 0)) -> None:
-        """Take the maps of one score.
+        """Collect the maps of one score.
 
         Args:
-            found (LayerMaps): Of the images, or of a window of them; the
+            found (LayerMaps): Maps of the images, or of a window of them; the
                 part's pixels are those of the whole image.
             corner (tuple[int, int]): The window's first row and column.
         """
@@ -69,22 +69,23 @@ class Gathering:
         order: Sequence[str],
         grids: Mapping[str, Grid],
         accumulators: dict[str, Accumulator],
-        seen: dict[str, set[Grid]],
+        grids_of_results: dict[str, set[Grid]],
     ) -> None:
         """Add every image to the mean of each result.
 
         Args:
-            order (sequence of str): Keys of the layers, as results are to be
-                ordered.
-            grids (mapping): Each layer's grid.
-            accumulators (dict): By result; missing ones are made.
-            seen (dict): The grids that a result was measured on, likewise.
+            order (sequence of str): Keys of the layers, in the order that
+                results shall have.
+            grids (mapping): Each layer's grid, by key.
+            accumulators (dict): By result; missing ones are added.
+            grids_of_results (dict): All grids that a result was measured on,
+                by result; missing ones are added.
         """
         absent: dict[str, frozenset[int]] = {}
-        places = {key: place for place, key in enumerate(order)}
-        for part in sorted(self._parts, key=lambda p: places[p.layer]):
+        index = {key: i for i, key in enumerate(order)}
+        for part in sorted(self._parts, key=lambda p: index[p.layer]):
             result = part.result
-            seen.setdefault(result, set()).add(grids[part.layer])
+            grids_of_results.setdefault(result, set()).add(grids[part.layer])
             accumulators.setdefault(result, Accumulator())
             absent[result] = absent.get(result, part.absent) & part.absent
         for result, positions in absent.items():
@@ -94,13 +95,17 @@ class Gathering:
                 accumulators[result].add_image(units, self.size)
 
 
-def left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, list[str]]:
-    """Names of the images left out as not finite, by result."""
+def excluded_images(
+    accumulators: Mapping[str, Accumulator],
+) -> dict[str, list[str]]:
+    """Names of the images with non-finite maps or scores, by result."""
     return {k: a.excluded for k, a in accumulators.items() if a.excluded}
 
 
-def all_left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
-    """Results without any finite map, and a line that says so."""
+def without_finite_map(
+    accumulators: Mapping[str, Accumulator],
+) -> dict[str, str]:
+    """Results without any finite map, each with a line that says so."""
     return {
         key: f'all {len(a.excluded)} map(s) hold non-finite values'
         for key, a in accumulators.items()
@@ -108,8 +113,10 @@ def all_left_out(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
     }
 
 
-def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
-    """Results that no image had anything for, and a line that says so."""
+def absent_everywhere(
+    accumulators: Mapping[str, Accumulator],
+) -> dict[str, str]:
+    """Results whose target is in no image, each with a line that says so."""
     return {
         key: f'{key}: in none of the {a.absent} image(s), so there is no map'
         for key, a in accumulators.items()
@@ -117,6 +124,10 @@ def nothing_there(accumulators: Mapping[str, Accumulator]) -> dict[str, str]:
     }
 
 
-def varies(coverage: np.ndarray) -> bool:
-    """Whether not every image's frame reaches every pixel."""
+def is_uneven(coverage: np.ndarray) -> bool:
+    """Whether some pixels are reached by fewer images than others.
+
+    Args:
+        coverage (np.ndarray): Shape (H, W).
+    """
     return bool((coverage != coverage.flat[0]).any())

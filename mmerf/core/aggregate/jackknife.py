@@ -1,4 +1,4 @@
-"""How sure a number is: a leave-one-out jackknife over images."""
+"""Standard errors of sides: a leave-one-out jackknife over images."""
 
 from __future__ import annotations
 
@@ -12,8 +12,11 @@ def pad_profiles(profiles: Sequence[np.ndarray]) -> np.ndarray:
 
     Args:
         profiles (sequence of np.ndarray): For each image, the mass in the
-            square of side ``2 i + 1`` about its unit; beyond an image's own
-            frame nothing is added.
+            square of side ``2 i + 1`` about its unit; shorter ones go on
+            with their last value.
+
+    Returns:
+        np.ndarray: Shape (n, L), with L the longest profile's length.
     """
     longest = max(len(profile) for profile in profiles)
     return np.stack(
@@ -26,7 +29,7 @@ def interpolated_side(profiles_nl: np.ndarray, share: float) -> np.ndarray:
 
     Args:
         profiles_nl (np.ndarray): Cumulative profiles, (n, L), non-decreasing.
-        share (float): Of each profile's last value, in (0, 1].
+        share (float): Part of each profile's last value, in (0, 1].
 
     Returns:
         np.ndarray: Sides in pixels, (n,), continuous; NaN for a profile
@@ -53,11 +56,12 @@ def side_stderr(profiles_nl: np.ndarray, share: float) -> float | None:
     """Standard error of the mean map's side, over images.
 
     Args:
-        profiles_nl (np.ndarray): One cumulative profile an image, (n, L).
-        share (float): In (0, 1].
+        profiles_nl (np.ndarray): One cumulative profile per image, (n, L).
+        share (float): Part of the map's mass, in (0, 1].
 
     Returns:
-        float, optional: In pixels; None for fewer than two images with mass.
+        float, optional: In pixels; None for fewer than two images, or where
+        the others of an image have no mass.
 
     Source: the jackknife of Tukey 1958, variance (n - 1) / n times the
     summed squared deviation of the leave-one-out values.
@@ -96,15 +100,15 @@ def images_worth(totals: np.ndarray) -> float:
 def uncertainty_of(
     profiles: Sequence[np.ndarray], shares: Sequence[float]
 ) -> dict:
-    """Standard errors of the sides (px, and of the side), and the worth.
+    """Standard errors of the sides, and how many images the mean is worth.
 
     Args:
-        profiles (sequence of np.ndarray): One cumulative profile an image.
-        shares (sequence of float): Those that are reported.
+        profiles (sequence of np.ndarray): One cumulative profile per image.
+        shares (sequence of float): Shares of which sides are reported.
 
     Returns:
-        dict: ``side`` by share: ``stderr`` (px) and ``relative``;
-        ``images_worth``.
+        dict: ``side``: by share, ``stderr`` (px) and ``relative`` (to the
+        side); ``images_worth``. Empty without profiles.
     """
     if not profiles:
         return {}

@@ -1,4 +1,4 @@
-"""What reduced precision changes: the first images, measured both ways."""
+"""What reduced precision changes: the first images in both precisions."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from ..batch import Batch
 from .accumulator import Accumulator
 from .jackknife import interpolated_side, pad_profiles
 
-COMPARED = 2  # images
+COMPARED_IMAGES = 2
 
 
-class Measures(Protocol):
-    """What is compared: a measurement."""
+class MeasurementLike(Protocol):
+    """What a check needs of a measurement."""
 
     seen: int
 
     @property
     def accumulators(self) -> Mapping[str, Accumulator]:
-        """Maps so far, by result."""
+        """Mean maps so far, by result."""
         ...
 
     def update(self, batch: Batch) -> None:
@@ -33,16 +33,18 @@ class PrecisionCheck:
     """Compares a measurement with the same one in float32.
 
     Args:
-        exact, reduced: The measurements, in float32 and in the other
-            precision; they are given the first images only.
+        exact, reduced (MeasurementLike): The measurements, in float32 and in
+            the reduced precision; both measure the first images only.
     """
 
-    def __init__(self, exact: Measures, reduced: Measures) -> None:
+    def __init__(
+        self, exact: MeasurementLike, reduced: MeasurementLike
+    ) -> None:
         self.exact, self.reduced = exact, reduced
 
     def update(self, batch: Batch) -> None:
-        """Measure as many images of a batch as are still wanted."""
-        wanted = min(COMPARED - self.exact.seen, len(batch))
+        """Measure images of a batch, up to ``COMPARED_IMAGES`` in all."""
+        wanted = min(COMPARED_IMAGES - self.exact.seen, len(batch))
         if wanted > 0:
             first = batch.part(0, wanted)
             for measurement in (self.exact, self.reduced):
@@ -51,10 +53,14 @@ class PrecisionCheck:
     def deviation(self, key: str, shares: Sequence[float]) -> dict | None:
         """How far a result's mean map is from float32's.
 
+        Args:
+            key (str): The result's.
+            shares (sequence of float): Shares of which sides are compared.
+
         Returns:
-            dict, optional: ``images``; ``map``, the largest difference over
-            the peak; ``side``, by share, the relative difference. None where
-            there is no map to compare.
+            dict, optional: ``images``, the number compared; ``map``, the
+            largest difference over the peak; ``side``, by share, the
+            relative difference. None where there is no map to compare.
         """
         pair = [
             measurement.accumulators.get(key)

@@ -1,7 +1,7 @@
 """Attributions: how a score is shared out over input pixels, one per file.
 
-``base`` declares what an attribution is; ``table`` lists those that there
-are. May import: ``gradient``, ``running``, ``targets``, ``layers``, ``grid``,
+``base`` declares what an attribution is; ``table`` lists all attributions.
+May import: ``gradient``, ``running``, ``targets``, ``layers``, ``grid``,
 ``batch``, ``errors``.
 """
 

@@ -1,4 +1,4 @@
-"""What an attribution is: a batch's scores -> per-image maps."""
+"""What an attribution is: it turns a batch's scores into per-image maps."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from ..targets.base import Part, Target
 
 
 class LayerMaps(NamedTuple):
-    """What an attribution gives for one score of a layer and a batch.
+    """An attribution's maps for one score of a layer and a batch.
 
     Attributes:
-        part (Part): The score, of the batch's own images, detached.
+        part (Part): The scores of the batch's own images, detached.
         maps (Tensor, optional): Contribution of every input pixel,
-            (N, H, W), >= 0; None for a part that no image has.
+            (N, H, W), >= 0; None for a part that is absent from every image.
         touched (Tensor, optional): Whether a pixel moves the score at all,
-            (N, H, W) bool.
+            (N, H, W) bool; None stands for ``maps != 0``.
     """
 
     part: Part
@@ -29,19 +29,19 @@ class LayerMaps(NamedTuple):
 
 
 class Attribution:
-    """Base class of all attributions; everything that is read of one.
+    """Base class of all attributions: all that a measurement uses of one.
 
     A subclass defines ``__call__``; nothing else is required.
 
     Attributes:
         kind (str): ``'erf'``; ``'attention'`` for maps that are no receptive
-            field, so that no statistics are made of them.
+            field and have no statistics.
         windowed (bool): Whether a crop that holds the unit's field gives the
             same maps as the whole image.
         relu (bool, optional): Whether targets take the positive part of the
             output; None leaves that to the target.
-        default_target: What is scored where no target is named, as a config
-            writes it; None for the centre unit.
+        default_target: The target if the user names none, as a config writes
+            it; None for the centre unit.
     """
 
     kind: str = 'erf'
@@ -56,7 +56,7 @@ class Attribution:
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words; stored with every result."""
+        """Description of how the map is made; stored with every result."""
         return type(self).__name__
 
     def __call__(
@@ -68,24 +68,25 @@ class Attribution:
     ) -> Iterable[LayerMaps]:
         """Per-image maps of every score.
 
-        The model is in eval mode, its parameters frozen, gradients enabled.
+        When called, the model is in eval mode with its parameters frozen,
+        and gradients are enabled.
 
         Args:
             forward (callable): ``forward(images, positions)`` runs the model
                 on images made from the batch's images at these positions.
             inputs (Tensor): The batch's images, shape (N, C, H, W); clips
-                have further axes after the first. Not to be changed.
+                have further axes after the first. Must not be changed.
             target (Target): What is scored.
             layers (LayerScores): ``layers.read(forward, images, target,
                 positions)`` runs the model and gives every layer's parts.
 
         Returns:
             iterable of LayerMaps: One for each part of the batch's own
-            images, not of copies of them; also for a part that no image has,
-            without maps. What is given one after the other is added one
-            after the other, so that one map is held at a time.
+            images, not of copies of them; without maps for a part that is
+            absent from every image. A generator saves memory: each part's
+            maps are collected before the next part's are made.
 
         Raises:
-            LayerError: If a layer cannot be attributed so.
+            LayerError: If a layer has no map by this method.
         """
         raise NotImplementedError

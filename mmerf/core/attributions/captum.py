@@ -14,7 +14,7 @@ from ..errors import ConfigError
 from ..running.layer_scores import LayerScores
 from ..targets.base import Target
 from .base import Attribution, LayerMaps
-from .input_gradient import check_gradient, maps_of_gradient
+from .input_gradient import check_gradient_options, gradient_to_maps
 
 
 class Captum(Attribution):
@@ -22,14 +22,14 @@ class Captum(Attribution):
 
     Such as ``'IntegratedGradients'``, ``'InputXGradient'``, ``'Saliency'``,
     ``'FeatureAblation'``, ``'Occlusion'`` or ``'ShapleyValueSampling'``. It
-    runs for each score and each image by itself, the model from its start
-    every time; what mmerf has itself is faster there.
+    runs for each score and each image separately, each time with the whole
+    forward. Where mmerf has the same method, that is faster.
 
     Args:
         method (str): Name of the class in ``captum.attr``.
-        part, channels, relu: How its signed values become a map, and the
-            output a score; as for InputGradient.
-        **options: What the method's ``attribute`` takes besides the input.
+        part, channels, relu: How its signed values become a map, and whether
+            the score takes the positive part; as for InputGradient.
+        **options: Further arguments of the method's ``attribute``.
 
     Raises:
         ConfigError: If Captum is not installed, has no such method, or the
@@ -46,7 +46,7 @@ class Captum(Attribution):
         relu: bool | None = None,
         **options: Any,
     ) -> None:
-        check_gradient(part, channels)
+        check_gradient_options(part, channels)
         self.method, self.options = method, options
         self.part, self.channels, self.relu = part, channels, relu
         try:
@@ -62,7 +62,7 @@ class Captum(Attribution):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how the map is made."""
         given = ', '.join(f'{k}={v}' for k, v in self.options.items())
         return (
             f'captum.attr.{self.method}({given}), {self.part} part, '
@@ -95,7 +95,7 @@ class Captum(Attribution):
 
                 image = inputs[position : position + 1].detach().clone()
                 values = self._attribute(score, image)
-                rows = maps_of_gradient(values, self.part, self.channels)
+                rows = gradient_to_maps(values, self.part, self.channels)
                 maps[position] = rows[0]
             found.append(
                 LayerMaps(part.detached(), maps if part.pixels else None)
@@ -104,7 +104,7 @@ class Captum(Attribution):
 
     def _attribute(self, score: Callable, image: Tensor) -> Tensor:
         with warnings.catch_warnings():
-            warnings.simplefilter('ignore')  # that it sets requires_grad
+            warnings.simplefilter('ignore')  # one about requires_grad
             try:
                 method = self._method(score)
                 return method.attribute(image, **self.options).detach()

@@ -1,4 +1,4 @@
-"""Grad-CAM: where a layer attends for a class. No receptive field."""
+"""Grad-CAM: where a layer attends for a class; not a receptive field."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ INTERPOLATIONS = ('nearest', 'bilinear', 'bicubic', 'area')
 class GradCAM(Attribution):
     """Activations weighted by the pooled gradients of a score at the logits.
 
-    For each asked layer with activations A and each score s at the
+    For each measured layer with activations A and each score s at the
     segmentor's logits: relu(sum over c of mean over y, x of (d s / d A_c)
     times A_c), resized to the input. It shows what a layer attends to for a
-    class, in one image; it says nothing of the size of a field, and no ERF
-    statistics are made of it.
+    class in one image. It does not measure the size of a field, so it has no
+    ERF statistics.
 
     Args:
         interpolation (str): ``'nearest'``, ``'bilinear'``, ``'bicubic'``
             (negative overshoot is cut) or ``'area'``.
-        target (optional): What is scored at the logits, where the
-            measurement names no target; None for every class over the
-            region where it is predicted.
+        target (optional): The target at the logits, if the measurement names
+            none; None for every class over the region where it is
+            predicted.
 
     Raises:
         ConfigError: If there is no such interpolation.
@@ -60,7 +60,7 @@ class GradCAM(Attribution):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how the map is made."""
         return (
             'Grad-CAM: relu of the activations weighted by the pooled '
             "gradients of the score at the segmentor's logits, resized by "
@@ -82,38 +82,39 @@ class GradCAM(Attribution):
         """
         returned: list[Any] = []
 
-        def kept(images: Tensor, positions: Sequence[int]) -> None:
+        def run(images: Tensor, positions: Sequence[int]) -> None:
             returned.append(forward(images, positions))
 
         leaf = inputs.detach().clone().requires_grad_()
-        watched = _Watched()
-        layers.read(kept, leaf.clone(), watched, whole=True)
+        recorder = _OutputRecorder()
+        layers.read(run, leaf.clone(), recorder, whole=True)
         logits = logits_of(returned[0], len(inputs))
         size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-        place = (int(logits.shape[2]), int(logits.shape[3]))
-        context = TargetContext('the logits', size, even_grid(place, size))
+        logits_size = (int(logits.shape[2]), int(logits.shape[3]))
+        grid = even_grid(logits_size, size)
+        context = TargetContext('the logits', size, grid)
         parts = list(keyed_parts(target, logits, context).values())
-        for layer in watched.edges:
+        for layer in recorder.edges:
             for part in parts:
                 if not part.pixels:
-                    yield LayerMaps(_of_layer(part, layer))
+                    yield LayerMaps(_part_of_layer(part, layer))
         present = [part for part in parts if part.pixels]
         for number, part in enumerate(present, 1):
             gradients = torch.autograd.grad(
                 part.scores.sum(),
-                list(watched.edges.values()),
+                list(recorder.edges.values()),
                 retain_graph=number < len(present),
                 allow_unused=True,
             )
-            for layer, gradient in zip(watched.edges, gradients, strict=True):
-                map_nhw = self._map(layer, gradient, watched, size)
-                yield LayerMaps(_of_layer(part, layer), map_nhw)
+            for layer, gradient in zip(recorder.edges, gradients, strict=True):
+                map_nhw = self._map(layer, gradient, recorder, size)
+                yield LayerMaps(_part_of_layer(part, layer), map_nhw)
 
     def _map(
         self,
         layer: str,
         gradient: Tensor | None,
-        watched: _Watched,
+        recorder: _OutputRecorder,
         size: tuple[int, int],
     ) -> Tensor:
         if gradient is None:
@@ -121,22 +122,22 @@ class GradCAM(Attribution):
                 f'{layer}: the logits do not depend on it; choose a layer '
                 'that comes before them'
             )
-        values = watched.values[layer]
-        weights = watched.read[layer](gradient).mean(dim=(2, 3), keepdim=True)
+        values = recorder.values[layer]
+        weights = recorder.read[layer](gradient).mean(dim=(2, 3), keepdim=True)
         cam = torch.relu((weights * values).sum(dim=1, keepdim=True))
         resized = functional.interpolate(cam, size, mode=self.interpolation)
         return resized[:, 0].clamp(min=0)
 
 
-def _of_layer(part: Part, layer: str) -> Part:
+def _part_of_layer(part: Part, layer: str) -> Part:
     return replace(part.detached(), layer=layer)
 
 
-class _Watched(Target):
-    """Keeps each layer's output and its place in the graph.
+class _OutputRecorder(Target):
+    """Records each layer's output and its edge in the autograd graph.
 
-    The gradient is taken at an edge of the graph noted as the layer returns,
-    which an in-place operation that follows does not move.
+    The edge is recorded as the layer returns: an in-place operation that
+    follows does not change it.
     """
 
     def __init__(self) -> None:
@@ -145,7 +146,7 @@ class _Watched(Target):
         self.read: dict[str, Callable[[Any], Tensor]] = {}
 
     def watch(self, key: str, leaf: Any, read: Callable[[Any], Any]) -> bool:
-        """Take every output as its layer returns."""
+        """Record every output; none is scored."""
         tensor = leaf if isinstance(leaf, Tensor) else leaf[0]
         if not tensor.requires_grad:
             raise LayerError(

@@ -21,19 +21,20 @@ CHANNELS = {'sum': 'sum', 'l2': 'root of the summed squares'}
 class InputGradient(Attribution):
     """Gradient of the score, one number per input pixel.
 
-    One forward serves all layers, one backward each. In eval mode images do
-    not interact, so a batch gives each image's own map. The default is
-    P = relu(d score / d input), summed over the input's channels.
+    All layers share one forward; each needs one backward. In eval mode images
+    do not interact, so a batch gives each image's own map. The default is
+    relu(d score / d input), summed over the input's channels.
 
     Args:
-        part (str): ``'positive'`` or ``'absolute'``: of every element.
+        part (str): ``'positive'`` or ``'absolute'`` value of every element of
+            the gradient.
         channels (str): ``'sum'`` or ``'l2'``, the root of the summed
             squares, over the input's channels (and frames).
         relu (bool, optional): Whether the target takes the positive part of
             the output; None leaves that to the target.
 
     Raises:
-        ConfigError: If there is no such part or way over channels.
+        ConfigError: If ``part`` or ``channels`` is none of these.
 
     Source: Ding et al. 2022, arXiv:2203.06717, appendix B.
     """
@@ -46,7 +47,7 @@ class InputGradient(Attribution):
         channels: str = 'sum',
         relu: bool | None = None,
     ) -> None:
-        check_gradient(part, channels)
+        check_gradient_options(part, channels)
         self.part, self.channels, self.relu = part, channels, relu
         self.gradients = Gradients()
 
@@ -57,7 +58,7 @@ class InputGradient(Attribution):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how the map is made."""
         element = PARTS[self.part].format('d score / d input')
         return f'{CHANNELS[self.channels]} over input channels of {element}'
 
@@ -80,13 +81,13 @@ class InputGradient(Attribution):
             if gradient is None:
                 yield LayerMaps(part)
                 continue
-            maps = maps_of_gradient(gradient, self.part, self.channels)
+            maps = gradient_to_maps(gradient, self.part, self.channels)
             touched = (gradient.flatten(1, -3) != 0).any(dim=1)
             yield LayerMaps(part, maps, touched)
 
 
-def check_gradient(part: str, channels: str) -> None:
-    """Raise ConfigError unless a gradient can be maps_of_gradient so."""
+def check_gradient_options(part: str, channels: str) -> None:
+    """Raise ConfigError unless ``part`` and ``channels`` are known ones."""
     for name, value, known in (
         ('part', part, PARTS),
         ('channels', channels, CHANNELS),
@@ -96,12 +97,16 @@ def check_gradient(part: str, channels: str) -> None:
             raise ConfigError(f'{name} is {choices}, not {value!r}')
 
 
-def maps_of_gradient(gradient: Tensor, part: str, channels: str) -> Tensor:
-    """A gradient (N, ..., C, H, W) as maps (N, H, W).
+def gradient_to_maps(gradient: Tensor, part: str, channels: str) -> Tensor:
+    """Maps (N, H, W) from a gradient (N, ..., C, H, W).
+
+    Args:
+        gradient (Tensor): Of the scores with respect to the input.
+        part, channels (str): As for InputGradient.
 
     Example:
         >>> gradient = torch.tensor([3.0, -4.0]).view(1, 2, 1, 1)
-        >>> maps_of_gradient(gradient, 'positive', 'sum').item()
+        >>> gradient_to_maps(gradient, 'positive', 'sum').item()
         3.0
     """
     gradient = gradient.flatten(1, -3)
@@ -118,19 +123,19 @@ def input_gradients(
     layers: LayerScores,
     gradients: Gradients,
 ) -> Iterator[tuple[str, Part, Tensor | None]]:
-    """One forward, then a backward for each score.
+    """One forward, then one backward per score.
 
     Yields:
         tuple[str, Part, Tensor or None]: A part's key, the part, detached,
         and its gradient with respect to the input, (N, ..., C, H, W); None
-        for a part that no image has.
+        for a part that is absent from every image.
 
     Raises:
         LayerError: If a layer's output does not depend on the input.
     """
     leaf = inputs.detach().clone().requires_grad_()
-    # A clone goes in, since a leaf cannot be changed in place and some
-    # models normalise their input so.
+    # A clone goes in: some models normalise their input in place, which a
+    # leaf does not allow.
     pending = layers.read(forward, leaf.clone(), target)
     while pending:
         key, part = next(iter(pending.items()))

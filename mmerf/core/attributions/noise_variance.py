@@ -1,4 +1,4 @@
-"""NoiseVariance: how much noise on a patch moves the score."""
+"""NoiseVariance: how much the score varies under noise on a patch."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .perturbation import Patch, Perturbation, check_number, check_positive
 class NoiseVariance(Perturbation):
     """The score's standard deviation under noise on a patch, over the noise's.
 
-    Forward passes only, for models or layers without gradients. As the noise
-    becomes small, sqrt(Var) / std tends to the root of the squared gradient
-    summed over the patch and the channels. That value lies evenly over the
-    patch's pixels, so that the map summed over the patch gives it: score per
-    unit of the network's (normalised) input.
+    Forward passes only, for models or layers without gradients. For small
+    noise, this value tends to the root of the squared gradient summed over
+    the patch and the channels, in score per unit of the network's
+    (normalised) input. It is spread evenly over the patch's pixels, so that
+    the map's sum over the patch is the value.
 
     The relative sampling error of a value is sqrt(1 / (2 (draws - 1))).
     An image costs (H / patch_size) (W / patch_size) draws passes.
@@ -26,14 +26,14 @@ class NoiseVariance(Perturbation):
         patch_size (int): Side of a patch, px.
         std (float): Standard deviation of the Gaussian noise, in units of the
             network's input.
-        draws (int): Of noise, a patch.
+        draws (int): Noisy copies per patch, >= 2.
         batch_size (int): Noisy copies in one pass.
-        seed (int): Of the noise; the global random state is not touched, and
-            ``batch_size`` does not change what is drawn.
+        seed (int): Seed of the noise, which does not depend on
+            ``batch_size``; the global random state is not touched.
         relu (bool, optional): As for InputGradient.
 
     Raises:
-        ConfigError: If an option cannot be followed.
+        ConfigError: If an option is out of its range.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class NoiseVariance(Perturbation):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how the map is made."""
         side = f'{self.patch_size} x {self.patch_size}'
         return (
             f'root of the score variance over {self.draws} draws of Gaussian '
@@ -61,7 +61,7 @@ class NoiseVariance(Perturbation):
         )
 
     def copies(self, image: Tensor, patch: Patch) -> Iterator[Tensor]:
-        """Noisy copies, drawn at once so that passes may split them."""
+        """``draws`` noisy copies, whose noise is drawn at once."""
         shape = image[(..., *patch)].shape
         noise = torch.randn((self.draws, *shape), generator=self._generator)
         for draw in noise.to(image) * self.std:

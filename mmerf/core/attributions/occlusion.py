@@ -13,20 +13,20 @@ from .perturbation import Patch, Perturbation
 class Occlusion(Perturbation):
     """Absolute change of the score where a patch is set to one value.
 
-    Forward passes only. A patch's value lies evenly over its pixels; where
-    patches overlap, a pixel gets the mean of theirs.
+    Forward passes only. The change is spread evenly over the patch's pixels;
+    where patches overlap, a pixel gets the mean of its patches.
 
     Args:
         patch_size (int): Side of a patch, px.
         stride (int, optional): From one patch to the next, px; None for
             ``patch_size``.
-        value (float): What a patch is set to, in units of the network's
-            input; 0 is the mean colour where inputs are normalised.
+        value (float): Value that covers a patch, in units of the network's
+            input; 0 is the mean colour of normalised inputs.
         batch_size (int): Covered copies in one pass.
         relu (bool, optional): As for InputGradient.
 
     Raises:
-        ConfigError: If an option cannot be followed.
+        ConfigError: If an option is out of its range.
 
     Source: Zeiler, Fergus 2014, arXiv:1311.2901, section 4.2.
     """
@@ -50,7 +50,7 @@ class Occlusion(Perturbation):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how the map is made."""
         side = f'{self.patch_size} x {self.patch_size}'
         return (
             f'|score - score with a patch of {side} px set to {self.fill:g}|'
@@ -64,5 +64,5 @@ class Occlusion(Perturbation):
         yield copy
 
     def value(self, scores: Tensor, clean: float) -> float:
-        """How far the covered copy's score is off."""
+        """Absolute difference of the covered copy's score."""
         return abs(float(scores[0]) - clean)

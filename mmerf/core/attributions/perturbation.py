@@ -1,4 +1,4 @@
-"""What attributions by changed inputs share: many copies in few passes."""
+"""Base of attributions by changed inputs: many copies in few passes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Patch = tuple[slice, slice]
 
 
 def patches(size: Sequence[int], side: int, stride: int) -> list[Patch]:
-    """Square patches that cover an (H, W), cut at its far borders.
+    """Square patches that cover an image (H, W), clipped at its far borders.
 
     Example:
         >>> [(y.start, x.start) for y, x in patches((4, 5), 2, 2)]
@@ -40,7 +40,8 @@ def patches(size: Sequence[int], side: int, stride: int) -> list[Patch]:
 class Perturbation(Attribution):
     """Forward passes on changed copies of each image, patch by patch.
 
-    A subclass says how copies of a patch are made and what their scores tell.
+    A subclass defines ``copies``, the changed copies for a patch, and
+    ``value``, the patch's value from their scores.
 
     Args:
         patch_size (int): Side of a patch, px.
@@ -62,7 +63,7 @@ class Perturbation(Attribution):
         raise NotImplementedError
 
     def value(self, scores: Tensor, clean: float) -> float:
-        """What the scores of a patch's copies tell, beside the clean one."""
+        """A patch's value, from its copies' scores and the clean image's."""
         raise NotImplementedError
 
     @torch.no_grad()
@@ -101,19 +102,19 @@ class Perturbation(Attribution):
                 base = float(clean[key].scores[position])
                 rows = torch.cat(scores).view(len(places), -1)
                 values = [self.value(row, base) for row in rows]
-                maps[key][position] = spread(values, places, size)
+                maps[key][position] = spread_evenly(values, places, size)
         return [
             LayerMaps(part.detached(), maps.get(key))
             for key, part in clean.items()
         ]
 
 
-def spread(
+def spread_evenly(
     values: Sequence[float], places: Sequence[Patch], size: Any
 ) -> Tensor:
-    """A map in which every patch's value lies evenly over its pixels.
+    """A map in which every patch's value is spread evenly over its pixels.
 
-    Where patches overlap, a pixel gets the mean of theirs.
+    Where patches overlap, a pixel gets the mean of its patches.
 
     Args:
         values (sequence of float): One per patch.
@@ -121,8 +122,8 @@ def spread(
         size (tuple[int, int]): (H, W) of the map.
 
     Returns:
-        Tensor: Shape (H, W), float64; summed over a patch that overlaps with
-        none, its value.
+        Tensor: Shape (H, W), float64. Its sum over a patch without overlap is
+        the patch's value.
     """
     total = torch.zeros(tuple(size), dtype=torch.float64)
     count = torch.zeros_like(total)
@@ -134,7 +135,7 @@ def spread(
 
 
 def check_number(value: Any, name: str, least: int = 1) -> int:
-    """Raise ConfigError unless it is a whole number >= least."""
+    """The value; raise ConfigError unless it is a whole number >= least."""
     if not isinstance(value, int) or value < least:
         raise ConfigError(
             f'{name} is a whole number >= {least}, not {value!r}'
@@ -143,7 +144,16 @@ def check_number(value: Any, name: str, least: int = 1) -> int:
 
 
 def check_positive(value: Any, name: str, zero: bool = False) -> float:
-    """Raise ConfigError unless it is a finite number above 0, or 0."""
+    """Return a value as float, if it is a finite number > 0.
+
+    Args:
+        value: Any object.
+        name (str): Its name in the error.
+        zero (bool): Whether 0 is allowed too.
+
+    Raises:
+        ConfigError: If it is no such number.
+    """
     number = isinstance(value, (int, float)) and value == value
     if (
         not number

@@ -1,8 +1,8 @@
 """Published definitions of effective receptive fields, by name.
 
-Each is an ``InputGradient`` with its options set, and says whether the
-outputs pass a ReLU before they are summed. What a publication does besides
-(image size, choice of images, the picture's scale) is the user's to set.
+Each is an ``InputGradient`` with its options set, including whether outputs
+pass a ReLU before they are summed. Other choices of a publication (image size,
+images, the picture's scale) are left to the user.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class VMamba(InputGradient):
 
 
 class MambaIR(InputGradient):
-    """Positive gradient of the middle unit's outputs as they are, no ReLU.
+    """Positive gradient of the middle unit's outputs, without ReLU.
 
     Source: Guo et al. 2024, arXiv:2402.15648; ``analysis/erf.py`` of
     csguoh/MambaIR, which sums outputs of either sign.
@@ -54,8 +54,8 @@ class Luo(InputGradient):
     A signal of 1 in every channel of the unit and 0 elsewhere, propagated
     back, is the gradient of the outputs' plain sum. The paper looks at its
     expectation over inputs and random weights; here each image's gradient is
-    taken by its absolute value before the mean, so that signs of different
-    images do not cancel.
+    replaced by its absolute value before the mean, so that the signs of
+    different images do not cancel.
 
     Source: Luo et al. 2016, arXiv:1701.04128, sections 2 and 3.
     """

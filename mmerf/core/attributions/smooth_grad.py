@@ -12,7 +12,7 @@ from ..batch import Forward
 from ..running.layer_scores import LayerScores
 from ..targets.base import Part, Target
 from .base import LayerMaps
-from .input_gradient import InputGradient, input_gradients, maps_of_gradient
+from .input_gradient import InputGradient, gradient_to_maps, input_gradients
 from .perturbation import check_number, check_positive
 
 
@@ -22,17 +22,17 @@ class SmoothGrad(InputGradient):
     Args:
         std (float): Standard deviation of the Gaussian noise, in units of
             the network's (normalised) input; 0 gives InputGradient.
-        samples (int): Copies, one forward each.
-        seed (int): Of the noise; the global random state is not touched.
+        samples (int): Noisy copies per image; each needs one forward.
+        seed (int): Seed of the noise; the global random state is not touched.
         part, channels, relu: As for InputGradient.
 
     Raises:
-        ConfigError: If an option cannot be followed.
+        ConfigError: If an option is out of its range.
 
     Source: Smilkov et al. 2017, arXiv:1706.03825.
     """
 
-    windowed = False  # the noise of a crop would be another
+    windowed = False  # a crop's noise would differ
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class SmoothGrad(InputGradient):
 
     @property
     def definition(self) -> str:
-        """How the map is made, in words."""
+        """Description of how the map is made."""
         noise = f'Gaussian noise of std {self.std:g}'
         mean = f'mean over {self.samples} copies with {noise}'
         return super().definition.replace(
@@ -86,6 +86,6 @@ class SmoothGrad(InputGradient):
                 yield LayerMaps(part)
                 continue
             mean = sums[key] / self.samples
-            maps = maps_of_gradient(mean, self.part, self.channels)
+            maps = gradient_to_maps(mean, self.part, self.channels)
             scores = means[key] / self.samples
             yield LayerMaps(replace(part, scores=scores), maps)

@@ -1,4 +1,4 @@
-"""The attributions that there are, by name: a new one is one line here."""
+"""All attributions by name: a new one is one line here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Backward passes: plain ones, and ones that skip what is exactly zero.
+"""Backward passes: ordinary ones, and ones that skip exact zeros.
 
 May import: ``running``, ``errors``.
 """

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..errors import LayerError, one_line
 from ..running.out_of_memory import is_out_of_memory
 from ..running.precision import gradient_scale
-from .box_tensor import plain
+from .box_tensor import to_plain
 from .sparse_backward import SparseBackward
 
 
@@ -35,16 +35,18 @@ class Gradients:
         """The input gradient of the summed scores of a layer.
 
         Args:
-            key (str): The layer's key, for messages.
+            key (str): The layer's key: names the layer in errors, and says
+                which layers have fallen back to ordinary autograd.
             score (Tensor): Shape (N,), with its graph.
             leaf (Tensor): The input, (N, C, H, W), that requires a gradient.
-            retain (bool): Whether the graph is needed again.
+            retain (bool): Keep the graph for another backward pass.
 
         Returns:
             Tensor: Shape (N, C, H, W).
 
         Raises:
             LayerError: If the score does not depend on the input.
+            RuntimeError: If ordinary autograd fails; starts with ``key``.
         """
         gradient = None
         if score.requires_grad:
@@ -62,7 +64,10 @@ class Gradients:
     def _scaled(
         self, key: str, score: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
-        """In float16 of a scaled score, as far as it is finite."""
+        """The gradient; under float16 that of the score scaled up.
+
+        The scale falls until the gradient is finite, and is divided out.
+        """
         scale = gradient_scale(leaf.device.type)
         while True:
             total = score.sum() * scale
@@ -94,4 +99,4 @@ class Gradients:
             return self._backward(key, total, leaf, retain)
         if sparse:
             self._sparse[key] = True
-        return plain(gradient)
+        return to_plain(gradient)

@@ -1,4 +1,4 @@
-"""A tensor that is zero outside a box, and only holds what is inside."""
+"""A tensor that is zero outside a box, and stores only the box."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-# By aten operation; a rule returns NotImplemented for what it cannot do.
+# By aten operation; a rule returns NotImplemented for arguments that it does
+# not cover, and the operation then runs on plain tensors.
 BOX_RULES: dict[Any, Callable] = {}
-LARGEST_BOX = 0.6  # of a grid's area; a larger box saves nothing
+LARGEST_BOX_SHARE = 0.6  # of a grid's area; a larger box saves nothing
 Box = tuple[int, int, int, int]  # first row, row after, column, column after
 
 
@@ -18,9 +19,10 @@ class BoxTensor(Tensor):
     """A (N, C, h, w) tensor that is zero outside a box.
 
     Args:
-        inside (Tensor): What the box holds, (N, C, rows, columns).
-        box (tuple[int, int, int, int]): Where it lies.
-        shape (sequence of int): (N, C, h, w) of the whole.
+        inside (Tensor): The values in the box, (N, C, rows, columns).
+        box (tuple[int, int, int, int]): The box: first row, row after the
+            last, first column, column after the last.
+        shape (sequence of int): (N, C, h, w) of the tensor it stands for.
     """
 
     inside: Tensor
@@ -48,7 +50,7 @@ class BoxTensor(Tensor):
         return f'BoxTensor({tuple(self.inside.shape)} of {tuple(self.shape)})'
 
     def whole(self) -> Tensor:
-        """The plain tensor."""
+        """The plain tensor (N, C, h, w), zeros included."""
         top, bottom, left, right = self.box
         out = torch.zeros_like(
             self.inside[:1, :1, :1, :1].expand(self.shape),
@@ -58,7 +60,7 @@ class BoxTensor(Tensor):
         return out
 
     def with_inside(self, inside: Tensor) -> BoxTensor:
-        """The same box, other contents; channels may differ."""
+        """The same box with other values; N and C may differ."""
         return BoxTensor(
             inside, self.box, (*inside.shape[:2], *self.shape[2:])
         )
@@ -73,22 +75,22 @@ class BoxTensor(Tensor):
             if out is not NotImplemented:
                 return out
         return func(
-            *map(plain, args),
-            **{k: plain(v) for k, v in (kwargs or {}).items()},
+            *map(to_plain, args),
+            **{k: to_plain(v) for k, v in (kwargs or {}).items()},
         )
 
 
-def plain(value: Any) -> Any:
-    """The tensor behind a patch; lists of them; anything else as it is."""
+def to_plain(value: Any) -> Any:
+    """A box tensor as a plain one, in lists too; anything else as it is."""
     if isinstance(value, BoxTensor):
         return value.whole()
     if isinstance(value, (list, tuple)):
-        return type(value)(plain(item) for item in value)
+        return type(value)(to_plain(item) for item in value)
     return value
 
 
 def as_box_tensor(tensor: Tensor) -> Tensor:
-    """A patch of a (N, C, h, w) tensor that is mostly zero, else itself."""
+    """A mostly zero (N, C, h, w) tensor as a box tensor; others unchanged."""
     if isinstance(tensor, BoxTensor) or tensor.dim() != 4:
         return tensor
     edges = (
@@ -96,10 +98,10 @@ def as_box_tensor(tensor: Tensor) -> Tensor:
         (tensor[..., i] for i in (0, -1)),
     )
     if all(edge.any() for pair in edges for edge in pair):
-        return tensor  # without reading all of it
-    touched = (tensor != 0).any(1).any(0)
-    rows = touched.any(1).nonzero().flatten().tolist() or [0]
-    columns = touched.any(0).nonzero().flatten().tolist() or [0]
+        return tensor  # decided without reading all of it
+    nonzero = (tensor != 0).any(1).any(0)
+    rows = nonzero.any(1).nonzero().flatten().tolist() or [0]
+    columns = nonzero.any(0).nonzero().flatten().tolist() or [0]
     box = (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
     if not is_small_enough(box, tensor.shape):
         return tensor
@@ -107,9 +109,9 @@ def as_box_tensor(tensor: Tensor) -> Tensor:
 
 
 def is_small_enough(box: Box, shape: Sequence[int]) -> bool:
-    """Whether a box is small enough in a (N, C, h, w) to be a patch."""
+    """Whether a box in a (N, C, h, w) tensor is small enough to save work."""
     area = (box[1] - box[0]) * (box[3] - box[2])
-    return area < LARGEST_BOX * shape[2] * shape[3]
+    return area < LARGEST_BOX_SHARE * shape[2] * shape[3]
 
 
 def memory_format_of(tensor: Tensor) -> torch.memory_format:
@@ -120,14 +122,18 @@ def memory_format_of(tensor: Tensor) -> torch.memory_format:
 
 
 def crop(tensor: Tensor, box: Box) -> Tensor:
-    """The part of (N, C, h, w) that is in a box, in the same layout."""
+    """The part of a (N, C, h, w) tensor in a box, in its memory format."""
     top, bottom, left, right = box
     piece = tensor[:, :, top:bottom, left:right]
     return piece.contiguous(memory_format=memory_format_of(tensor))
 
 
 def is_croppable(value: Any, shape: Sequence[int]) -> bool:
-    """Whether a factor can be crop to a patch of this shape, or needs not."""
+    """Whether an operand can be cropped to a box of a (N, C, h, w) shape.
+
+    Numbers and 0-d tensors need no cropping; a 4-d tensor has to have that
+    shape, or broadcast to it.
+    """
     if not isinstance(value, Tensor):
         return True
     return value.dim() == 0 or (
@@ -136,15 +142,15 @@ def is_croppable(value: Any, shape: Sequence[int]) -> bool:
     )
 
 
-def crop_to(value: Any, patch: BoxTensor) -> Any:
-    """A tensor's part in a patch's box; what has no grid as it is."""
-    if value is patch:
-        return patch.inside
+def crop_to(value: Any, box_tensor: BoxTensor) -> Any:
+    """The part of an operand in a box tensor's box; non-grids as they are."""
+    if value is box_tensor:
+        return box_tensor.inside
     if isinstance(value, BoxTensor):
         value = value.whole()
     if not isinstance(value, Tensor) or value.dim() != 4:
         return value
-    top, bottom, left, right = patch.box
+    top, bottom, left, right = box_tensor.box
     if value.shape[2] > 1:
         value = value[:, :, top:bottom]
     return value[:, :, :, left:right] if value.shape[3] > 1 else value

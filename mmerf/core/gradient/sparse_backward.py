@@ -2,10 +2,10 @@
 
 The gradient of one unit starts at one place and widens layer by layer, but
 autograd computes every layer's whole grid, zeros and all. Here a gradient
-travels as a :class:`BoxTensor`, which holds only the box outside of which it
-is exactly zero, as long as the operations are known to keep it one; any other
-operation gets the whole grid. The result is that of the plain backward pass,
-to rounding.
+travels as a :class:`BoxTensor`, which stores only the box outside of which it
+is exactly zero, as long as every operation has a rule in ``BOX_RULES``; any
+other operation gets the whole grid. Up to rounding, the result is that of
+ordinary autograd.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ aten = torch.ops.aten
 
 
 class SparseBackward(TorchDispatchMode):
-    """While active, a convolution's backward pass makes patches.
+    """While active, backward passes compute on box tensors where they can.
 
     Example:
         >>> conv = torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
@@ -48,17 +48,17 @@ class SparseBackward(TorchDispatchMode):
         if func is aten.convolution_backward.default:
             args = (as_box_tensor(args[0]), *args[1:])
         if func is aten.native_batch_norm_backward.default:
-            args = (_restrided(args[0], args[1]), *args[1:])
+            args = (_with_strides_of(args[0], args[1]), *args[1:])
         out = func(*args, **(kwargs or {}))
-        return as_box_tensor(out) if func in _SEEDS else out
+        return as_box_tensor(out) if func in _UNIT_SELECTIONS else out
 
 
-def _restrided(gradient: Any, image: Any) -> Any:
-    """A gradient laid out as the image that it belongs to.
+def _with_strides_of(gradient: Any, image: Any) -> Any:
+    """A gradient with the strides of the image that it belongs to.
 
-    Of one image, a gradient that comes from tokens may have a stride over
-    images that is no multiple of anything. Beside an NCHW image, torch (2.13
-    was seen to) then gives a batch norm's gradient that is plainly wrong.
+    With one image in the batch, a gradient that comes from tokens may have
+    any stride over images. Beside an NCHW image, torch (2.13 does) then
+    computes a wrong gradient of the batch norm.
     """
     if isinstance(gradient, BoxTensor) or gradient.stride() == image.stride():
         return gradient
@@ -66,20 +66,24 @@ def _restrided(gradient: Any, image: Any) -> Any:
 
 
 def _pointwise(func: Any, *args: Any) -> Any:
-    """An operation that keeps zeros zero and mixes no positions."""
-    patch = next(value for value in args if isinstance(value, BoxTensor))
-    if not all(is_croppable(value, patch.shape) for value in args):
+    """An operation that maps 0 to 0 and works on each position by itself."""
+    box_tensor = next(value for value in args if isinstance(value, BoxTensor))
+    if not all(is_croppable(value, box_tensor.shape) for value in args):
         return NotImplemented
-    return patch.with_inside(func(*(crop_to(v, patch) for v in args)))
+    return box_tensor.with_inside(
+        func(*(crop_to(v, box_tensor) for v in args))
+    )
 
 
-def _quotient(func: Any, *args: Any) -> Any:
+def _divide(func: Any, *args: Any) -> Any:
+    """Division of a box tensor; dividing by one has no box."""
     if isinstance(args[1], BoxTensor):
         return NotImplemented
     return _pointwise(func, *args)
 
 
-def _sum(func: Any, one: Any, other: Any) -> Any:
+def _add_boxes(func: Any, one: Any, other: Any) -> Any:
+    """The sum of two box tensors, in the box that holds both."""
     if not (isinstance(one, BoxTensor) and isinstance(other, BoxTensor)):
         return NotImplemented
     if one.shape != other.shape:
@@ -101,14 +105,14 @@ def _sum(func: Any, one: Any, other: Any) -> Any:
 
 
 def _slice_channels(func: Any, one: Any, dim: int = 0, *bounds: Any) -> Any:
-    """A slice of channels or images, as the gradient of ``cat`` takes."""
+    """A slice of channels or images, as the backward of ``cat`` takes one."""
     if dim not in (0, 1, -4, -3):
         return NotImplemented
     return one.with_inside(func(one.inside, dim, *bounds))
 
 
-def _norm(func: Any, gradient: Any, *args: Any) -> Any:
-    """Batch norm with stored statistics: a factor a channel."""
+def _batch_norm_backward(func: Any, gradient: Any, *args: Any) -> Any:
+    """Batch norm with stored statistics: one factor per channel."""
     image, weight, mean, variance, kept_mean, kept_scale = args[:6]
     train, eps, mask = args[6:]
     if train or list(mask) != [True, False, False]:
@@ -124,7 +128,7 @@ def _norm(func: Any, gradient: Any, *args: Any) -> Any:
 
 
 def _convolution_backward(func: Any, gradient: Any, *args: Any) -> Any:
-    """The input's gradient, from the box of the output's."""
+    """The input's gradient, computed from the box of the output's alone."""
     image, weight, bias_sizes, stride, padding, dilation = args[:6]
     transposed, _, groups, mask = args[6:]
     if (
@@ -155,20 +159,20 @@ def _convolution_backward(func: Any, gradient: Any, *args: Any) -> Any:
         )
     ]
     (y0, y1), (x0, x1) = ends
-    if y1 <= y0 or x1 <= x0:  # only padding is touched
+    if y1 <= y0 or x1 <= x0:  # the gradient reaches only padding
         return torch.zeros_like(image), None, None
     inside = inside[
         :, :, y0 - firsts[0] : y1 - firsts[0], x0 - firsts[1] : x1 - firsts[1]
     ].contiguous(memory_format=memory_format_of(gradient.inside))
-    patch = BoxTensor(inside, (y0, y1, x0, x1), image.shape)
-    if not is_small_enough(patch.box, image.shape):
-        return patch.whole(), None, None
-    return patch, None, None
+    box_tensor = BoxTensor(inside, (y0, y1, x0, x1), image.shape)
+    if not is_small_enough(box_tensor.box, image.shape):
+        return box_tensor.whole(), None, None
+    return box_tensor, None, None
 
 
-def _max_pool(func: Any, gradient: Any, *args: Any) -> Any:
-    """Each gradient goes to the one pixel that was the largest."""
-    image, kernel, stride, padding, dilation, _, places = args
+def _max_pool_backward(func: Any, gradient: Any, *args: Any) -> Any:
+    """Each output's gradient goes to the position that was its maximum."""
+    image, kernel, stride, padding, dilation, _, argmaxes = args
     if not isinstance(gradient, BoxTensor) or image.dim() != 4:
         return NotImplemented
     height, width = image.shape[2:]
@@ -183,10 +187,10 @@ def _max_pool(func: Any, gradient: Any, *args: Any) -> Any:
         spans.append((max(first * s - p, 0), min(end, length)))
     (y0, y1), (x0, x1) = spans
     rows, columns = y1 - y0, x1 - x0
-    places = crop_to(places, gradient)
-    places = (places // width - y0) * columns + places % width - x0
+    argmaxes = crop_to(argmaxes, gradient)  # flat indices into the image
+    argmaxes = (argmaxes // width - y0) * columns + argmaxes % width - x0
     inside = image.new_zeros((*image.shape[:2], rows * columns))
-    inside.scatter_add_(2, places.flatten(2), gradient.inside.flatten(2))
+    inside.scatter_add_(2, argmaxes.flatten(2), gradient.inside.flatten(2))
     inside = inside.unflatten(2, (rows, columns)).contiguous(
         memory_format=memory_format_of(gradient.inside)
     )
@@ -216,16 +220,17 @@ _POINTWISE = [
     'alias',
     'clone',
 ]
-_SEEDS = (aten.select_backward.default, aten.slice_backward.default)
+# Picking a unit: the first gradients that are zero but for a small box.
+_UNIT_SELECTIONS = (aten.select_backward.default, aten.slice_backward.default)
 BOX_RULES |= {
     **{getattr(aten, n).default: _pointwise for n in _POINTWISE},
     aten.mul.Tensor: _pointwise,
     aten.mul.Scalar: _pointwise,
-    aten.div.Tensor: _quotient,
-    aten.div.Scalar: _quotient,
-    aten.add.Tensor: _sum,
+    aten.div.Tensor: _divide,
+    aten.div.Scalar: _divide,
+    aten.add.Tensor: _add_boxes,
     aten.slice.Tensor: _slice_channels,
-    aten.native_batch_norm_backward.default: _norm,
+    aten.native_batch_norm_backward.default: _batch_norm_backward,
     aten.convolution_backward.default: _convolution_backward,
-    aten.max_pool2d_with_indices_backward.default: _max_pool,
+    aten.max_pool2d_with_indices_backward.default: _max_pool_backward,
 }

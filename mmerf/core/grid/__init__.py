@@ -1,4 +1,4 @@
-"""Where a unit sits in the input: coordinate maps followed through aten.
+"""Where a unit sits in the input: coordinate maps, traced through aten.
 
 May import: ``errors``.
 """

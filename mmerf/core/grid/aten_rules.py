@@ -1,4 +1,8 @@
-"""How each operation changes the grid: a table of aten operations."""
+"""How each aten operation changes the grid: one rule per operation.
+
+A rule takes the coordinate maps so far, the operation's arguments by name, and
+its output.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +15,7 @@ from .coordinates import Axis, Size
 from .grid_maps import GridMaps
 
 
-def _two(value: Any) -> tuple:
+def _as_pair(value: Any) -> tuple:
     values = tuple(value) if isinstance(value, (list, tuple)) else (value,)
     return values * 2 if len(values) == 1 else values
 
@@ -20,7 +24,7 @@ def _spatial(tensor: torch.Tensor) -> Size:
     return int(tensor.shape[-2]), int(tensor.shape[-1])
 
 
-def _first(out: Any) -> torch.Tensor:
+def _first_output(out: Any) -> torch.Tensor:
     return out[0] if isinstance(out, (tuple, list)) else out
 
 
@@ -33,7 +37,7 @@ def _sliding_window(
     padding: Any,
     dilation: Any = 1,
 ) -> None:
-    k, s, p, d = map(_two, (kernel, stride, padding, dilation))
+    k, s, p, d = map(_as_pair, (kernel, stride, padding, dilation))
     maps.record(
         source,
         size,
@@ -42,15 +46,15 @@ def _sliding_window(
     )
 
 
-def _convolution(maps: GridMaps, given: dict, out: Any) -> None:
+def _convolution(maps: GridMaps, arguments: dict, out: Any) -> None:
     if out.dim() != 4:
         return
-    source, size = _spatial(given['input']), _spatial(out)
-    kernel = _spatial(given['weight'])
+    source, size = _spatial(arguments['input']), _spatial(out)
+    kernel = _spatial(arguments['weight'])
     stride, padding, dilation = (
-        _two(given[name]) for name in ('stride', 'padding', 'dilation')
+        _as_pair(arguments[name]) for name in ('stride', 'padding', 'dilation')
     )
-    if not given.get('transposed'):
+    if not arguments.get('transposed'):
         _sliding_window(maps, source, size, kernel, stride, padding, dilation)
         return
     geometry = list(zip(kernel, stride, padding, dilation, strict=True))
@@ -62,36 +66,36 @@ def _convolution(maps: GridMaps, given: dict, out: Any) -> None:
     )
 
 
-def _pooling(maps: GridMaps, given: dict, out: Any) -> None:
-    out = _first(out)
+def _pooling(maps: GridMaps, arguments: dict, out: Any) -> None:
+    out = _first_output(out)
     if out.dim() < 3:
         return
-    kernel = given['kernel_size']
+    kernel = arguments['kernel_size']
     _sliding_window(
         maps,
-        _spatial(given['self']),
+        _spatial(arguments['self']),
         _spatial(out),
         kernel,
-        given['stride'] or kernel,
-        given['padding'],
-        given.get('dilation', 1),
+        arguments['stride'] or kernel,
+        arguments['padding'],
+        arguments.get('dilation', 1),
     )
 
 
-def _adaptive_pooling(maps: GridMaps, given: dict, out: Any) -> None:
-    source, size = _spatial(given['self']), _spatial(_first(out))
+def _adaptive_pooling(maps: GridMaps, arguments: dict, out: Any) -> None:
+    source, size = _spatial(arguments['self']), _spatial(_first_output(out))
     if size in maps.grids and any(
         part >= full for part, full in zip(size, source, strict=True)
     ):
-        return  # it enlarges, as resizing does
+        return  # it enlarges: like resizing, it replaces no map
     ratio = [full / part for full, part in zip(source, size, strict=True)]
     _sliding_window(maps, source, size, ratio, ratio, 0)
 
 
-def _unfold(maps: GridMaps, given: dict, out: Any) -> None:
-    source = _spatial(given['self'])
+def _unfold(maps: GridMaps, arguments: dict, out: Any) -> None:
+    source = _spatial(arguments['self'])
     k, s, p, d = (
-        _two(given[name])
+        _as_pair(arguments[name])
         for name in ('kernel_size', 'stride', 'padding', 'dilation')
     )
     size = tuple(
@@ -101,14 +105,14 @@ def _unfold(maps: GridMaps, given: dict, out: Any) -> None:
     _sliding_window(maps, source, (size[0], size[1]), k, s, p, d)
 
 
-def _resize(maps: GridMaps, given: dict, out: Any) -> None:
+def _resize(maps: GridMaps, arguments: dict, out: Any) -> None:
     source, size = (
-        _spatial(given['self']),
+        _spatial(arguments['self']),
         _spatial(out),
     )
     if size in maps.grids:
         return
-    aligned = bool(given.get('align_corners', False))
+    aligned = bool(arguments.get('align_corners', False))
     maps.record(
         source,
         size,
@@ -117,8 +121,8 @@ def _resize(maps: GridMaps, given: dict, out: Any) -> None:
     )
 
 
-def _pixel_shuffle(maps: GridMaps, given: dict, out: Any) -> None:
-    source, size = _spatial(given['self']), _spatial(out)
+def _pixel_shuffle(maps: GridMaps, arguments: dict, out: Any) -> None:
+    source, size = _spatial(arguments['self']), _spatial(out)
     if size not in maps.grids:
         maps.record(
             source,
@@ -128,15 +132,15 @@ def _pixel_shuffle(maps: GridMaps, given: dict, out: Any) -> None:
         )
 
 
-def _pixel_unshuffle(maps: GridMaps, given: dict, out: Any) -> None:
-    factor = given['downscale_factor']
-    source, size = _spatial(given['self']), _spatial(out)
+def _pixel_unshuffle(maps: GridMaps, arguments: dict, out: Any) -> None:
+    factor = arguments['downscale_factor']
+    source, size = _spatial(arguments['self']), _spatial(out)
     _sliding_window(maps, source, size, factor, factor, 0)
 
 
-def _pad(maps: GridMaps, given: dict, out: Any) -> None:
-    pad = given['pad'] if 'pad' in given else given['padding']
-    before = given['self'].shape
+def _pad(maps: GridMaps, arguments: dict, out: Any) -> None:
+    pad = arguments['pad'] if 'pad' in arguments else arguments['padding']
+    before = arguments['self'].shape
     if len(before) != 4 or before == out.shape:
         return
     pad = [*pad, 0, 0] if len(pad) == 2 else pad
@@ -154,8 +158,12 @@ def _pad(maps: GridMaps, given: dict, out: Any) -> None:
     )
 
 
-def _strided_slice(maps: GridMaps, given: dict, out: Any) -> None:
-    step, dim, before = given['step'], given['dim'], given['self'].shape
+def _strided_slice(maps: GridMaps, arguments: dict, out: Any) -> None:
+    step, dim, before = (
+        arguments['step'],
+        arguments['dim'],
+        arguments['self'].shape,
+    )
     if step == 1 or len(before) != 4:
         return
     dim = dim % 4
@@ -163,12 +171,12 @@ def _strided_slice(maps: GridMaps, given: dict, out: Any) -> None:
     if dim - rows not in (0, 1):
         return
     source, size = before[rows : rows + 2], out.shape[rows : rows + 2]
-    # Patch merging takes every phase of a grid and stacks them: the merged
-    # unit sits at the mean of the phases, a lone one where it starts.
+    # Patch merging stacks slices that start at every phase of a grid: its
+    # unit sits at the mean of the starts, that of a lone slice at its start.
     starts = maps.slice_starts.setdefault(
         (tuple(source), tuple(size)), (set(), set())
     )
-    starts[dim - rows].add(int(given['start'] or 0))
+    starts[dim - rows].add(int(arguments['start'] or 0))
 
     def sliced(which: int) -> Callable[[Axis], Axis]:
         seen = starts[which]

@@ -12,7 +12,12 @@ PixelYX = tuple[float, float]
 
 @dataclass(frozen=True)
 class Axis:
-    """Unit ``i`` of an axis sits at input pixel ``offset + jump * i``."""
+    """Unit ``i`` of an axis sits at input pixel ``offset + jump * i``.
+
+    Attributes:
+        offset (float): Input pixel of unit 0.
+        jump (float): Input pixels from one unit to the next, the stride.
+    """
 
     offset: float
     jump: float
@@ -49,8 +54,8 @@ class Grid:
     Attributes:
         size (tuple[int, int]): The grid's (h, w).
         y, x (Axis): Input pixel of row ``i`` and of column ``j``.
-        known (bool): False where the history was not known and the grid was
-            assumed to cover the input evenly.
+        known (bool): False if the operations that made the grid were not all
+            followed, and it is assumed to cover the input evenly.
     """
 
     size: Size
@@ -77,7 +82,10 @@ class Grid:
 
 
 def even_grid(size: Size, input_size: Size) -> Grid:
-    """A grid that covers the input evenly: (i + 0.5) H / h - 0.5."""
+    """A grid (h, w) that covers the input (H, W) evenly, not known.
+
+    Unit i sits at (i + 0.5) H / h - 0.5, and likewise across.
+    """
     axes = [
         Axis((full / part - 1) / 2, full / part)
         for part, full in zip(size, input_size, strict=True)
@@ -86,7 +94,7 @@ def even_grid(size: Size, input_size: Size) -> Grid:
 
 
 def nearest_pixel(pixel: PixelYX) -> tuple[int, int]:
-    """The whole pixel that squares and radii are drawn about.
+    """The whole pixel nearest a pixel, halves up: squares are about it.
 
     Example:
         >>> nearest_pixel((13.5, 7.2))
@@ -96,7 +104,7 @@ def nearest_pixel(pixel: PixelYX) -> tuple[int, int]:
 
 
 def clipped_pixel(pixel: tuple[int, int], shape: tuple) -> tuple[int, int]:
-    """The pixel of a (H, W) map that is nearest a whole pixel.
+    """A whole pixel, moved to the nearest one inside a (H, W) map.
 
     Example:
         >>> clipped_pixel((-2, 9), (8, 8))

@@ -8,7 +8,7 @@ from .coordinates import Axis, Grid, Size, even_grid
 
 
 class GridMaps:
-    """What is known so far about where each grid's units sit.
+    """Where each grid's units sit, as far as it is known so far.
 
     Args:
         input_size (tuple[int, int]): (H, W) of the network's input.
@@ -16,8 +16,8 @@ class GridMaps:
     Attributes:
         grids (dict[tuple[int, int], Grid]): By the grid's (h, w), in the
             order in which the sizes were first made.
-        slice_starts (dict): For strided slices, by the sizes before and
-            after: the rows and the columns at which slices have started.
+        slice_starts (dict): Rows and columns at which strided slices have
+            started, by the sizes before and after them.
     """
 
     def __init__(self, input_size: Size) -> None:
@@ -26,7 +26,7 @@ class GridMaps:
         self.slice_starts: dict[tuple, tuple[set[int], set[int]]] = {}
 
     def grid(self, size: Size) -> Grid:
-        """The map of a grid size as it is now; an even grid if unknown."""
+        """The current map of a grid size (h, w); an even grid if unknown."""
         found = self.grids.get(size)
         return found or even_grid(size, self.input_size)
 
@@ -37,14 +37,14 @@ class GridMaps:
         y: Callable[[Axis], Axis],
         x: Callable[[Axis], Axis],
     ) -> None:
-        """Replace a grid size's map by one made from another grid.
+        """Replace a grid size's map by one made from another grid's.
 
-        Where the other grid's own map is not known, neither is this one.
+        If the other grid's map is not known, the new one is not either.
 
         Args:
             source (tuple[int, int]): (h, w) of the grid it is made from.
             size (tuple[int, int]): (h, w) of the new grid.
-            y, x (callable): The source's axis to the new one.
+            y, x (callable): From the source's axis to the new one.
         """
         parent = self.grids.get(source)
         if parent is None:

@@ -1,8 +1,8 @@
-"""Follows what makes each grid while a model runs.
+"""Follows the operations that make each grid while a model runs.
 
-One coordinate map per grid size is kept. Whatever makes a grid (convolution,
-pooling, unfolding, padding) replaces that size's map; resizing only adds one
-where there is none.
+One coordinate map per grid size is kept. An operation that makes a grid
+(convolution, pooling, unfolding, padding) replaces that size's map; resizing
+only adds a map for a size that has none.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .aten_rules import GRID_RULES
 from .coordinates import Grid, Size
 from .grid_maps import GridMaps
 
-Steps = tuple[int, int] | None
+Steps = tuple[int, int] | None  # px, down and across
 
 
 class GridTracer(TorchDispatchMode):
@@ -29,9 +29,9 @@ class GridTracer(TorchDispatchMode):
     Example:
         >>> import torch
         >>> conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
-        >>> with GridTracer((32, 32)) as history:
+        >>> with GridTracer((32, 32)) as tracer:
         ...     _ = conv(torch.zeros(1, 3, 32, 32))
-        >>> history.grid((16, 16)).pixel((8, 8))
+        >>> tracer.grid((16, 16)).pixel((8, 8))
         (16.0, 16.0)
     """
 
@@ -40,15 +40,15 @@ class GridTracer(TorchDispatchMode):
         self.maps = GridMaps(input_size)
 
     def grid(self, size: Size) -> Grid:
-        """The coordinate map of a grid size, as it is known right now."""
+        """The coordinate map of a grid size (h, w), as it is right now."""
         return self.maps.grid(size)
 
     def steps(self) -> Steps:
         """Multiples at which a crop keeps every grid made so far.
 
         Returns:
-            tuple, optional: In pixels, down and across; None where a grid
-            does not lie on whole pixels.
+            tuple[int, int], optional: In pixels, down and across; None where
+            a grid's stride is no whole number.
         """
         steps = []
         for axis in ('y', 'x'):
@@ -71,11 +71,11 @@ class GridTracer(TorchDispatchMode):
         out = func(*args, **(kwargs or {}))
         rule = GRID_RULES.get(func._schema.name)
         if rule is not None:
-            given = {
+            arguments = {
                 argument.name: argument.default_value
                 for argument in func._schema.arguments
             }
-            given.update(zip(given, args, strict=False))
-            given.update(kwargs or {})
-            rule(self.maps, given, out)
+            arguments.update(zip(arguments, args, strict=False))
+            arguments.update(kwargs or {})
+            rule(self.maps, arguments, out)
         return out

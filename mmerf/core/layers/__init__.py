@@ -1,4 +1,4 @@
-"""Which tensors are meant: names to modules, outputs to (N, C, h, w).
+"""Layers: from names to modules, from outputs to (N, C, h, w).
 
 May import: ``grid``, ``errors``.
 """

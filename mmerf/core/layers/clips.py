@@ -1,4 +1,4 @@
-"""Outputs of clips: one for each frame, where the input is (N, F, C, H, W)."""
+"""Clips (N, F, C, H, W): outputs with one map per frame, and resizing."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from torch.nn import functional
 from .output_forms import OutputContext, to_nchw
 
 
-def to_images(
+def frames_to_channels(
     output: Any, context: OutputContext, shape: tuple[int, ...]
 ) -> Tensor | None:
-    """One output as (N, C, h, w), with the frames of a clip as channels.
+    """One output as (N, C, h, w); the frames of a clip become channels.
 
     Args:
         output: A tensor or ``(tokens, (h, w))``.
         context (OutputContext): What is known about the pass.
-        shape (tuple[int, ...]): Of the input, (N, C, H, W) or
+        shape (tuple[int, ...]): Shape of the input, (N, C, H, W) or
             (N, F, C, H, W); the layer may then return N * F outputs, clip
             after clip, as ``flatten(0, 1)`` orders them.
 
@@ -38,8 +38,8 @@ def to_images(
     return each.unflatten(0, (shape[0], frames)).flatten(1, 2)
 
 
-def resized(images: Tensor, size: Sequence[int] | None) -> Tensor:
-    """Images or clips (N, ..., C, H, W) at one size, bilinear."""
+def resize_images(images: Tensor, size: Sequence[int] | None) -> Tensor:
+    """Images or clips (N, ..., C, H, W) resized to (H, W), bilinear."""
     if size is None or tuple(images.shape[-2:]) == tuple(size):
         return images
     size = (size[0], size[1])

@@ -12,7 +12,7 @@ from ..errors import LayerError
 def default_layers(model: nn.Module) -> list[str]:
     """The layers measured when none is named: backbone and decode head.
 
-    A model that knows better says so as ``model.erf_layers``. Multimodal
+    A model may name other ones in ``model.erf_layers``. Multimodal
     segmentors call their backbone ``image_encoder``, torchvision its head
     ``classifier``, segmentation_models_pytorch its parts ``encoder``,
     ``decoder`` and ``segmentation_head``.
@@ -20,9 +20,9 @@ def default_layers(model: nn.Module) -> list[str]:
     Raises:
         LayerError: If the model has none of these.
     """
-    stated = getattr(model, 'erf_layers', None)
-    if stated:
-        return list(stated)
+    own = getattr(model, 'erf_layers', None)
+    if own:
+        return list(own)
     names = [name for name, _ in model.named_modules() if name]
     backbone = [n for n in ('backbone', 'image_encoder') if n in names][:1]
     found = backbone + [n for n in names if n == 'decode_head']
@@ -40,7 +40,7 @@ def default_layers(model: nn.Module) -> list[str]:
 
 
 def _examples(names: Sequence[str]) -> str:
-    """The outermost names of which there are several."""
+    """The outermost level of module names that has more than one."""
     top = [n for n in names if n.split('.')[0] != 'data_preprocessor']
     for depth in range(4):
         level = [n for n in top if n.count('.') == depth]

@@ -18,29 +18,30 @@ _REQUEST = re.compile(
     r'(?P<indices>(\[-?[0-9]{1,9}\])*)',
     re.S,
 )
-_WILD = 8  # wildcards of one glob: matching time grows with each
-_SHOWN = 80  # characters of a user's text that an error quotes
+_MOST_STARS = 8  # in one glob: matching time multiplies with each
+_QUOTED_LENGTH = 80  # characters of a user's text that an error quotes
 
 
 @dataclass(frozen=True)
 class Layer:
-    """A module whose output is wanted.
+    """A module whose output is measured.
 
     Attributes:
         name (str): The module's name, as ``model.named_modules()`` prints it.
         module (nn.Module): The module itself.
-        indices (tuple[int, ...]): Which output of a module that returns
-            several; empty for all of them.
+        indices (tuple[int, ...]): Output indices, for a module that returns
+            several outputs; empty for all of them.
         call (int, optional): Which of several calls in one forward, from 0;
             None for the last.
         grid (tuple[int, int], optional): The output's (h, w), where its
-            shape alone does not say.
-        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, where shapes leave
-            it open; a layer of linear maps and layer norms alone is NHWC.
+            shape does not determine it.
+        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, for outputs whose
+            shape fits both; a module of linear layers and layer norms alone
+            is NHWC.
         first (int, optional): The first token that is a unit of the grid.
-        optional (bool): Whether it was matched by a glob or is in a list that
-            was named: what does not run or is no map (the points that a
-            cascade refines) is passed over then, while others can be measured.
+        optional (bool): Whether a glob or the name of a module list matched
+            it: if it does not run or returns no map (such as the points that
+            a cascade refines), it is skipped instead of an error.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Layer:
 
     @property
     def key(self) -> str:
-        """The layer as it was asked for, with its output indices."""
+        """Name, call and output indices, such as ``'backbone[3]'``."""
         return output_key(self.prefix, self.indices)
 
 
@@ -80,8 +81,10 @@ def shorten(text: object) -> str:
         >>> shorten('layer' + '4' * 200)[-6:]
         '444...'
     """
-    shown = repr(text)
-    return shown if len(shown) <= _SHOWN else shown[: _SHOWN - 3] + '...'
+    quoted = repr(text)
+    if len(quoted) <= _QUOTED_LENGTH:
+        return quoted
+    return quoted[: _QUOTED_LENGTH - 3] + '...'
 
 
 def glob_to_regex(pattern: str) -> re.Pattern[str]:
@@ -115,12 +118,13 @@ def find_layers(
         model (nn.Module): The model, without wrappers.
         requests (sequence of str or dict, optional): Module names or globs,
             each with an optional call ``@k`` and optional output indices
-            ``[i][j]``; or ``dict(name=..., grid=(h, w))``. None asks for
-            every output of ``model.backbone`` and for ``model.decode_head``.
+            ``[i][j]``; or ``dict(name=..., grid=(h, w))``, with ``layout``
+            and ``first`` of :class:`Layer` if needed. None stands for
+            ``default_layers(model)``.
 
     Returns:
-        list[Layer]: In the order of the requests, without repeats; what one
-        glob matches, in the model's order.
+        list[Layer]: In the order of the requests, without repeats; the
+        matches of one glob are in the model's order.
 
     Raises:
         LayerError: If a request is malformed or matches no module.
@@ -137,42 +141,42 @@ def find_layers(
         )
     found: dict[str, Layer] = {}
     for request in requests:
-        for layer in _find_one(modules, request):
+        for layer in _find_request(modules, request):
             found.setdefault(layer.key, layer)
     if not found:
         raise LayerError(
-            'no layer was asked for; give at least one name, for example '
+            'no layer is named; give at least one name, for example '
             f'{next(iter(modules), None)!r}'
         )
     return list(found.values())
 
 
-def _find_one(
+def _find_request(
     modules: dict[str, nn.Module], request: str | dict
 ) -> list[Layer]:
     stated: dict[str, Any] = {}
-    asked: object = request
+    text: object = request
     if isinstance(request, dict):
-        asked, stated = _unpack(request)
-    if not isinstance(asked, str):
+        text, stated = _unpack_request(request)
+    if not isinstance(text, str):
         raise LayerError(
-            f'a layer is named by a string, not {shorten(asked)}; for '
+            f'a layer is named by a string, not {shorten(text)}; for '
             "example 'backbone[3]'"
         )
-    match = _REQUEST.fullmatch(asked)
+    match = _REQUEST.fullmatch(text)
     if match is None:
         raise LayerError(
-            f'cannot read the layer name {shorten(asked)}; write a module '
+            f'cannot read the layer name {shorten(text)}; write a module '
             "name, then an output index if you want one: 'backbone[3]'"
         )
     pattern = match['name']
     indices = tuple(int(i) for i in re.findall(r'-?\d+', match['indices']))
     call = None if match['call'] is None else int(match['call'])
     if pattern in modules:
-        names = _called(modules, pattern)
+        names = _modules_with_forward(modules, pattern)
         optional = names != [pattern]
     else:
-        regex, optional = glob_to_regex(_tame(pattern)), True
+        regex, optional = glob_to_regex(_checked_glob(pattern)), True
         names = [name for name in modules if regex.fullmatch(name)]
     if not names:
         raise LayerError(_no_match(pattern, list(modules)))
@@ -189,19 +193,19 @@ def _find_one(
     ]
 
 
-def _tame(pattern: str) -> str:
-    """A glob without repeats of its stars, if it has few enough."""
+def _checked_glob(pattern: str) -> str:
+    """A glob with ``***`` as ``**``; an error if it has too many stars."""
     pattern = re.sub(r'\*{2,}', '**', pattern)
-    if len(re.findall(r'\*+', pattern)) > _WILD:
+    if len(re.findall(r'\*+', pattern)) > _MOST_STARS:
         raise LayerError(
-            f'the glob {shorten(pattern)} has more than {_WILD} stars; ** '
-            'crosses dots, so that fewer say the same'
+            f'the glob {shorten(pattern)} has more than {_MOST_STARS} stars; '
+            'use fewer: ** crosses dots'
         )
     return pattern
 
 
 def layout_of(module: nn.Module) -> str | None:
-    """NHWC where every parameter belongs to maps of the last axis."""
+    """'NHWC' if every parameter acts on the last axis, else None."""
     owners = [m for m in module.modules() if list(m.parameters(False))]
     last_axis = (nn.Linear, nn.LayerNorm)
     if owners and all(isinstance(m, last_axis) for m in owners):
@@ -209,17 +213,23 @@ def layout_of(module: nn.Module) -> str | None:
     return None
 
 
-def _called(modules: dict[str, nn.Module], name: str) -> list[str]:
-    """A module that is called itself; of a bare list, what is in it."""
+def _modules_with_forward(
+    modules: dict[str, nn.Module], name: str
+) -> list[str]:
+    """The module's name; for a module list or dict, those of its members."""
     module = modules[name]
     if not isinstance(module, (nn.ModuleList, nn.ModuleDict)):
         return [name]
     children = [f'{name}.{child}' for child, _ in module.named_children()]
-    return [found for child in children for found in _called(modules, child)]
+    return [
+        found
+        for child in children
+        for found in _modules_with_forward(modules, child)
+    ]
 
 
-def _unpack(request: dict) -> tuple[object, dict[str, Any]]:
-    """A layer that states what its output does not say of itself."""
+def _unpack_request(request: dict) -> tuple[object, dict[str, Any]]:
+    """The name, and the stated grid, layout and first token, of a dict."""
     stated = {k: v for k, v in request.items() if k != 'name'}
     grid, layout, first = (
         stated.get(key) for key in ('grid', 'layout', 'first')

@@ -1,7 +1,7 @@
 """Layer outputs of any form, turned into (N, C, h, w).
 
-``leaves`` walks what a module returned; each ``_form_*`` function then knows
-one form of a single output and returns None where that form does not fit.
+``leaves`` walks what a module returned. Each function in ``_FORMS`` then reads
+one form of a single output, and returns None if the output has another form.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from ..grid.coordinates import Size
 
 @dataclass(frozen=True)
 class OutputContext:
-    """What is known about a pass when an output has to be read.
+    """What is known about a pass when an output is read.
 
     Attributes:
         batch (int): Number of images, N.
         input_size (tuple[int, int]): (H, W) of the model's input.
-        grids (Collection[tuple[int, int]]): Grid sizes that were made so far,
-            in the order in which they were made.
-        grid (tuple[int, int], optional): The grid that the user stated.
-        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, where it is known.
-        first (int, optional): The first token of the grid, where stated.
+        grids (Collection[tuple[int, int]]): Grid sizes (h, w) made so far in
+            the pass, in the order in which they were made.
+        grid (tuple[int, int], optional): The (h, w) that the user stated.
+        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, if known.
+        first (int, optional): The first token of the grid, if stated.
         front (int): Class, distillation and register tokens that the model
             has in front of its grids.
     """
@@ -48,7 +48,7 @@ def leaves(
     """Every single output in what a module returned, with its indices.
 
     A tensor and ``(tokens, (h, w))`` are single outputs; tuples, lists and
-    the values of mappings are walked. Whatever else is passed over.
+    the values of mappings are walked. Anything else is skipped.
     """
     if isinstance(output, Tensor) or tokens_with_grid(output):
         yield indices, output
@@ -104,9 +104,9 @@ def tokens_with_grid(output: Any) -> bool:
 
 
 def front_tokens(model: nn.Module) -> int:
-    """Class, distillation and register tokens that a model learns.
+    """Number of class, distillation and register tokens of a model.
 
-    Told by their parameters' names: they are put in front of the patches.
+    Found by their parameters' names; they are in front of the patches.
     """
     pattern = r'(^|\.)(cls|class|dist|distillation|reg|register)_tokens?$'
     return sum(
@@ -117,7 +117,7 @@ def front_tokens(model: nn.Module) -> int:
 
 
 def describe(output: Any) -> str:
-    """An output's form in a few words, for errors and listings.
+    """An output's form, described for errors and listings.
 
     Example:
         >>> import torch
@@ -156,7 +156,9 @@ def to_nchw(output: Any, context: OutputContext) -> Tensor | None:
     return None
 
 
-def undecided(key: str, output: Any, context: OutputContext) -> LayerError:
+def undecided_form(
+    key: str, output: Any, context: OutputContext
+) -> LayerError:
     """The error for an output whose form could not be decided."""
     name = key.split('[')[0]
     h, w = context.input_size
@@ -171,7 +173,7 @@ def undecided(key: str, output: Any, context: OutputContext) -> LayerError:
 
 
 def _stated_grid(output: Any, context: OutputContext) -> Tensor | None:
-    """Whatever the form, where the user stated the grid."""
+    """Any form, on the grid that the user stated."""
     if context.grid is None:
         return None
     h, w = context.grid
@@ -183,9 +185,9 @@ def _stated_grid(output: Any, context: OutputContext) -> Tensor | None:
     if first:
         return tensor
     if tensor.dim() == 3 and tensor.shape[1] >= h * w:
-        return _fold(tensor, (h, w), context)
+        return _unflatten(tensor, (h, w), context)
     if tensor.dim() == 3 and tensor.shape[2] >= h * w:
-        return _fold(tensor.transpose(1, 2), (h, w), context)
+        return _unflatten(tensor.transpose(1, 2), (h, w), context)
     raise LayerError(
         f'grid={context.grid} does not fit an output of shape '
         f'{tuple(tensor.shape)}; h * w must be its number of tokens'
@@ -193,7 +195,7 @@ def _stated_grid(output: Any, context: OutputContext) -> Tensor | None:
 
 
 def _channels_last(output: Any, context: OutputContext) -> Tensor | None:
-    """(N, h, w, C), where only those two axes are a grid of this model."""
+    """(N, h, w, C), if only its axes 1 and 2 are a grid of this model."""
     if not isinstance(output, Tensor) or output.dim() != 4:
         return None
     grids = set(context.grids)
@@ -213,13 +215,13 @@ def _channels_first(output: Any, context: OutputContext) -> Tensor | None:
 
 
 def _tokens_and_grid(output: Any, context: OutputContext) -> Tensor | None:
-    """(tokens, (h, w)): the layer says its grid itself."""
+    """(tokens, (h, w)): the layer returns its grid."""
     if isinstance(output, Tensor) or not tokens_with_grid(output):
         return None
     tokens, size = output
     h, w = (int(side) for side in size)
     fits = tokens.shape[1] >= h * w
-    return _fold(tokens, (h, w), context) if fits else None
+    return _unflatten(tokens, (h, w), context) if fits else None
 
 
 def _tokens(output: Any, context: OutputContext) -> Tensor | None:
@@ -227,21 +229,21 @@ def _tokens(output: Any, context: OutputContext) -> Tensor | None:
     if not isinstance(output, Tensor) or output.dim() != 3:
         return None
     grids = [g for g in context.grids if g != context.input_size]
-    # More tokens than one in front are only believed where the model has
-    # them as parameters: some decoders append theirs at the end.
+    # More than one extra token is only taken to be in front if the model has
+    # such parameters: some decoders append theirs at the end.
     for extra in dict.fromkeys((0, 1, context.front)):
         length = output.shape[1] - extra
         for size in reversed(grids):
             if size[0] * size[1] == length:
-                return _fold(output, size, context)
+                return _unflatten(output, size, context)
         strided = _strided_grid(length, context.input_size)
         if strided is not None:
-            return _fold(output, strided, context)
+            return _unflatten(output, strided, context)
     return None
 
 
 def _strided_grid(length: int, input_size: Size) -> Size | None:
-    """The one grid of a whole stride that has this many units, if any."""
+    """The only grid of a whole stride with so many units, if there is one."""
     fits = {
         (-(-input_size[0] // s), -(-input_size[1] // s))
         for s in range(2, max(input_size) + 1)
@@ -250,8 +252,8 @@ def _strided_grid(length: int, input_size: Size) -> Size | None:
     return found[0] if len(found) == 1 and length > 1 else None
 
 
-def _fold(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
-    """(N, L, C) to (N, C, h, w), without extra tokens."""
+def _unflatten(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
+    """(N, L, C) to (N, C, h, w), without the extra tokens."""
     h, w = size
     n, length, channels = tokens.shape
     first = context.first
@@ -260,7 +262,7 @@ def _fold(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
         if first > max(1, context.front):
             raise LayerError(
                 f'{first} of {length} tokens are no unit of the ({h}, {w}) '
-                'grid; say which is the first that is: '
+                'grid; state the first one that is: '
                 'layers=[dict(name=..., grid=(h, w), first=0)]'
             )
     if first + h * w > length:

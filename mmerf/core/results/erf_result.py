@@ -37,31 +37,33 @@ class ERFResult:
         unit_pixel (tuple[float, float]): Where the unit sits in the map, in
             input pixels (y, x).
         unit (tuple[int, int], optional): The unit (y, x) of the layer's
-            grid; None where images of different size had different ones.
-        grid (tuple[int, int], optional): The layer's (h, w), likewise.
+            grid; None if images have different grids, or no unit is scored.
+        grid (tuple[int, int], optional): The layer's (h, w); None if images
+            have different grids.
         stride (tuple[float, float], optional): Input pixels from one unit to
             the next, down and across.
         pixel_known (bool): Whether the unit's pixel was read from the
             model's own operations; False where an even grid was assumed.
         num_images (int): Images in the mean.
         zero_score_images (int): Of those, images whose score was zero.
-        excluded (tuple[str, ...]): Images left out as not finite.
-        absent_images (int): Images that had nothing to score, such as a
-            class that is not there; not in the mean.
+        excluded (tuple[str, ...]): Images left out because their map or
+            score is not finite.
+        absent_images (int): Images without the target, such as a class that
+            they do not show; not in the mean.
         units (int): Maps in the mean: images, or all units of all images.
         zero_score_units (int): Of those, maps whose score was zero.
         kind (str): ``'erf'``, or ``'attention'`` for a picture of attention,
-            of which there are no ERF statistics.
+            which has no ERF statistics.
         sizes (tuple[tuple[int, int, int], ...]): (H, W, how many images).
         stderr (np.ndarray, optional): Standard error of the map, (H, W);
             NaN for fewer than two images.
-        coverage (np.ndarray, optional): Images whose frame reaches a pixel,
-            (H, W), where not all do: they differ in size, or their units in
-            place. Of an image with several units, the share of its units.
+        coverage (np.ndarray, optional): How many images' frames reach a pixel,
+            (H, W); an image with several units counts with the share of its
+            units. None if all images reach all pixels.
         theory (Support, optional): Theoretical receptive field of the unit.
-        uncertainty (dict): Standard errors of the sides over images, and the
-            number of images that the mean is worth.
-        definition (dict): What was scored and attributed, in words.
+        uncertainty (dict): Standard errors of the sides over images, and how
+            many equally bright images the mean is worth.
+        definition (dict): Descriptions of what was scored and attributed.
         shares (tuple[float, ...]): Shares that ``statistics`` reports.
         provenance (dict): Versions, config, checkpoint, device and so on.
     """
@@ -97,21 +99,21 @@ class ERFResult:
         layer: str = 'map',
         shares: Sequence[float] = SHARES,
     ) -> ERFResult:
-        """Anybody's map, for the same statistics and figures.
+        """A result from any map, for the same statistics and figures.
 
         Args:
             array_hw (array-like): Raw map, shape (H, W), >= 0.
             center_yx (tuple[float, float], optional): The unit's pixel; None
                 for (H // 2, W // 2).
-            layer (str): What to call it.
+            layer (str): Its name in tables and figures.
             shares (sequence of float): Shares that statistics report.
 
         Returns:
             ERFResult: With the map as float64.
 
         Raises:
-            ResultError: If the array is not a finite, non-negative (H, W), or
-                the centre lies outside it.
+            ResultError: If the array is not a finite (H, W) map >= 0, or the
+                centre lies outside it.
 
         Example:
             >>> result = ERFResult.from_map(np.ones((5, 5)))
@@ -140,17 +142,17 @@ class ERFResult:
 
     @property
     def center(self) -> tuple[int, int]:
-        """The whole pixel that squares and radii are about, in the map."""
+        """The whole pixel of the map that squares and radii are about."""
         return clipped_pixel(nearest_pixel(self.unit_pixel), self.map.shape)
 
     @property
     def input_size(self) -> tuple[int, int] | None:
-        """The images' (H, W); None where they differ."""
+        """The images' (H, W); None if they differ."""
         return self.sizes[0][:2] if len(self.sizes) == 1 else None
 
     @property
     def image_area(self) -> float:
-        """Mean pixels of an image."""
+        """Mean area of an image, in pixels."""
         if not self.sizes:
             return float(self.map.size)
         total = sum(h * w * n for h, w, n in self.sizes)
@@ -166,15 +168,20 @@ class ERFResult:
         Returns:
             dict: Such as ``{'centred_square': {'0.5': {'side': 121,
             'area_ratio': 0.29}}, ...}``, sides and radii in input pixels;
-            None for every family where the map is zero everywhere, or is
-            no receptive field; a ``note`` says so then.
+            None for every family if the map is zero everywhere or is no
+            receptive field; in the latter case a ``note`` says so.
+
+        Raises:
+            KeyError: If there is no statistic of a name.
         """
         chosen = list(STATISTICS if names is None else names)
         erf = self.kind == 'erf'
         found: dict = dict.fromkeys(chosen)
         if erf:
-            self._compute([name for name in chosen if name not in self._known])
-            found = {name: self._known[name] for name in chosen}
+            self._compute(
+                [name for name in chosen if name not in self._computed]
+            )
+            found = {name: self._computed[name] for name in chosen}
         if names is None:
             found['uncertainty'] = (self.uncertainty or None) if erf else None
         if not erf:
@@ -182,8 +189,8 @@ class ERFResult:
         return copy.deepcopy(found)
 
     @cached_property
-    def _known(self) -> dict:
-        """Statistics that were computed already, by name."""
+    def _computed(self) -> dict:
+        """Statistics that are computed already, by name."""
         return {}
 
     def _compute(self, names: list[str]) -> None:
@@ -193,7 +200,7 @@ class ERFResult:
             None if whole else self.image_area,
             None if self.theory is None else self.theory.size,
         )
-        self._known.update(
+        self._computed.update(
             all_statistics(self.map, self.center, context, names)
         )
 
@@ -204,7 +211,7 @@ class ERFResult:
         return record
 
     def save(self, path: str | os.PathLike) -> Path:
-        """Write an ``.npz`` with ``map``, ``stderr`` and ``meta`` (JSON).
+        """Write an ``.npz`` with the arrays and ``meta`` (JSON text).
 
         The file appears whole or not at all.
         """
@@ -214,10 +221,10 @@ class ERFResult:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> ERFResult:
-        """Read what ``save`` wrote; nothing in the file is executed.
+        """Load what ``save`` wrote; nothing in the file is executed.
 
         Raises:
-            ResultError: If the file is missing, damaged or not such a file.
+            ResultError: If the file is missing, damaged or no ERF result.
         """
         arrays, meta = read_npz(path)
         known = {item.name for item in fields(cls)} - set(ARRAYS)

@@ -1,4 +1,4 @@
-"""Arrays and JSON in one ``.npz`` that runs nothing when it is read."""
+"""Arrays and JSON in one ``.npz``; loading it executes nothing."""
 
 from __future__ import annotations
 
@@ -20,7 +20,18 @@ ARRAYS = ('map', 'stderr', 'coverage')
 def write_npz(
     path: str | os.PathLike, arrays: Mapping[str, np.ndarray], meta: dict
 ) -> Path:
-    """Write arrays, and meta information as JSON text, whole or not at all."""
+    """Write arrays, and metadata as JSON text, into one ``.npz``.
+
+    The file appears whole or not at all.
+
+    Args:
+        path: Where the file appears.
+        arrays (mapping): By name, of ``ARRAYS``.
+        meta (dict): Plain JSON.
+
+    Returns:
+        Path: The file.
+    """
     parts: dict[str, Any] = dict(arrays)
     parts['meta'] = np.array(json.dumps({'format': FORMAT, **meta}))
     return write_whole(
@@ -32,10 +43,10 @@ def write_npz(
 def read_npz(
     path: str | os.PathLike,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read what ``write_npz`` wrote.
+    """Read arrays and metadata that ``write_npz`` wrote.
 
     Raises:
-        ResultError: If the file is missing, damaged or not such a file.
+        ResultError: If the file is missing, damaged or no ERF result.
     """
     try:
         with np.load(path, allow_pickle=False) as file:

@@ -1,4 +1,4 @@
-"""With what a result was made, and what it means, in words."""
+"""What a result was made with, and whether definitions agree."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..errors import ConfigError
 
 
 def versions() -> dict[str, str]:
-    """Versions of mmerf and of what computes the numbers."""
+    """Versions of mmerf, torch, NumPy and Python."""
     return {
         'mmerf': __version__,
         'torch': torch.__version__,
@@ -26,11 +26,11 @@ def versions() -> dict[str, str]:
 def check_same_definition(
     results: Mapping[str, Any], force: bool = False
 ) -> None:
-    """Refuse to put results of different definitions side by side.
+    """Refuse to compare results of different definitions.
 
     Args:
         results (mapping of str to ERFResult): By name.
-        force (bool): Allow it all the same.
+        force (bool): Allow it nevertheless.
 
     Raises:
         ConfigError: If two definitions differ; quotes the difference.
@@ -44,16 +44,16 @@ def check_same_definition(
 
 
 def definition_differences(results: Mapping[str, Any]) -> list[str]:
-    """Where results are not of the first one's definition.
+    """Where definitions of results differ from that of the first one.
 
     Args:
         results (mapping of str to ERFResult): By name.
 
     Returns:
-        list[str]: A sentence for each difference, naming the first result
-        that has it.
+        list[str]: One sentence per difference, naming the first result that
+        has it.
     """
-    told: dict[tuple[str, str], str] = {}
+    sentences: dict[tuple[str, str], str] = {}
     if not results:
         return []
     (first, one), *others = results.items()
@@ -61,9 +61,9 @@ def definition_differences(results: Mapping[str, Any]) -> list[str]:
         for part in {**one.definition, **other.definition}:
             ours, theirs = one.definition.get(part), other.definition.get(part)
             if ours != theirs:
-                told.setdefault(
+                sentences.setdefault(
                     (part, repr(theirs)),
                     f'{first} and {name} are not comparable: {part} is '
                     f'{ours!r} and {theirs!r}',
                 )
-    return list(told.values())
+    return list(sentences.values())

@@ -1,4 +1,4 @@
-"""What a theoretical receptive field is, as a result stores it."""
+"""The theoretical receptive field, as a result stores it."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ EXTENT_KINDS = ('box', 'global', 'at least')
 
 @dataclass(frozen=True)
 class Extent:
-    """Which pixels of one axis can move a unit at all.
+    """The theoretical field along one axis.
 
     Attributes:
         kind (str): ``'box'``, ``'global'``, or ``'at least'`` where the
-            largest input that was tried was too small to tell.
-        before, after (float): First and last such pixel, as offsets from the
-            unit's input pixel; of what was seen, where it is no box.
+            longest strip that was tried is too short to tell.
+        before, after (float): First and last pixel that can move the unit,
+            as offsets from the unit's input pixel (px); for ``'global'`` and
+            ``'at least'``, those found on the longest strip.
     """
 
     kind: str
@@ -26,7 +27,7 @@ class Extent:
 
     @property
     def size(self) -> int:
-        """Pixels from the first to the last, both counted."""
+        """Length in pixels, first and last pixel included."""
         return round(self.after - self.before) + 1
 
 
@@ -35,11 +36,11 @@ class Support:
     """Theoretical receptive field of a layer's unit.
 
     Attributes:
-        y, x (Extent): Down and across.
-        stride (tuple[float, float]): Input pixels between units, down and
-            across.
+        y, x (Extent): The field down and across.
+        stride (tuple[float, float]): Input pixels from one unit to the next,
+            down and across.
         phase (str): ``'any unit'``, or ``'this unit'`` where the box depends
-            on the unit's place, as it does for windows of attention.
+            on the unit's place, as it does with attention windows.
     """
 
     y: Extent
@@ -49,7 +50,7 @@ class Support:
 
     @property
     def size(self) -> tuple[int, int] | None:
-        """(h, w) in pixels; None where an axis is global or not known."""
+        """(h, w) in pixels; None unless both axes are boxes."""
         if self.y.kind != 'box' or self.x.kind != 'box':
             return None
         return self.y.size, self.x.size
@@ -63,8 +64,7 @@ class Support:
             pixel (tuple[float, float]): The unit's input pixel (y, x).
 
         Returns:
-            tuple, optional: In input pixels; None where an axis is global or
-            not known.
+            tuple, optional: In input pixels; None unless both axes are boxes.
         """
         if self.size is None:
             return None
@@ -78,15 +78,15 @@ class Support:
 
     def __str__(self) -> str:
         """Such as ``'95 x 95'``, ``'global'`` or ``'>= 2047 x 1023'``."""
-        parts = [_described(self.y), _described(self.x)]
+        parts = [_describe_extent(self.y), _describe_extent(self.x)]
         return parts[0] if parts == ['global'] * 2 else ' x '.join(parts)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Support:
-        """From what ``dataclasses.asdict`` made of one.
+        """The inverse of ``dataclasses.asdict``.
 
         Raises:
-            TypeError, ValueError: If it is nothing of that kind.
+            KeyError, TypeError, ValueError: If ``values`` do not fit.
         """
         y, x = (Extent(**values[axis]) for axis in ('y', 'x'))
         for extent in (y, x):
@@ -96,7 +96,7 @@ class Support:
         return cls(y, x, (down, across), values['phase'])
 
 
-def _described(extent: Extent) -> str:
+def _describe_extent(extent: Extent) -> str:
     if extent.kind == 'global':
         return 'global'
     return ('>= ' if extent.kind == 'at least' else '') + str(extent.size)

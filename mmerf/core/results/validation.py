@@ -1,4 +1,4 @@
-"""Validate the metadata of a result that was read from a file."""
+"""Validate the metadata of a result that was loaded from a file."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from ..statistics.profile import check_share
 
-_KINDS: dict[str, Any] = {
+_FIELD_TYPES: dict[str, Any] = {
     'layer': str,
     'pixel_known': bool,
     'excluded': tuple,
@@ -17,25 +17,26 @@ _KINDS: dict[str, Any] = {
     'definition': dict,
     'provenance': dict,
 }
-_COUNTS = ('num_images', 'zero_score_images', 'absent_images', 'units',
+_COUNT_FIELDS = ('num_images', 'zero_score_images', 'absent_images', 'units',
            'zero_score_units')  # fmt: skip
-_MOST = 2**53  # beyond it, a float64 counts no longer
+_LARGEST = 2**53  # beyond it, float64 does not hold every whole number
 
 
 def check_meta(result: Any, kinds: tuple[str, ...]) -> None:
-    """Check the fields of a result that was made of what a file held.
+    """Check the types and values of a loaded result's fields.
 
     Args:
         result (ERFResult): With fields of any type.
-        kinds (tuple of str): Kinds of results that there are.
+        kinds (tuple of str): Known kinds of results.
 
     Raises:
-        TypeError, ValueError: For what its use would stumble over later.
+        TypeError, ValueError: If a field would make later use of the result
+            fail; quotes the field.
     """
-    for name, kind in _KINDS.items():
+    for name, kind in _FIELD_TYPES.items():
         if not isinstance(getattr(result, name), kind):
             raise TypeError(f'{name} is {getattr(result, name)!r:.40}')
-    for name in _COUNTS:
+    for name in _COUNT_FIELDS:
         _check_numbers(name, (getattr(result, name),), 1, least=0)
     _check_numbers('unit_pixel', result.unit_pixel, 2)
     for name in ('unit', 'grid', 'stride'):
@@ -59,14 +60,17 @@ def check_meta(result: Any, kinds: tuple[str, ...]) -> None:
 def _check_numbers(
     name: str, values: Any, count: int, least: int | None = None
 ) -> None:
-    """So many finite numbers; whole ones, where there is a least."""
+    """Raise unless values are ``count`` finite numbers.
+
+    With ``least``, they have to be whole numbers >= least.
+    """
     kinds = (int, float) if least is None else int
     if not isinstance(values, tuple) or len(values) != count:
         raise TypeError(f'{name} is {values!r:.40}')
     for value in values:
         if not isinstance(value, kinds):
             raise TypeError(f'{name} holds {value!r:.40}')
-        if not (math.isfinite(value) and abs(value) < _MOST):
+        if not (math.isfinite(value) and abs(value) < _LARGEST):
             raise ValueError(f'{name} holds {value!r:.40}')
         if least is not None and value < least:
             raise ValueError(f'{name} holds {value}')

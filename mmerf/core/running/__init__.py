@@ -1,4 +1,4 @@
-"""Run a model's forward, read its layers, and leave nothing behind.
+"""Run a model's forward, read its layers, and leave the model as it was.
 
 May import: ``targets``, ``layers``, ``grid``, ``batch``, ``errors``.
 """

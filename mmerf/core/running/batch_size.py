@@ -9,27 +9,27 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-FIRST_IMAGES = 8  # images, before it is known what one takes
-MOST_IMAGES = 32  # images; more of them gain nothing
+FIRST_IMAGES = 8  # images of the first pass, whose memory is then known
+MOST_IMAGES = 32  # images of a pass; more gain nothing
 FREE_SHARE = 0.5  # of the free memory that a pass may take
-PASS_OVER_GRAPH = 2.0  # what a pass takes, over what its graph keeps
+PASS_OVER_GRAPH = 2.0  # memory of a pass over what its graph keeps
 
 
-class Saved:
-    """What a graph has kept for its backward pass, in bytes."""
+class SavedStorages:
+    """Storages that autograd graphs keep for their backward passes."""
 
     def __init__(self) -> None:
         self._storages: dict[int, int] = {}
 
     @property
     def total(self) -> int:
-        """Bytes, each storage once."""
+        """Bytes in all; a storage that several tensors share counts once."""
         return sum(self._storages.values())
 
     def add(self, tensor: Tensor) -> Tensor:
-        """Count a tensor's storage and give the tensor back.
+        """Count a tensor's storage; return the tensor, detached.
 
-        Detached: a tensor that its own graph holds would never be freed.
+        A tensor that its own graph keeps would never be freed.
         """
         if type(tensor) in (Tensor, torch.nn.Parameter):
             storage = tensor.untyped_storage()
@@ -38,8 +38,8 @@ class Saved:
 
 
 @contextmanager
-def saved_bytes() -> Iterator[Saved]:
-    """Count what graphs that are built inside keep.
+def saved_bytes() -> Iterator[SavedStorages]:
+    """Count what the graphs that are built inside the context keep.
 
     Example:
         >>> image = torch.zeros(1, 3, 10, 10, requires_grad=True)
@@ -48,13 +48,13 @@ def saved_bytes() -> Iterator[Saved]:
         >>> saved.total
         1200
     """
-    saved = Saved()
+    saved = SavedStorages()
     with torch.autograd.graph.saved_tensors_hooks(saved.add, lambda x: x):
         yield saved
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Free bytes of a device; None where it does not say."""
+    """Free bytes of a device; None where they are not known."""
     if device.type == 'cuda':
         free, _ = torch.cuda.mem_get_info(device)
         cached = torch.cuda.memory_reserved(device)
@@ -71,22 +71,25 @@ def free_memory(device: torch.device) -> int | None:
         return None
 
 
-def images_that_fit(device: torch.device, each: int) -> int:
-    """Images of one pass, from what one image's graph keeps.
+def images_that_fit(device: torch.device, bytes_per_image: int) -> int:
+    """How many images a pass may hold, from what one image's graph keeps.
 
     Args:
         device (torch.device): Where the model is.
-        each (int): Bytes that the graph of one image keeps.
+        bytes_per_image (int): What the graph of one image keeps.
 
     Returns:
-        int: From 1 to ``MOST_IMAGES``.
+        int: From 1 to ``MOST_IMAGES``; 1 where free memory is not known.
     """
     free = free_memory(device)
     if free is None:
         return 1
     return int(
         min(
-            max(FREE_SHARE * free // max(PASS_OVER_GRAPH * each, 1), 1),
+            max(
+                FREE_SHARE * free // max(PASS_OVER_GRAPH * bytes_per_image, 1),
+                1,
+            ),
             MOST_IMAGES,
         )
     )

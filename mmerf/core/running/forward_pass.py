@@ -11,28 +11,35 @@ from torch import Tensor, nn
 from ..errors import LayerError
 from ..grid.coordinates import Grid
 from ..grid.tracer import GridTracer, Steps
-from ..layers.clips import to_images
+from ..layers.clips import frames_to_channels
 from ..layers.names import Layer, output_key, shorten
-from ..layers.output_forms import OutputContext, leaves, pick, undecided
+from ..layers.output_forms import OutputContext, leaves, pick, undecided_form
 from ..targets.base import Part, Target, TargetContext, keyed_parts
 
 
 class StopForward(Exception):
     """Ends a forward once the last measured layer has returned.
 
-    Where a model's own code catches it the forward goes on, and nothing more
-    is read. An ``Exception``, so that hooks registered with ``always_call``
-    run.
+    If a model's own code catches it, the forward goes on and nothing more is
+    read. It derives from ``Exception``, so that hooks registered with
+    ``always_call`` run.
     """
 
 
 @dataclass
 class PassPlan:
-    """What one forward at one input size has taught."""
+    """What one forward recorded, for later ones at the same input size.
 
-    calls: dict[str, int] = field(default_factory=dict)  # by module name
-    grids: dict[str, Grid] = field(default_factory=dict)  # by output key
-    steps: dict[str, Steps] = field(default_factory=dict)  # by output key
+    Attributes:
+        calls (dict[str, int]): How often each module was called, by name.
+        grids (dict[str, Grid]): Each output's grid, by output key.
+        steps (dict[str, Steps]): At which multiples (px) crops keep an
+            output's grid, by output key.
+    """
+
+    calls: dict[str, int] = field(default_factory=dict)
+    grids: dict[str, Grid] = field(default_factory=dict)
+    steps: dict[str, Steps] = field(default_factory=dict)
 
 
 class ForwardPass:
@@ -42,16 +49,16 @@ class ForwardPass:
         layers (list of Layer): Which outputs to read.
         inputs (Tensor): The images, shape (N, C, H, W).
         target (Target): What is scored.
-        plan (PassPlan, optional): What an earlier forward at this size has
-            shown; None follows the grids' history.
+        plan (PassPlan, optional): Record of an earlier forward at this size;
+            None traces the grids anew.
         front (int): Tokens that the model has in front of its grids.
-        expected (mapping, optional): How often each module is called, where
-            that is known: the forward then ends after the last layer.
-        whole (bool): Run the model to its end all the same.
+        expected (mapping, optional): How often each module is called, by
+            name; the forward then ends once the last layer has returned.
+        whole (bool): Run the model to its end even so.
 
     Attributes:
-        at_fault (bool): Whether reading an output raised, as opposed to the
-            model's own code.
+        reading_failed (bool): Whether an exception came from reading an
+            output, and not from the model's own code.
     """
 
     def __init__(
@@ -67,9 +74,9 @@ class ForwardPass:
         self.front, self.expected, self.whole = front, expected, whole
         self.layers, self.inputs, self.target = layers, inputs, target
         self.plan = plan
-        self.at_fault = False
+        self.reading_failed = False
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-        self.history = GridTracer(self.size) if plan is None else None
+        self.tracer = GridTracer(self.size) if plan is None else None
         self.calls = dict.fromkeys((layer.name for layer in layers), 0)
         self.by_module: dict[nn.Module, list[Layer]] = {}
         for layer in layers:
@@ -79,33 +86,33 @@ class ForwardPass:
         self.outputs: dict[str, Layer] = {}
         self.steps: dict[str, Steps] = {}
 
-    def returned(self, module: nn.Module, output: Any) -> None:
+    def on_return(self, module: nn.Module, output: Any) -> None:
         """Called as a module returns: read its output, or end the forward."""
         try:
-            self._returned(module, output)
+            self._read_or_stop(module, output)
         except StopForward:
             raise
         except Exception:
-            self.at_fault = True
+            self.reading_failed = True
             raise
 
-    def _returned(self, module: nn.Module, output: Any) -> None:
+    def _read_or_stop(self, module: nn.Module, output: Any) -> None:
         layers = self.by_module[module]
         call = self.calls[layers[0].name]
         for layer in layers:
             self.calls[layer.name] = call + 1
         for layer in layers:
-            if self._wanted(layer, call):
+            if self._is_measured_call(layer, call):
                 self._read(layer, output)
-        if self._complete():
+        if self._all_layers_returned():
             raise StopForward
 
-    def _wanted(self, layer: Layer, call: int) -> bool:
+    def _is_measured_call(self, layer: Layer, call: int) -> bool:
         if layer.call is not None:
             return call == layer.call
         return self.expected is None or call == self.expected[layer.name] - 1
 
-    def _complete(self) -> bool:
+    def _all_layers_returned(self) -> bool:
         if self.whole or self.expected is None:
             return False
         return all(
@@ -132,7 +139,7 @@ class ForwardPass:
             if layer.optional:
                 return
             context = self._context(layer, layer.key)
-            raise undecided(layer.key, chosen, context)
+            raise undecided_form(layer.key, chosen, context)
         self.parts[layer.key], self.grids[layer.key] = parts, grids
 
     def _read_leaves(
@@ -144,27 +151,27 @@ class ForwardPass:
     ) -> None:
         for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
-            reading = self._context(layer, key)
-            nchw = to_images(leaf, reading, tuple(self.inputs.shape))
+            context = self._context(layer, key)
+            nchw = frames_to_channels(leaf, context, tuple(self.inputs.shape))
             if nchw is None or (self.plan and key not in self.plan.grids):
                 continue
-            found = self._parts(key, leaf, nchw, reading)
+            found = self._parts(key, leaf, nchw, context)
             measurable = (part.measurable for part in found.values())
             if layer.optional and not all(measurable):
                 continue
             parts.update(found)
             grids[key] = self._grid(key, nchw)
-            if self.history is not None:
+            if self.tracer is not None:
                 within = (*layer.indices, *indices)
                 self.outputs[key] = replace(layer, indices=within)
-                self.steps[key] = self.history.steps()
+                self.steps[key] = self.tracer.steps()
 
     def _context(self, layer: Layer, key: str) -> OutputContext:
         grid, sizes = layer.grid, []
-        if self.history is not None:
-            sizes = list(self.history.maps.grids)
+        if self.tracer is not None:
+            sizes = list(self.tracer.maps.grids)
         elif self.plan is not None and key in self.plan.grids:
-            grid = self.plan.grids[key].size  # as the whole forward read it
+            grid = self.plan.grids[key].size  # as the first forward read it
         return OutputContext(
             len(self.inputs),
             self.size,
@@ -176,8 +183,8 @@ class ForwardPass:
         )
 
     def _grid(self, key: str, nchw: Tensor) -> Grid:
-        if self.history is not None:
-            return self.history.grid((int(nchw.shape[2]), int(nchw.shape[3])))
+        if self.tracer is not None:
+            return self.tracer.grid((int(nchw.shape[2]), int(nchw.shape[3])))
         assert self.plan is not None
         return self.plan.grids[key]
 
@@ -186,16 +193,20 @@ class ForwardPass:
     ) -> dict[str, Part]:
         shape = tuple(self.inputs.shape)
         if self.target.watch(
-            key, leaf, lambda other: to_images(other, reading, shape)
+            key, leaf, lambda other: frames_to_channels(other, reading, shape)
         ):
             return {}
         context = TargetContext(key, self.size, self._grid(key, nchw))
-        # A clone, since what a target saves for its own backward (a clamp
-        # saves its input) must outlive an in-place operation that follows.
+        # A clone: what a target saves for its backward (a clamp saves its
+        # input) must outlive an in-place operation of the model that follows.
         return keyed_parts(self.target, nchw.clone(), context)
 
-    def finished(self) -> PassPlan:
-        """The plan for later runs; checks that every layer was reached."""
+    def checked_plan(self) -> PassPlan:
+        """The plan for later forwards, once every layer was reached.
+
+        Raises:
+            LayerError: If a layer was not reached, or nothing could be read.
+        """
         for layer in self.layers:
             if layer.key in self.parts or layer.optional:
                 continue
@@ -203,7 +214,7 @@ class ForwardPass:
             if layer.call is not None and count:
                 raise LayerError(
                     f'{layer.key}: the layer is called {count} time(s) in a '
-                    f'forward; ask for @0 to @{count - 1}'
+                    f'forward; write @0 to @{count - 1}'
                 )
             raise LayerError(
                 f'{shorten(layer.name)} is not run in inference, so it has '
@@ -223,7 +234,7 @@ class ForwardPass:
         calls = self.calls if self.expected is None else dict(self.expected)
         return PassPlan(calls, grids, self.steps)
 
-    def order(self) -> list[str]:
+    def keys_in_order(self) -> list[str]:
         """Keys of the outputs that were read, in the order of the layers."""
         return [
             key
@@ -231,7 +242,7 @@ class ForwardPass:
             for key in self.grids.get(layer.key, {})
         ]
 
-    def ordered(self) -> dict[str, Part]:
+    def parts_in_order(self) -> dict[str, Part]:
         """Parts in the order of the layers."""
         return {
             key: part

@@ -1,4 +1,4 @@
-"""Leave no trace: a model and the random state, as they were before."""
+"""Leave a model and the random state as they were before a measurement."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from ..errors import MeasurementError
 
-# Switches of activation checkpointing in mmcv, torchvision, transformers and
-# timm; under it a block's output carries no gradient yet.
+# Attributes that switch on activation checkpointing in mmcv, torchvision,
+# transformers and timm. Under it, a block's output has no graph yet.
 _CHECKPOINTING = (
     'with_cp',
     'use_checkpoint',
@@ -38,15 +38,15 @@ def preserved(model: nn.Module) -> Iterator[None]:
         model (nn.Module): The model, without wrappers.
 
     Raises:
-        MeasurementError: If this process holds a part of the model only.
+        MeasurementError: If parameters are sharded over processes (FSDP).
     """
-    _check_whole(model)
+    _check_not_sharded(model)
     with ExitStack() as stack:
         stack.enter_context(random_state(model))
-        stack.enter_context(_attributes(model))
-        stack.enter_context(_buffers(model))
+        stack.enter_context(_attributes_restored(model))
+        stack.enter_context(_buffers_restored(model))
         stack.callback(_restore_flags, _flags(model))
-        stack.enter_context(_nothing_checkpointed())
+        stack.enter_context(_checkpointing_off())
         for module in model.modules():
             module.training = False
             for name in _CHECKPOINTING:
@@ -57,8 +57,8 @@ def preserved(model: nn.Module) -> Iterator[None]:
         yield
 
 
-def _check_whole(model: nn.Module) -> None:
-    """FSDP gathers weights where it expects them; a crash is what is left."""
+def _check_not_sharded(model: nn.Module) -> None:
+    """Refuse FSDP: it gathers weights for its own forwards alone."""
     for name, parameter in model.named_parameters():
         if type(parameter).__name__ in ('DTensor', 'FlatParameter'):
             raise MeasurementError(
@@ -69,8 +69,8 @@ def _check_whole(model: nn.Module) -> None:
 
 
 @contextmanager
-def _nothing_checkpointed() -> Iterator[None]:
-    """Reentrant checkpoints run their function: they pass no gradient on."""
+def _checkpointing_off() -> Iterator[None]:
+    """Run the function of reentrant checkpoints: their output has no graph."""
     own = CheckpointFunction.__dict__.get('apply')
     CheckpointFunction.apply = staticmethod(  # type: ignore[method-assign]
         lambda function, preserve, *inputs: function(*inputs)
@@ -118,15 +118,15 @@ def _restore_flags(flags: list[tuple[Any, str, Any]]) -> None:
     for owner, name, value in flags:
         try:
             setattr(owner, name, value)
-        except Exception as error:  # of one owner: the others still get theirs
+        except Exception as error:  # restore the other owners all the same
             failures.append(error)
     if failures:
         raise failures[0]
 
 
 @contextmanager
-def _attributes(model: nn.Module) -> Iterator[None]:
-    """Put back what modules keep beside parameters: counters and caches."""
+def _attributes_restored(model: nn.Module) -> Iterator[None]:
+    """Restore plain attributes of modules, such as counters and caches."""
     saved = [(module, dict(module.__dict__)) for module in model.modules()]
     try:
         yield
@@ -141,12 +141,12 @@ def _attributes(model: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _buffers(model: nn.Module) -> Iterator[None]:
-    """Put back every buffer that was written to, replaced or added."""
+def _buffers_restored(model: nn.Module) -> Iterator[None]:
+    """Restore buffers that were written to or replaced; remove added ones."""
     modules = [
         module
         for module in model.modules()
-        if not isinstance(module, torch.jit.ScriptModule)  # it has its own
+        if not isinstance(module, torch.jit.ScriptModule)  # has no _buffers
     ]
     saved = [
         (module, name, buffer, buffer.detach().clone(), buffer._version)

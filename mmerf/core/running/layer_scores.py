@@ -1,7 +1,7 @@
 """Run a model once and score every measured layer's output.
 
-The score is taken at the moment the layer returns, before an in-place
-operation overwrites its output.
+The score is computed at the moment the layer returns, before an in-place
+operation can overwrite its output.
 """
 
 from __future__ import annotations
@@ -66,16 +66,16 @@ class LayerScores:
             forward (callable): ``forward(images, positions)`` runs the model.
             images (Tensor): Shape (N, C, H, W).
             target (Target): What is scored.
-            positions (sequence of int, optional): The images' places in the
-                batch, where they are copies of some of its images: the
-                target is that of those images. None: the batch itself.
+            positions (sequence of int, optional): Of which image of the batch
+                each image is a copy; it is scored as that image is. None:
+                the images are the batch itself.
             whole (bool): Run the model to its end.
 
         Returns:
-            dict[str, Part]: By the layer's key, which further parts of a
-            target extend, in the order of the layers; scores of shape (N,)
-            with their graph where gradients are enabled. A part without
-            ``pixels`` is of no image.
+            dict[str, Part]: By the layer's key, in the order of the layers;
+            a target's further parts have keys such as ``'layer:road'``.
+            Scores have shape (N,), and their graph where gradients are
+            enabled. A part without ``pixels`` is absent from every image.
 
         Raises:
             LayerError: If a layer was not reached or cannot be read.
@@ -90,10 +90,11 @@ class LayerScores:
         target: Target,
         positions: Sequence[int],
     ) -> dict[str, Part]:
-        """The same on images that the model may refuse, such as a crop.
+        """As ``read``, on images that the model may not run on, such as crops.
 
         Raises:
-            ModelError: If the model's own code raises anything there.
+            ModelError: If the model's own code raises anything.
+            LayerError, TargetError: As for ``read``.
         """
         return self._read(forward, images, target, positions, probing=True)
 
@@ -116,36 +117,36 @@ class LayerScores:
         run = ForwardPass(
             self.layers, images, target, plan, self.front, calls, whole
         )
-        reading = intercepted(run.by_module, run.returned)
-        with reading, run.history or nullcontext():
+        reading = intercepted(run.by_module, run.on_return)
+        with reading, run.tracer or nullcontext():
             try:
                 with suppress(StopForward):
                     forward(images, positions)
             except ERFError:
                 raise
             except Exception as error:
-                if not probing or run.at_fault:
+                if not probing or run.reading_failed:
                     raise
                 raise ModelError(one_line(error, 160)) from error
-        self._plans[shape] = run.finished()
+        self._plans[shape] = run.checked_plan()
         self._calls = self._plans[shape].calls
         self._outputs = self._outputs or run.outputs
-        self.order = run.order()
-        return run.ordered()
+        self.order = run.keys_in_order()
+        return run.parts_in_order()
 
     def grids(self, input_shape: tuple) -> dict[str, Grid]:
-        """Each output's grid at an input shape (C, H, W) that was run."""
+        """Each output's grid, by key, for inputs (C, H, W) that were run."""
         return dict(self._plans[tuple(input_shape)].grids)
 
     def steps(self, input_shape: tuple) -> dict[str, Steps]:
-        """For each output, the multiples at which crops keep its grid.
+        """By output key, the multiples (px) at which a crop keeps its grid.
 
-        None where a grid on the way does not lie on whole pixels.
+        None where a grid before it has a stride that is no whole number.
         """
         return dict(self._plans[tuple(input_shape)].steps)
 
     def only(self, keys: Iterable[str]) -> LayerScores:
-        """Some of the outputs, once a forward has shown which there are."""
+        """The same for some output keys of the first forward."""
         chosen = set(keys)
         layers = [v for key, v in self._outputs.items() if key in chosen]
         only = LayerScores(layers, self.front, self._calls)

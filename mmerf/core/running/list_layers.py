@@ -31,9 +31,9 @@ class ListedLayer:
     Attributes:
         key (str): What to write in ``layers``, such as ``'backbone[3]'``.
         kind (str): Class of the module.
-        form (str): The output as the module returns it.
+        form (str): Description of the output as the module returns it.
         shape (tuple[int, int, int], optional): (C, h, w); None where the
-            form needs a stated grid.
+            user has to state the grid.
         stride (tuple[float, float], optional): Input pixels from one unit to
             the next; None where its grid's history is not known.
         default (bool): Whether it is measured when no layer is named.
@@ -53,7 +53,7 @@ def list_layers(
     forward: Forward | None = None,
     pattern: str | None = None,
 ) -> list[ListedLayer]:
-    """Every layer output of one forward without gradient.
+    """List every layer output of one forward, which runs without gradient.
 
     Args:
         model (nn.Module): Left as it was.
@@ -63,11 +63,11 @@ def list_layers(
         pattern (str, optional): Glob over module names.
 
     Returns:
-        list[ListedLayer]: In the order of ``model.named_modules()``; of a
-        module that is called several times, the last call.
+        list[ListedLayer]: In the order of ``model.named_modules()``; for a
+        module that is called several times, the outputs of its last call.
     """
     names = {m: name for name, m in model.named_modules() if name}
-    history = GridTracer((int(inputs.shape[-2]), int(inputs.shape[-1])))
+    tracer = GridTracer((int(inputs.shape[-2]), int(inputs.shape[-1])))
     found: dict[str, list[ListedLayer]] = {}
     front = front_tokens(model)
     try:
@@ -75,11 +75,11 @@ def list_layers(
     except LayerError:  # nothing is measured by default
         default = set()
 
-    def returned(module: nn.Module, output: Any) -> None:
+    def on_return(module: nn.Module, output: Any) -> None:
         name = names[module]
         found[name] = [
             _listed(
-                name, module, indices, leaf, history, front, name in default
+                name, module, indices, leaf, tracer, front, name in default
             )
             for indices, leaf in leaves(output)
         ]
@@ -88,8 +88,8 @@ def list_layers(
     modules = [
         m for m, name in names.items() if not wanted or wanted.fullmatch(name)
     ]
-    with preserved(model), torch.no_grad(), intercepted(modules, returned):
-        with history:
+    with preserved(model), torch.no_grad(), intercepted(modules, on_return):
+        with tracer:
             model(inputs) if forward is None else forward(inputs, [0])
     return [row for name in names.values() for row in found.get(name, [])]
 
@@ -99,14 +99,14 @@ def _listed(
     module: nn.Module,
     indices: tuple[int, ...],
     leaf: Any,
-    history: GridTracer,
+    tracer: GridTracer,
     front: int,
     default: bool,
 ) -> ListedLayer:
     context = OutputContext(
         1,
-        history.maps.input_size,
-        list(history.maps.grids),
+        tracer.maps.input_size,
+        list(tracer.maps.grids),
         layout=layout_of(module),
         front=front,
     )
@@ -117,7 +117,7 @@ def _listed(
     shape = stride = None
     if nchw is not None:
         shape = (int(nchw.shape[1]), int(nchw.shape[2]), int(nchw.shape[3]))
-        grid = history.grid(shape[1:])
+        grid = tracer.grid(shape[1:])
         stride = grid.stride if grid.known else None
     return ListedLayer(
         output_key(name, indices),

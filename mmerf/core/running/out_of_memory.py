@@ -1,7 +1,6 @@
-"""Where memory runs out: smaller passes, and nothing of the failed one kept.
+"""Where memory runs out: smaller passes, after the failed one is freed.
 
-A pass that failed is freed before the next one starts: the frames of its
-traceback could keep a whole graph alive.
+The frames of a failed pass's traceback could keep a whole graph alive.
 """
 
 from __future__ import annotations
@@ -15,12 +14,12 @@ import torch
 
 from ..errors import MeasurementError
 
-# What allocators without an exception type of their own say.
+# Messages of allocators that have no exception type of their own.
 _OUT_OF_MEMORY = ('out of memory', "can't allocate memory", 'alloc_failed')
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory ran out, on any device.
+    """Whether an exception means that memory ran out, on any device.
 
     Example:
         >>> is_out_of_memory(RuntimeError('CUBLAS_STATUS_ALLOC_FAILED'))
@@ -28,14 +27,14 @@ def is_out_of_memory(error: BaseException) -> bool:
     """
     if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
         return True
-    said = str(error).lower()
+    text = str(error).lower()
     return isinstance(error, RuntimeError) and any(
-        words in said for words in _OUT_OF_MEMORY
+        message in text for message in _OUT_OF_MEMORY
     )
 
 
 def free_traceback(error: BaseException) -> None:
-    """Let go of all that an exception, and what caused it, keeps alive."""
+    """Release all objects that an exception and its causes keep alive."""
     chain: BaseException | None = error
     while chain is not None:
         traceback.clear_frames(chain.__traceback__)
@@ -44,8 +43,8 @@ def free_traceback(error: BaseException) -> None:
 
 
 @contextmanager
-def not_retried() -> Iterator[None]:
-    """Make running out of memory inside an error that ends a measurement.
+def out_of_memory_ends() -> Iterator[None]:
+    """Turn MemoryError into an error that ends the measurement: no retry.
 
     Raises:
         MeasurementError: In place of MemoryError.
@@ -65,12 +64,12 @@ def run_in_halving_passes(
 
     Args:
         measure (callable): ``measure(part)`` runs the images of a slice; it
-            adds nothing where it raises.
+            must add nothing to the results if it raises.
         count (int): Images in all.
         step (int, optional): Most images in a pass; None for all.
 
     Returns:
-        int, optional: ``step``, or the smaller one that memory allowed.
+        int, optional: ``step``, or the smaller number that fitted memory.
 
     Raises:
         Exception: What ``measure`` raised, unless memory ran out in a pass

@@ -1,4 +1,4 @@
-"""In which precision a pass runs: float32 to the letter, or autocast."""
+"""The precision of a pass: strict float32 (no TF32), or autocast."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 import torch
 
-HALF_SCALE = 2.0**12  # of a score whose gradient runs in float16
+HALF_SCALE = 2.0**12  # factor on a score whose gradient is float16
 
 
 @contextmanager
 def precision(device_type: str, amp: str | None) -> Iterator[None]:
     """Autocast to ``amp``; without it, float32 even inside an autocast.
 
-    In float32, TF32 is off for convolutions and matrix products: it keeps
-    ten bits of a factor.
+    In float32, TF32 is off for convolutions and matrix products: it rounds
+    their factors to ten bits.
 
     Args:
         device_type (str): Such as ``'cuda'``.
@@ -36,9 +36,9 @@ def precision(device_type: str, amp: str | None) -> Iterator[None]:
 
 @contextmanager
 def _no_tf32() -> Iterator[None]:
-    """Products in float32 itself, also where torch may use less."""
+    """Strict float32 products inside the context; settings are restored."""
     cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    if not hasattr(cudnn, 'conv'):  # torch of old
+    if not hasattr(cudnn, 'conv'):  # older torch
         old = cudnn.allow_tf32, torch.get_float32_matmul_precision()
         try:
             cudnn.allow_tf32 = False
@@ -48,7 +48,7 @@ def _no_tf32() -> Iterator[None]:
             cudnn.allow_tf32 = old[0]
             torch.set_float32_matmul_precision(old[1])
         return
-    # To touch the older switches as well would make torch refuse both.
+    # Set these alone: torch raises once the older switches are set as well.
     mkldnn: Any = torch.backends.mkldnn
     owners: list[Any] = [cudnn.conv, cudnn.rnn, matmul]
     owners += [mkldnn.conv, mkldnn.rnn, mkldnn.matmul]
@@ -73,7 +73,10 @@ def _autocast_is_on(device_type: str) -> bool:
 
 
 def gradient_scale(device_type: str) -> float:
-    """What to multiply a score with, so that its gradient does not vanish."""
+    """Factor on a score that keeps its float16 gradient from vanishing.
+
+    1 unless autocast to float16 is on.
+    """
     if device_type == 'cpu':
         on, dtype = _autocast_is_on('cpu'), torch.get_autocast_cpu_dtype()
     elif device_type == 'cuda':

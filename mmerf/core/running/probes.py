@@ -1,4 +1,4 @@
-"""Targets that look at what units are worth, for checks and searches."""
+"""Targets that read units' values, for checks and searches."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from ..errors import LayerError
 from ..grid.coordinates import UnitYX
 from ..targets.base import Part, Target, TargetContext
 
-TOLERANCE = 3e-5  # of the largest value, rounding of float32
+TOLERANCE = 3e-5  # of the largest value: float32 rounding
 
 
 class Probe(Target):
-    """A target of which only scores or side effects are used, no maps."""
+    """A target whose scores or recordings are used, and no maps."""
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        """One part; the pixel at which a map would be aligned is unused."""
+        """One part; its pixels are unused."""
         pixels = dict.fromkeys(range(len(output)), (0.0, 0.0))
         return [Part(context.layer, self(output, context), pixels)]
 
@@ -35,18 +35,22 @@ class RandomUnits(Probe):
         self.generator = torch.Generator().manual_seed(0)
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
-        """Score (N, C, h, w)."""
+        """Score an output (N, C, h, w); return shape (N,)."""
         unit = values_at(output, self.units[context.layer], context)
         weights = torch.randn(unit.shape[1], generator=self.generator)
         return (unit * weights.to(unit)).sum(dim=1)
 
 
 class Recorder(Probe):
-    """Keeps what units are worth, and scores nothing.
+    """Records units' values; every score is zero.
 
     Args:
-        units (mapping, optional): Unit by layer key; None keeps whole
-            outputs, an empty one nothing.
+        units (mapping, optional): Unit by layer key; None records whole
+            outputs, an empty mapping nothing.
+
+    Attributes:
+        values (dict[str, Tensor]): By layer key: a unit's channels (N, C), or
+            the output (N, C, h, w).
     """
 
     def __init__(
@@ -56,7 +60,7 @@ class Recorder(Probe):
         self.values: dict[str, Tensor] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
-        """Keep (N, C, h, w) or a unit's (N, C)."""
+        """Record an output (N, C, h, w), or its unit; return zeros (N,)."""
         if self.units == {}:
             return output.new_zeros(output.shape[:1])
         if self.units is not None:
@@ -67,7 +71,8 @@ class Recorder(Probe):
     def agrees(self, other: Recorder) -> dict[str, bool]:
         """By layer key, whether values are equal up to rounding."""
         return {
-            key: key in other.values and _equal(value, other.values[key])
+            key: key in other.values
+            and _equal_to_rounding(value, other.values[key])
             for key, value in self.values.items()
         }
 
@@ -75,7 +80,7 @@ class Recorder(Probe):
 def values_at(
     output: Tensor, unit: UnitYX | None, context: TargetContext
 ) -> Tensor:
-    """A unit's channels (N, C), float32.
+    """A unit's channels, shape (N, C), float32.
 
     Raises:
         LayerError: If the output (N, C, h, w) has no such unit.
@@ -88,7 +93,7 @@ def values_at(
     return output[:, :, unit[0], unit[1]].float()
 
 
-def _equal(one: Tensor, other: Tensor) -> bool:
+def _equal_to_rounding(one: Tensor, other: Tensor) -> bool:
     if one.shape != other.shape:
         return False
     difference = float((one - other).abs().max())

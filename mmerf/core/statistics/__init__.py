@@ -1,7 +1,7 @@
-"""Statistics: a raw (H, W) map -> plain numbers, one family per file.
+"""Statistics: plain numbers of a raw (H, W) map, one family per file.
 
-``base`` declares what a statistic is and who shows its numbers; ``table``
-lists those that there are. May import: ``import_path``, ``errors``.
+``base`` declares what a statistic is and where its numbers show; ``table``
+lists all statistics. May import: ``import_path``, ``errors``.
 """
 
 from .base import Number, Statistic, headline_shares

@@ -1,4 +1,4 @@
-"""What a statistic is: a raw (H, W) map -> numbers, and who shows them."""
+"""What a statistic is: numbers of a raw (H, W) map, and where they show."""
 
 from __future__ import annotations
 
@@ -21,22 +21,25 @@ EVERYWHERE = frozenset({SHAPES, REPORT, CSV, GROWTH, SCALARS})
 
 @dataclass(frozen=True)
 class Number:
-    """One number of a statistic that tables, figures and logs show.
+    """One number of a statistic, and how tables, figures and logs show it.
 
     Attributes:
-        key (str): Its name for programs: the column in CSV, and the scalar
+        key (str): Its name in CSV columns and in the scalar
             ``erf/<layer>/<key>``.
-        path (tuple[str, ...]): Where it lies in what ``compute`` returns.
-        heading (str): What people read over the column, with the unit.
-        form (str): Format of the number for people, such as ``'.1f'``.
-        percent (bool): Whether people read it in per cent.
+        path (tuple[str, ...]): Keys that lead to it in the dict of
+            ``compute``.
+        heading (str): Heading of its column, with the unit.
+        form (str): Format spec in tables, such as ``'.1f'``.
+        percent (bool): Whether tables show it in per cent.
         beside (tuple[str, ...]): Path of a second number in the same cell.
         stderr (tuple[str, ...]): Path of its standard error in the result's
-            ``uncertainty``; empty where there is none.
-        share (float, optional): The share that it is of, where it is of one.
-        places (collection of str): Who shows it; see this module's names.
-        rank (int): Columns are in the order of ranks; of equal ones, in the
-            order of the table.
+            ``uncertainty``; empty if it has none.
+        share (float, optional): The share that it was computed for; None if
+            it depends on none.
+        places (collection of str): Where it is shown: constants of this
+            module.
+        rank (int): Columns are sorted by rank; equal ranks keep the order of
+            the statistics.
     """
 
     key: str
@@ -51,19 +54,23 @@ class Number:
     rank: int = 50
 
     def value(self, family: Mapping | None) -> Any:
-        """The number in what ``compute`` returned; None where there is none.
+        """The number; None if it does not exist.
 
         Args:
-            family (mapping, optional): What ``compute`` returned.
+            family (mapping, optional): The dict that ``compute`` returned.
         """
-        return dig(family, self.path)
+        return nested_value(family, self.path)
 
     def error(self, uncertainty: Mapping | None) -> float | None:
         """Its standard error in a result's ``uncertainty``, if it has one."""
-        return dig(uncertainty, self.stderr) if self.stderr else None
+        return nested_value(uncertainty, self.stderr) if self.stderr else None
 
     def text(self, family: Mapping | None, uncertainty: Mapping | None) -> str:
-        """The number as people read it, ``'-'`` where there is none.
+        """The number as text, with its standard error; ``'-'`` for None.
+
+        Args:
+            family (mapping, optional): The dict that ``compute`` returned.
+            uncertainty (mapping, optional): The result's ``uncertainty``.
 
         Example:
             >>> side = Number('s', ('side',), 'side (px)', '', stderr=('s',))
@@ -72,15 +79,15 @@ class Number:
         """
         values = [self.value(family)]
         if self.beside:
-            values.append(dig(family, self.beside))
-        texts = [self.shown(value) for value in values]
+            values.append(nested_value(family, self.beside))
+        texts = [self.format_value(value) for value in values]
         if '-' in texts:
             return '-'
         error = self.error(uncertainty)
         return ' '.join(texts) + ('' if error is None else f' ± {error:.2g}')
 
-    def shown(self, value: Any, error: float | None = None) -> str:
-        """A value of this number, and its standard error, as text."""
+    def format_value(self, value: Any, error: float | None = None) -> str:
+        """Any value of this number as text, with a standard error."""
         if value is None:
             return '-'
         times, unit = (100, ' %') if self.percent else (1, '')
@@ -125,12 +132,12 @@ class Statistic:
         raise NotImplementedError
 
     def numbers(self, shares: Sequence[float]) -> Sequence[Number]:
-        """Which of them are shown, for these shares; by default none."""
+        """The numbers that are shown, for these shares; by default none."""
         return ()
 
 
-def dig(values: Mapping | None, path: Sequence[str]) -> Any:
-    """What lies in nested mappings; None where something is missing."""
+def nested_value(values: Mapping | None, path: Sequence[str]) -> Any:
+    """The value at a path in nested mappings; None if a key is missing."""
     found: Any = values
     for key in path:
         if not isinstance(found, Mapping):
@@ -140,12 +147,14 @@ def dig(values: Mapping | None, path: Sequence[str]) -> Any:
 
 
 def middle_share(shares: Sequence[float]) -> float:
-    """The share of which a table shows the area: 50 %, or else the first."""
+    """The share whose area tables show: 0.5, or else the first."""
     return 0.5 if 0.5 in shares else shares[0]
 
 
 def headline_shares(shares: Sequence[float]) -> list[float]:
-    """The two shares that fit into small figures: 50 % and 99 %, or so.
+    """The two shares that small figures show.
+
+    0.5, or else the first; and 0.99, or else the last.
 
     Example:
         >>> headline_shares((0.2, 0.3, 0.5, 0.99)), headline_shares((0.8,))

@@ -63,7 +63,7 @@ def square_area_ratio(
         shape_hw (tuple[int, int]): (H, W) of the map.
         side (int): The square's side in pixels.
         center_yx (tuple[int, int]): Its centre.
-        area (float, optional): Pixels of an image; None for H * W.
+        area (float, optional): Area of an image in pixels; None for H * W.
 
     Returns:
         float: Ratio, no unit.
@@ -98,7 +98,7 @@ class CentredSquare(Statistic):
         return result
 
     def numbers(self, shares: Sequence[float]) -> list[Number]:
-        """Every side; of the areas, people read one."""
+        """Every side; tables show the area of one share."""
         found = []
         for share in shares:
             percent = f'{share * 100:g} %'

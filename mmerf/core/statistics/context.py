@@ -1,4 +1,4 @@
-"""What a statistic may know besides the map and its centre."""
+"""What a statistic may use besides the map and its centre."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class StatisticContext:
 
     Attributes:
         shares (sequence of float): Shares of the mass to report, in (0, 1].
-        area (float, optional): Mean pixels of an image, where images
-            differed in size; None for one size, H * W.
+        area (float, optional): Mean area of an image in pixels, if images
+            differ in size; None for H * W.
         field_size (tuple[int, int], optional): (h, w) of the theoretical
-            receptive field in pixels; None where it is not known or global.
+            receptive field in pixels; None if it is global or not known.
     """
 
     shares: Sequence[float] = SHARES

@@ -22,7 +22,8 @@ def densest_area(map_hw: np.ndarray, share: float) -> int:
         int: Number of pixels, from 1 to H * W.
 
     Raises:
-        StatisticError: If statistics are not defined for the map or share.
+        StatisticError: If ``check_map`` refuses the map, or
+            ``check_share`` the share.
 
     Example:
         >>> densest_area(np.array([[1.0, 6.0], [3.0, 0.0]]), 0.9)
@@ -42,7 +43,7 @@ class DensestArea(Statistic):
     def compute(
         self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
     ) -> dict:
-        """Pixels, and their share of the image, for each share."""
+        """Number of pixels, and their area ratio, for each share."""
         area = map_hw.size if context.area is None else context.area
         result = {}
         for share in context.shares:

@@ -26,8 +26,7 @@ def erf_size(map_hw: np.ndarray, center_yx: Center) -> float | None:
         pixel, so that there is no level to compare with.
 
     Raises:
-        StatisticError: If the map or the centre is not one that statistics
-            are defined for.
+        StatisticError: If ``check_map`` refuses the map or the centre.
 
     Source: Luo et al. 2016, arXiv:1701.04128, section 3.
 

@@ -1,4 +1,4 @@
-"""A Gaussian put to the map: by its moments, and by least squares."""
+"""The Gaussian of a map: from its moments, and by a least-squares fit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A 2-D Gaussian put to a map by least squares."""
+"""A 2-D Gaussian fitted to a map by least squares."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from .moments import Moments, moments
 from .profile import check_map
 
 _MOST_EVALUATIONS = 100
-_MOST_PIXELS = 40_000  # of one fit; a larger map is fitted in blocks
+_MOST_PIXELS = 40_000  # in one fit; a larger map is reduced to block means
 
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted Gaussian; sigmas are those of its projections on the axes."""
+    """A fitted Gaussian.
+
+    Attributes:
+        center (tuple[float, float]): (y, x), px.
+        sigma (tuple[float, float]): Standard deviations along y and along x
+            (its projections on the axes), px.
+        correlation (float): Of y and x, in (-1, 1).
+        r2 (float): Share of the map's variance that it explains.
+    """
 
     center: tuple[float, float]
     sigma: tuple[float, float]
@@ -29,18 +37,18 @@ class Fit:
 def fit(map_hw: np.ndarray) -> Fit | None:
     """Least-squares fit of a 2-D Gaussian with correlated axes.
 
-    Far from where a map has mass, nothing is fitted; a large map is fitted
-    by means of blocks that are small beside its peak.
+    Only the surroundings of the map's mass are fitted. A large map is reduced
+    to means of blocks that are small compared with its peak.
 
     Args:
         map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0, any scale.
 
     Returns:
-        Fit, optional: With R2, the share of the map's variance explained;
-        None where the map has no extent along an axis, or no fit is found.
+        Fit, optional: None if the map has no extent along an axis, or no fit
+        is found.
 
     Raises:
-        StatisticError: If statistics are not defined for the map.
+        StatisticError: If ``check_map`` refuses the map.
     """
     check_map(map_hw)
     scaled = map_hw / map_hw.max()
@@ -68,7 +76,7 @@ def fit(map_hw: np.ndarray) -> Fit | None:
 
 
 def _surroundings(scaled: np.ndarray) -> tuple[np.ndarray, int, int]:
-    """The box of all mass with its own size around it; its top and left."""
+    """The box of all mass with a margin of its own size; its top and left."""
     slices = []
     for axis in (0, 1):
         used = np.nonzero(scaled.any(axis=1 - axis))[0]
@@ -80,13 +88,13 @@ def _surroundings(scaled: np.ndarray) -> tuple[np.ndarray, int, int]:
 
 
 def _block(part: np.ndarray) -> int:
-    """Side of blocks that leave few enough pixels and resolve the peak."""
+    """Side of blocks: few enough pixels are left, and the peak is resolved."""
     needed = math.ceil(math.sqrt(part.size / _MOST_PIXELS))
     return max(min(needed, int(_peak_sigma(part) / 2)), 1)
 
 
 def _means(part: np.ndarray, block: int) -> np.ndarray:
-    """Means of whole blocks; a part that does not fill one is left out."""
+    """Means of whole blocks; incomplete blocks at the far borders are cut."""
     if block == 1:
         return part
     h, w = (side // block for side in part.shape)
@@ -152,7 +160,7 @@ def _peak_sigma(scaled: np.ndarray) -> float:
 
 
 def _starts(scaled: np.ndarray, start: Moments) -> list[list[float]]:
-    """Where fits begin: at the moments, and at the peak's half height.
+    """Starting points of fits: from the peak's half height, and from moments.
 
     A map with a long tail has moments far wider than its peak, and a fit
     that starts there alone may miss the peak.

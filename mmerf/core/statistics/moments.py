@@ -12,7 +12,12 @@ from .profile import check_map
 
 @dataclass(frozen=True)
 class Moments:
-    """Centre (y, x) and covariance of a map's mass, in pixels."""
+    """Centre and covariance of a map's mass.
+
+    Attributes:
+        center (tuple[float, float]): (y, x), px.
+        covariance (np.ndarray): Shape (2, 2), order y, x; px^2.
+    """
 
     center: tuple[float, float]
     covariance: np.ndarray
@@ -29,8 +34,8 @@ class Moments:
     def orientation(self) -> float | None:
         """Angle of the long axis from the x axis, degrees in (-90, 90].
 
-        Counted towards larger y, which is down in a picture; None where no
-        axis is longer than the other.
+        Positive towards larger y, which is down in a picture; None if no axis
+        is longer than the other.
         """
         values, vectors = np.linalg.eigh(self.covariance)
         if values[1] - values[0] <= 1e-9 * values[1]:
@@ -48,7 +53,7 @@ def moments(map_hw: np.ndarray) -> Moments:
         map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0, any scale.
 
     Raises:
-        StatisticError: If statistics are not defined for the map.
+        StatisticError: If ``check_map`` refuses the map.
 
     Example:
         >>> moments(np.array([[1.0, 0.0, 1.0]])).sigma

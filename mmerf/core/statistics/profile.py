@@ -10,7 +10,17 @@ Center = tuple[int, int]
 
 
 def check_map(map_hw: np.ndarray, center_yx: Center | None = None) -> None:
-    """Raise StatisticError unless statistics are defined for a map."""
+    """Check that statistics are defined for a map.
+
+    Args:
+        map_hw (np.ndarray): Any array.
+        center_yx (tuple[int, int], optional): A pixel of the map.
+
+    Raises:
+        StatisticError: If the array is not 2-D, holds a negative or
+            non-finite value, or is zero everywhere; if the centre is outside
+            it.
+    """
     if map_hw.ndim != 2 or map_hw.size == 0:
         raise StatisticError(
             f'a map has shape (H, W), not {map_hw.shape}; give a 2-D array'
@@ -22,7 +32,7 @@ def check_map(map_hw: np.ndarray, center_yx: Center | None = None) -> None:
         )
     if not map_hw.any():
         raise StatisticError(
-            'the map is zero everywhere, so no share of it has a place; '
+            'the map is zero everywhere, so it has no statistics; '
             'measure more images or another layer'
         )
     if center_yx is not None and not all(

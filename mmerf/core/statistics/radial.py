@@ -28,8 +28,7 @@ def cumulative_mass(
         list[float]: One share, in [0, 1], per radius.
 
     Raises:
-        StatisticError: If the map or the centre is not one that statistics
-            are defined for.
+        StatisticError: If ``check_map`` refuses the map or the centre.
 
     Example:
         >>> cumulative_mass(np.ones((3, 3)), (1, 1), (0, 1, 2))
@@ -52,11 +51,10 @@ def ring_means(map_hw: np.ndarray, center_yx: Center) -> np.ndarray:
 
     Returns:
         np.ndarray: Entry r is the mean over pixels whose distance rounds to
-        r px (halves up); from 0 to the furthest pixel. 0 where no pixel is.
+        r px (halves up), from 0 to the furthest pixel; 0 for an empty ring.
 
     Raises:
-        StatisticError: If the map or the centre is not one that statistics
-            are defined for.
+        StatisticError: If ``check_map`` refuses the map or the centre.
 
     Example:
         >>> ring_means(np.array([[0.0, 4.0, 2.0]]), (0, 1))
@@ -76,8 +74,7 @@ def mass_by_radius(map_hw: np.ndarray, center_yx: Center) -> np.ndarray:
         the last is 1.
 
     Raises:
-        StatisticError: If the map or the centre is not one that statistics
-            are defined for.
+        StatisticError: If ``check_map`` refuses the map or the centre.
 
     Example:
         >>> mass_by_radius(np.ones((3, 3)), (1, 1))

@@ -22,10 +22,11 @@ def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
         share (float): In (0, 1].
 
     Returns:
-        int, optional: Side in pixels; None where the rule finds none.
+        int, optional: Side in pixels; None if the rule finds none.
 
     Raises:
-        StatisticError: If statistics are not defined for the map or share.
+        StatisticError: If ``check_map`` refuses the map, or
+            ``check_share`` the share.
 
     Source: Ding et al. 2022, arXiv:2203.06717, table of high-contribution
     areas.
@@ -50,7 +51,7 @@ def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
 
 
 class RepLKNetAreas(Statistic):
-    """Sides and area ratios exactly as that paper's analysis reports them."""
+    """Sides and area ratios exactly as the RepLKNet paper reports them."""
 
     name = 'replknet'
 

@@ -1,6 +1,6 @@
 """Targets: what is scored at a layer, one family per file.
 
-``base`` declares what a target is; ``table`` lists those that there are.
+``base`` declares what a target is; ``table`` lists all targets.
 May import: ``batch``, ``layers``, ``grid``, ``import_path``, ``errors``.
 """
 

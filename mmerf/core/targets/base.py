@@ -1,4 +1,4 @@
-"""What a target is: the score of a layer's output that a map explains."""
+"""What a target is: it scores a layer's output; a map explains the score."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ class TargetContext:
         input_size (tuple[int, int]): (H, W) of the model's input.
         grid (Grid): Where the output's units sit in the input.
         metas (sequence of mappings, optional): Meta information, one per
-            image, where the caller gave any.
+            image, if the caller gave any.
         predictions (Tensor, optional): The model's own prediction on this
-            layer's grid, class indices of shape (N, h, w), where the target
+            layer's grid, class indices of shape (N, h, w), if the target
             needs it.
         labels (Tensor, optional): The ground truth on this layer's grid,
             likewise.
         classes (sequence of str, optional): Names of the classes.
-        num_classes (int, optional): How many there are, where it is known.
+        num_classes (int, optional): Number of classes, if known.
     """
 
     layer: str
@@ -45,7 +45,7 @@ class TargetContext:
 
 @dataclass(frozen=True)
 class Part:
-    """One score of a layer's output; a target may have several.
+    """One score of a layer's output; a target may have several parts.
 
     Attributes:
         layer (str): Key of the layer.
@@ -55,8 +55,8 @@ class Part:
             at which its map is aligned with the others'.
         absent (frozenset[int]): Positions of the images in which there is
             nothing to score, such as a class that they do not show.
-        label (str): Names a result of its own, such as a class; parts with
-            the same label are units of one result and are averaged.
+        label (str): Such as a class. Parts with the same label are units of
+            one result and are averaged; each label has its own result.
     """
 
     layer: str
@@ -78,7 +78,7 @@ class Part:
 
     @property
     def measurable(self) -> bool:
-        """Whether it has a gradient, where gradients are wanted."""
+        """Whether its scores have a graph, or need none."""
         wanted = torch.is_grad_enabled() and bool(self.pixels)
         return self.scores.requires_grad or not wanted
 
@@ -88,21 +88,21 @@ class Part:
 
 
 class Target:
-    """Base class of all targets; everything that a measurement reads of one.
+    """Base class of all targets: all that a measurement uses of a target.
 
     A target of one unit defines ``__call__`` and ``unit``; nothing else is
-    required. A target of several units, of several results, or with another
-    place in each image defines ``parts`` instead.
+    required. A target of several units, of several results, or whose place
+    differs from image to image defines ``parts`` instead.
 
     Attributes:
         relu (bool, optional): Whether negative channels count as zero; None
             where the target has no such choice.
-        needs (frozenset[str]): What has to be found out about the images
-            before a pass: ``'predictions'``, ``'labels'``, ``'num_classes'``.
-        aligned_at (str): Where maps of several images are laid over each
-            other, in words.
-        at_unit (bool): Whether a map is about units of the grid, so that it
-            has a unit and a theoretical receptive field.
+        needs (frozenset[str]): What ``context`` must hold when an output is
+            scored: ``'predictions'``, ``'labels'``, ``'num_classes'``.
+        aligned_at (str): Description of the point at which maps of several
+            images are aligned.
+        at_unit (bool): Whether a map is about units of the grid, so that its
+            result has a unit and a theoretical receptive field.
         windowed (bool): Whether ``at`` scores a crop as the target scores
             the whole image.
 
@@ -123,7 +123,7 @@ class Target:
 
     @property
     def definition(self) -> str:
-        """What is scored, in words; stored with every result."""
+        """Description of what is scored; stored with every result."""
         return type(self).__name__
 
     def check_classes(self, names: Sequence[str] | None) -> None:
@@ -132,7 +132,8 @@ class Target:
         Called before anything is measured.
 
         Args:
-            names (sequence of str, optional): The dataset's, where known.
+            names (sequence of str, optional): The dataset's classes, if
+                known.
         """
 
     def result_labels(
@@ -143,28 +144,36 @@ class Target:
         Called before anything is measured.
 
         Args:
-            names (sequence of str, optional): The dataset's classes, where
+            names (sequence of str, optional): The dataset's classes, if
                 known.
 
         Returns:
             sequence of str, optional: ``['']`` for one result, named like its
-            layer; None where they show only while measuring.
+            layer; None if they are not known before measuring.
         """
         return None if 'num_classes' in self.needs else ['']
 
     def check_length(self, count: int) -> None:
-        """Raise TargetError if a batch cannot have this many images."""
+        """Raise TargetError if the target does not fit so many images.
+
+        Args:
+            count (int): Images of a batch.
+        """
 
     def select(self, positions: Sequence[int]) -> Target:
-        """The target for some images of the batch, repeats included."""
+        """The target for images at these positions of the batch.
+
+        Args:
+            positions (sequence of int): May hold repeats.
+        """
         return self
 
     def unit(self, grid: Grid) -> UnitYX | None:
-        """The unit (y, x) of a grid that is scored; None if not one unit."""
+        """The unit (y, x) of a grid that is scored; None unless it is one."""
         return None
 
     def at(self, y: int, x: int) -> Target:
-        """The same score at a given unit; only where ``windowed`` is set."""
+        """The target with another unit; only called if ``windowed`` is set."""
         raise NotImplementedError(f'{type(self).__name__} is not windowed')
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
@@ -182,14 +191,14 @@ class Target:
         )
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        """Every score of an output; by default the one at ``unit``.
+        """Every score of an output; by default one, at ``unit``.
 
         Args:
             output (Tensor): Shape (N, C, h, w), with its graph.
             context (TargetContext): What is known about it.
 
         Returns:
-            list[Part]: A part that no image has keeps no graph.
+            list[Part]: A part that is absent from every image has no graph.
 
         Raises:
             TargetError: If ``__call__`` returns anything but (N,) numbers,
@@ -209,12 +218,13 @@ class Target:
     def watch(
         self, key: str, leaf: Any, read: Callable[[Any], Tensor | None]
     ) -> bool:
-        """Look at an output as its layer returns, instead of scoring it.
+        """Take an output as its layer returns it, instead of scoring it.
 
         Args:
             key (str): The layer's key.
             leaf: The output as the module returned it.
-            read (callable): Reads a tensor of that form as (N, C, h, w).
+            read (callable): Turns a tensor of the leaf's form into
+                (N, C, h, w).
 
         Returns:
             bool: True if the output was taken and is not to be scored.
@@ -225,7 +235,7 @@ class Target:
 def checked_scores(
     scores: Any, output: Tensor, context: TargetContext
 ) -> Tensor:
-    """The scores of an output, if they are one number per image.
+    """Scores of an output, checked to be one number per image.
 
     Raises:
         TargetError: If they are anything else; quotes their form.
@@ -242,7 +252,7 @@ def checked_scores(
 def keyed_parts(
     target: Target, output: Tensor, context: TargetContext
 ) -> dict[str, Part]:
-    """A target's parts by their results' keys; more of one are numbered.
+    """A target's parts by the key of their result, numbered if several.
 
     Returns:
         dict[str, Part]: Such as ``'layer'``, ``'layer#1'``, ``'layer:road'``.

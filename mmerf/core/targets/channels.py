@@ -12,7 +12,7 @@ from .base import Target, TargetContext
 
 
 class Channels(Target):
-    """The sum over a unit's channels; a subclass says where, in ``where``.
+    """The sum over channels at a place that a subclass names in ``where``.
 
     Args:
         relu (bool): Whether negative channels count as zero, as in the
@@ -31,7 +31,7 @@ class Channels(Target):
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         what = 'relu(output)' if self.relu else 'output'
         which = 'channels' if self.channels is None else (
             f'channels {self.channels}'
@@ -39,10 +39,10 @@ class Channels(Target):
         return f'sum over {which} of {what} at {self.where}'
 
     def summed(self, values: Tensor, context: TargetContext) -> Tensor:
-        """Sum of the channels that count, (N, C, ...) to (N, ...).
+        """Sum over the chosen channels, (N, C, ...) to (N, ...).
 
         Raises:
-            TargetError: If the layer has not the channels asked for.
+            TargetError: If the layer does not have a chosen channel.
         """
         if self.channels is not None:
             values = values[:, self._checked(values.shape[1], context.layer)]
@@ -60,13 +60,13 @@ class Channels(Target):
         return self.channels
 
 
-def inside(
+def checked_unit(
     unit: tuple[int, int], output: Tensor, context: TargetContext
 ) -> tuple[int, int]:
-    """A unit that an output (N, C, h, w) has.
+    """A unit (y, x), checked to be one of an output (N, C, h, w).
 
     Raises:
-        TargetError: If it has not.
+        TargetError: If the output does not have it.
     """
     (y, x), (h, w) = unit, output.shape[2:]
     if not (0 <= y < h and 0 <= x < w):
@@ -78,6 +78,6 @@ def inside(
 
 
 def at_least_float32(values: Tensor) -> Tensor:
-    """Half precision as float32, so that sums do not overflow."""
+    """Half precision to float32, so that sums do not overflow."""
     half = values.dtype in (torch.float16, torch.bfloat16)
     return values.float() if half else values

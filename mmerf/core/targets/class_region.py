@@ -11,37 +11,43 @@ from ..errors import ConfigError, TargetError
 from ..grid.coordinates import PixelYX
 from .base import Part, Target, TargetContext
 from .channels import Channels, at_least_float32
-from .classes import Request, as_requests, class_logit, resolve
+from .classes import (
+    ClassRequest,
+    as_class_requests,
+    class_logit,
+    resolve_classes,
+)
 
 REGIONS = {'prediction': 'predictions', 'ground_truth': 'labels'}
 
 
 class ClassRegion(Target):
-    """Each class over its region, one result a class from one run.
+    """Each class over its region, one result per class.
 
-    On a layer with one channel for each class (the head) the class's own
-    channel is scored, on any other layer every channel, as for CentreUnit;
-    the mean over the units of the region, so that large regions do not
-    decide. Units are told by the prediction, or the ground truth, at their
-    input pixel. One forward serves all classes, one backward each.
+    On a layer with one channel per class (the head), the class's own channel
+    is scored; on any other layer the sum over channels, as for CentreUnit.
+    The score is the mean over the region's units, so that large regions weigh
+    no more than small ones. A unit belongs to the class that is predicted, or
+    labelled, at its input pixel. All classes share one forward; each needs
+    one backward.
 
-    The map's pixel is the region's centroid in each image, where images are
-    aligned. An image without the class adds nothing and is counted in
-    ``absent_images``; a class that no image has gives no map.
+    Images are aligned at the centroid of their region. An image without the
+    class adds nothing and is counted in ``absent_images``; a class that no
+    image has gives no map.
 
     Args:
         classes (str, int or sequence, optional): Names from the dataset's
             metainfo, or indices; None for every class.
-        region (str): ``'prediction'``: where the model predicts the class,
-            for which the images run once more, without gradient;
-            ``'ground_truth'``: where the labels have it (what they ignore is
+        region (str): ``'prediction'``: where the model predicts the class
+            (the images run once more, without gradient);
+            ``'ground_truth'``: where the labels have it (ignored pixels are
             in no region).
-        relu (bool): Whether negative channels count as zero, where the layer
-            does not hold logits. A logit is scored as it is.
+        relu (bool): Whether negative channels count as zero on layers without
+            logits. A logit is scored as it is.
 
     Raises:
         ConfigError: If a class or kind of region does not exist.
-        TargetError: If there are no labels.
+        TargetError: While measuring, if there are no labels.
     """
 
     aligned_at = "the region's centroid"
@@ -49,7 +55,7 @@ class ClassRegion(Target):
 
     def __init__(
         self,
-        classes: Request | Sequence[Request] | None = None,
+        classes: ClassRequest | Sequence[ClassRequest] | None = None,
         region: str = 'prediction',
         relu: bool = True,
     ) -> None:
@@ -57,7 +63,7 @@ class ClassRegion(Target):
             raise ConfigError(
                 f"region is 'prediction' or 'ground_truth', not {region!r}"
             )
-        self.classes = as_requests(classes)
+        self.classes = as_class_requests(classes)
         self.region = region
         self.relu = relu
         self.channels = Channels(relu)
@@ -65,7 +71,7 @@ class ClassRegion(Target):
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         what = 'relu(output)' if self.relu else 'output'
         where = 'predicted' if self.region == 'prediction' else 'in the labels'
         return (
@@ -75,18 +81,18 @@ class ClassRegion(Target):
         )
 
     def check_classes(self, names: Sequence[str] | None) -> None:
-        """Raise ConfigError now for names that the dataset has not."""
+        """Raise ConfigError for a class that the dataset does not have."""
         if names is not None:
-            resolve(self.classes, names)
+            resolve_classes(self.classes, names)
 
     def result_labels(self, names: Sequence[str] | None) -> list[str] | None:
-        """One per class; None where it is not known which there are."""
+        """One label per class; None where the classes are not known."""
         if self.classes is None and names is None:
             return None
-        return [label for label, _ in resolve(self.classes, names)]
+        return [label for label, _ in resolve_classes(self.classes, names)]
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        """One part a class; what no image has keeps no graph."""
+        """One part per class; without a graph for a class in no image."""
         regions = getattr(context, REGIONS[self.region])
         if regions is None:
             raise TargetError(
@@ -96,7 +102,9 @@ class ClassRegion(Target):
         summed: Tensor | None = None
         found = []
         names = context.classes
-        for label, index in resolve(self.classes, names, context.num_classes):
+        for label, index in resolve_classes(
+            self.classes, names, context.num_classes
+        ):
             mask = regions == index
             pixels = _centroids(mask, context)
             absent = frozenset(range(len(output))) - pixels.keys()
@@ -113,13 +121,13 @@ class ClassRegion(Target):
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean of (N, h, w) values where a mask is set; 0 where it never is."""
+    """Mean of (N, h, w) values inside a mask, per image; 0 if it is empty."""
     count = mask.sum(dim=(1, 2)).clamp(min=1)
     return torch.where(mask, values, 0).sum(dim=(1, 2)) / count
 
 
 def _centroids(mask: Tensor, context: TargetContext) -> dict[int, PixelYX]:
-    """Input pixel of each image's region, where it has one."""
+    """Input pixel of the region's centroid, by position of the image."""
     pixels = {}
     for position, region in enumerate(mask.cpu()):
         units = region.nonzero().double()

@@ -9,13 +9,19 @@ from torch import Tensor
 
 from ..grid.coordinates import Grid
 from .base import Part, Target, TargetContext
-from .channels import at_least_float32, inside
-from .classes import Request, as_requests, class_logit, no_logits, resolve
+from .channels import at_least_float32, checked_unit
+from .classes import (
+    ClassRequest,
+    as_class_requests,
+    class_logit,
+    no_logits_error,
+    resolve_classes,
+)
 from .unit import CentreUnit, Unit
 
 
 class ClassUnit(Target):
-    """The logit of each class at a unit, one result a class.
+    """The logit of each class at a unit, one result per class.
 
     Args:
         classes (str, int or sequence, optional): Names from the dataset's
@@ -33,47 +39,49 @@ class ClassUnit(Target):
 
     def __init__(
         self,
-        classes: Request | Sequence[Request] | None = None,
+        classes: ClassRequest | Sequence[ClassRequest] | None = None,
         y: int | None = None,
         x: int | None = None,
         relu: bool = False,
     ) -> None:
-        self.classes = as_requests(classes)
+        self.classes = as_class_requests(classes)
         self.relu = relu
         place = y is not None and x is not None
-        self._where = Unit(y, x) if place else CentreUnit()  # type: ignore
+        self._unit = Unit(y, x) if place else CentreUnit()  # type: ignore
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         what = 'relu(logit)' if self.relu else 'logit'
-        return f'{what} of the class at {self._where.where}'
+        return f'{what} of the class at {self._unit.where}'
 
     def check_classes(self, names: Sequence[str] | None) -> None:
-        """Raise ConfigError now for names that the dataset has not."""
+        """Raise ConfigError for a class that the dataset does not have."""
         if names is not None:
-            resolve(self.classes, names)
+            resolve_classes(self.classes, names)
 
     def result_labels(self, names: Sequence[str] | None) -> list[str] | None:
-        """One per class; None where it is not known which there are."""
+        """One label per class; None where the classes are not known."""
         if self.classes is None and names is None:
             return None
-        return [label for label, _ in resolve(self.classes, names)]
+        return [label for label, _ in resolve_classes(self.classes, names)]
 
     def unit(self, grid: Grid) -> tuple[int, int]:
         """The unit that is scored."""
-        return self._where.unit(grid)
+        return self._unit.unit(grid)
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        """One part a class."""
-        y, x = inside(self.unit(context.grid), output, context)
+        """One part per class."""
+        y, x = checked_unit(self.unit(context.grid), output, context)
         pixels = dict.fromkeys(range(len(output)), context.grid.pixel((y, x)))
         found = []
         names = context.classes
-        for label, index in resolve(self.classes, names, context.num_classes):
+        for label, index in resolve_classes(
+            self.classes, names, context.num_classes
+        ):
             logits = class_logit(output, index, context)
             if logits is None:
-                raise no_logits(output, context)
+                raise no_logits_error(output, context)
             scores = at_least_float32(logits[:, y, x])
             scores = torch.relu(scores) if self.relu else scores
             found.append(Part(context.layer, scores, pixels, label=label))

@@ -10,16 +10,16 @@ from torch import Tensor
 from ..errors import ConfigError, TargetError
 from .base import TargetContext
 
-Request = int | str
+ClassRequest = int | str
 
 
-def as_requests(
-    classes: Request | Sequence[Request] | None,
-) -> list[Request] | None:
-    """Names and indices as a list; None, every class, stays None.
+def as_class_requests(
+    classes: ClassRequest | Sequence[ClassRequest] | None,
+) -> list[ClassRequest] | None:
+    """Names and indices as a list; None stays None and means every class.
 
     Raises:
-        ConfigError: If one is neither, or there is none.
+        ConfigError: If an entry is neither, or the list is empty.
     """
     if classes is None:
         return None
@@ -33,46 +33,47 @@ def as_requests(
     return requests  # type: ignore[return-value]
 
 
-def resolve(
-    requests: Sequence[Request] | None,
+def resolve_classes(
+    requests: Sequence[ClassRequest] | None,
     names: Sequence[str] | None,
     count: int | None = None,
 ) -> list[tuple[str, int]]:
-    """Label and index of every class that was asked for.
+    """Label and index of every requested class.
 
     Args:
         requests (sequence, optional): Names and indices; None for all.
-        names (sequence of str, optional): The dataset's, where known.
-        count (int, optional): How many classes, where names are not known.
+        names (sequence of str, optional): The dataset's, if known.
+        count (int, optional): Number of classes, used without names.
 
     Returns:
-        list[tuple[str, int]]: The name where there is one, else the index.
+        list[tuple[str, int]]: Name (without names, the index as text) and
+        index; no class twice.
 
     Raises:
         ConfigError: If there is no such class, with the nearest names.
 
     Example:
-        >>> resolve(['sky', 0], ['road', 'sky'])
+        >>> resolve_classes(['sky', 0], ['road', 'sky'])
         [('sky', 1), ('road', 0)]
     """
     count = len(names) if names is not None else count
     if requests is None:
         if count is None:
             raise ConfigError(
-                'how many classes there are is not known here; name them '
-                'with classes=[0, 1, ...]'
+                'the number of classes is not known here; list them as '
+                'classes=[0, 1, ...]'
             )
         requests = range(count)
     found = {}
     for request in requests:
-        index = _index(request, names, count)
+        index = _class_index(request, names, count)
         label = str(index) if names is None else str(names[index]).strip()
         found[label] = index
     return list(found.items())
 
 
-def _index(
-    request: Request, names: Sequence[str] | None, count: int | None
+def _class_index(
+    request: ClassRequest, names: Sequence[str] | None, count: int | None
 ) -> int:
     if isinstance(request, int):
         if request < 0 or (count is not None and request >= count):
@@ -99,12 +100,12 @@ def _index(
 def class_logit(
     output: Tensor, index: int, context: TargetContext
 ) -> Tensor | None:
-    """A class's channel of a layer that holds one for each class.
+    """The channel of a class on a layer with one channel per class.
 
-    A binary head with one channel holds class 1; class 0 is its negative.
+    The one channel of a binary head is class 1; class 0 is its negative.
 
     Returns:
-        Tensor, optional: Shape (N, h, w); None where the layer holds none.
+        Tensor, optional: Shape (N, h, w); None if the layer has no logits.
     """
     if index < output.shape[1] == context.num_classes:
         return output[:, index]
@@ -113,10 +114,10 @@ def class_logit(
     return None
 
 
-def no_logits(output: Tensor, context: TargetContext) -> TargetError:
-    """The error for a layer without a channel for each class."""
+def no_logits_error(output: Tensor, context: TargetContext) -> TargetError:
+    """The error for a layer that has not one channel per class."""
     return TargetError(
         f'{context.layer} has {output.shape[1]} channels, not one for each of '
-        f'the {context.num_classes} classes; ask for the layer that makes the '
+        f'the {context.num_classes} classes; choose the layer that makes the '
         'logits, such as decode_head'
     )

@@ -10,14 +10,14 @@ from ..errors import ConfigError
 from ..grid.coordinates import Grid, UnitYX
 from ..import_path import find_object
 from .base import Target, TargetContext
-from .channels import inside
+from .channels import checked_unit
 from .unit import Unit
 
 
 class Function(Target):
     """A score that a function computes, about a unit that you state.
 
-    A function alone does not say where its map is to be measured from.
+    A function alone does not tell where its map's centre is.
 
     Args:
         function (callable or str): ``function(output, context)`` scores an
@@ -27,7 +27,8 @@ class Function(Target):
             end.
 
     Raises:
-        ConfigError: If ``function`` is neither, or the unit is not whole.
+        ConfigError: If ``function`` is neither, or ``y`` and ``x`` are no
+            whole numbers.
 
     Example:
         >>> target = Function(lambda output, context: output[:, 7, 3, 3], 3, 3)
@@ -48,19 +49,19 @@ class Function(Target):
                 f'the unit ({y!r:.40}, {x!r:.40}) is not a row and a column; '
                 'write y=3, x=3'
             )
-        self.function, self._where = function, Unit(y, x)
+        self.function, self._unit = function, Unit(y, x)
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         name = getattr(self.function, '__name__', repr(self.function)[:80])
-        return f'function {name} at {self._where.where}'
+        return f'function {name} at {self._unit.where}'
 
     def unit(self, grid: Grid) -> UnitYX:
-        """That unit."""
-        return self._where.unit(grid)
+        """The stated unit (y, x), negative indices resolved."""
+        return self._unit.unit(grid)
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """The function's scores, shape (N,)."""
-        inside(self.unit(context.grid), output, context)
+        checked_unit(self.unit(context.grid), output, context)
         return self.function(output, context)

@@ -9,26 +9,26 @@ from ..errors import ConfigError
 from .table import TARGETS
 
 
-def _unit(text: str) -> dict:
+def _parse_unit(text: str) -> dict:
     y, x = (int(part) for part in text.split(','))
     return {'type': 'Unit', 'y': y, 'x': x}
 
 
-def _pixel(text: str) -> dict:
+def _parse_pixel(text: str) -> dict:
     y, x = (float(part) for part in text.split(','))
     return {'type': 'Pixel', 'y': y, 'x': x}
 
 
-def _grid(text: str) -> dict:
+def _parse_grid(text: str) -> dict:
     rows, columns = (int(part) for part in text.split('x'))
     return {'type': 'UnitGrid', 'rows': rows, 'columns': columns}
 
 
-def _sample(text: str) -> dict:
+def _parse_sample(text: str) -> dict:
     return {'type': 'UnitSample', 'count': int(text)}
 
 
-def _class(text: str) -> dict:
+def _parse_class(text: str) -> dict:
     names = [name.strip() for name in text.split(',')]
     if not all(names):
         raise ValueError(text)
@@ -37,22 +37,25 @@ def _class(text: str) -> dict:
 
 
 _TARGET_FORMS: dict[str, Callable[[str], dict]] = {
-    'unit': _unit,
-    'pixel': _pixel,
-    'grid': _grid,
-    'sample': _sample,
-    'class': _class,
+    'unit': _parse_unit,
+    'pixel': _parse_pixel,
+    'grid': _parse_grid,
+    'sample': _parse_sample,
+    'class': _parse_class,
 }
 
 
 def parse_target(text: str | None, options: Mapping | None = None) -> Any:
-    """Read what ``--target`` takes into what ``build_target`` takes.
+    """Turn the text of ``--target`` into a spec for ``build_target``.
 
     Args:
         text (str, optional): A target's name or import path, ``unit=Y,X``,
             ``pixel=Y,X``, ``grid=ROWSxCOLUMNS``, ``sample=N`` or
             ``class=NAME,...``.
         options (mapping, optional): Further arguments of the target.
+
+    Returns:
+        str, dict or None: A name, ``dict(type=...)``, or None for no target.
 
     Raises:
         ConfigError: If it is none of these.

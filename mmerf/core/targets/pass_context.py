@@ -1,4 +1,4 @@
-"""What is found out about the images of a pass before a target scores them."""
+"""What a target needs to know about the images of a pass, found beforehand."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class PassContext:
             (N, H', W'), at any resolution.
         labels (Tensor, optional): The ground truth, likewise.
         classes (sequence of str, optional): Names of the classes.
-        num_classes (int, optional): How many there are.
+        num_classes (int, optional): Number of classes.
     """
 
     metas: Sequence[Mapping] | None = None
@@ -53,7 +53,7 @@ class BoundTarget(Target):
 
     Args:
         target (Target): Any target.
-        known (PassContext): Of the pass.
+        known (PassContext): What is known about the images.
     """
 
     def __init__(self, target: Target, known: PassContext) -> None:
@@ -71,7 +71,7 @@ class BoundTarget(Target):
         return self.target.unit(grid)
 
     def at(self, y: int, x: int) -> Target:
-        """The target at a given unit of a crop, told the same."""
+        """The target at a given unit of a crop, with the same context."""
         return BoundTarget(self.target.at(y, x), self.known)
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
@@ -97,7 +97,7 @@ def _rows(values: Tensor | None, places: list[int]) -> Tensor | None:
     return None if values is None else values[places]
 
 
-def bind(
+def bind_target(
     target: Target,
     model: nn.Module,
     batch: Batch,
@@ -109,17 +109,17 @@ def bind(
 
     Args:
         target (Target): Any target.
-        model (nn.Module): Whose decode head may have a threshold.
-        batch (Batch): Whose ``forward`` runs the model; called without
-            gradient, and only where the target needs what it predicts.
+        model (nn.Module): Its decode head may have a threshold.
+        batch (Batch): Its ``forward`` is called without gradient, and only
+            if the target needs predictions or the number of classes.
         images (Tensor): The batch's images as they are measured, shape
             (N, C, H, W).
         labels (Tensor, optional): Ground truth, (N, H', W').
         classes (sequence of str, optional): Names of the classes.
 
     Raises:
-        TargetError: If it needs labels that are not there, or predictions of
-            a model that makes none.
+        TargetError: If the target needs labels and there are none, or
+            predictions and the model makes none.
     """
     if 'labels' in target.needs and labels is None:
         raise TargetError(
@@ -132,7 +132,9 @@ def bind(
     if 'predictions' in target.needs or unknown:
         with torch.no_grad():
             output = batch.forward(images.clone(), range(len(images)))
-        predictions, count = predicted(output, len(images), _threshold(model))
+        predictions, count = predicted_classes(
+            output, len(images), _threshold(model)
+        )
     if classes is not None and len(classes) != count:
         classes = None  # the names of another model's classes
     known = PassContext(batch.metas, predictions, labels, classes, count)
@@ -142,12 +144,12 @@ def bind(
 def on_grid(
     indices: Tensor | None, context: TargetContext, output: Tensor
 ) -> Tensor | None:
-    """Class indices of the input as a layer's units have them.
+    """Class indices of the input, read at a layer's units.
 
     Args:
         indices (Tensor, optional): Over the whole input, (N, H', W').
-        context (TargetContext): With the layer's grid.
-        output (Tensor): On whose device they are wanted.
+        context (TargetContext): Has the layer's grid.
+        output (Tensor): Gives the device of the result.
 
     Returns:
         Tensor, optional: The index nearest each unit's pixel, (N, h, w).
@@ -156,7 +158,7 @@ def on_grid(
         return None
     grid: Grid = context.grid
     rows, columns = (
-        _nearest(line, count, full, length)
+        _nearest_indices(line, count, full, length)
         for line, count, full, length in zip(
             (grid.y, grid.x),
             grid.size,
@@ -168,26 +170,25 @@ def on_grid(
     return indices[:, rows][:, :, columns].to(output.device)
 
 
-def _nearest(line: Axis, count: int, full: int, length: int) -> Tensor:
+def _nearest_indices(line: Axis, count: int, full: int, length: int) -> Tensor:
     pixels = line.offset + line.jump * torch.arange(count).double()
     places = torch.floor((pixels + 0.5) * length / full).long()
     return places.clamp(0, length - 1)
 
 
-def predicted(
+def predicted_classes(
     output: Any, images: int, threshold: float | None = None
 ) -> tuple[Tensor, int]:
     """Class indices from what a segmentation model returns.
 
     Args:
-        output: Logits (N, C, h, w), or a structure whose first output of
-            that form they are.
+        output: Logits (N, C, h, w), or a structure: its first such tensor.
         images (int): N.
-        threshold (float, optional): Of the sigmoid, for a binary head with
-            one channel; None for 0.5.
+        threshold (float, optional): Above it, the sigmoid of a binary head's
+            one channel means class 1; None for 0.5.
 
     Returns:
-        tuple[Tensor, int]: Indices (N, h, w), and how many classes there are.
+        tuple[Tensor, int]: Indices (N, h, w), and the number of classes.
 
     Raises:
         TargetError: If there are no logits.
@@ -217,7 +218,7 @@ def logits_of(output: Any, images: int) -> Tensor:
 
 
 def _threshold(model: Any) -> float | None:
-    """Above which a binary segmentor's one sigmoid means class 1."""
+    """The threshold of a binary segmentor's decode head, if it has one."""
     head = getattr(model, 'decode_head', None)
     heads = list(head) if isinstance(head, nn.ModuleList) else [head]
     return getattr(heads[-1], 'threshold', None) if heads else None

@@ -13,16 +13,16 @@ from .base import Part, Target, TargetContext
 
 
 class PerImage(Target):
-    """One target an image, in the order of the batch.
+    """One target per image, in the order of the batch.
 
-    Results are told apart by the parts' labels: units go into one result,
-    aligned each at its own pixel, and every class into its own.
+    Each label of the parts has a result of its own: all units go into one
+    result, each aligned at its own pixel; every class into another.
 
     Args:
         targets (sequence of Target): As many as the batch has images.
 
     Raises:
-        TargetError: If they are not; quotes both numbers.
+        TargetError: While measuring, if the batch has another number.
     """
 
     aligned_at = "each image's own target"
@@ -34,17 +34,17 @@ class PerImage(Target):
 
     @property
     def definition(self) -> str:
-        """What is scored, in words."""
+        """Description of what is scored."""
         every = list(dict.fromkeys(t.definition for t in self.targets))
         return every[0] if len(every) == 1 else f'by image: {"; ".join(every)}'
 
     def check_classes(self, names: Sequence[str] | None) -> None:
-        """Raise ConfigError now for names that the dataset has not."""
+        """Raise ConfigError for a class that the dataset does not have."""
         for target in self.targets:
             target.check_classes(names)
 
     def result_labels(self, names: Sequence[str] | None) -> list[str] | None:
-        """Those of all targets; None where one does not know its own."""
+        """Labels of all targets; None if those of one are not known."""
         found: dict[str, None] = {}
         for target in self.targets:
             labels = target.result_labels(names)
@@ -54,7 +54,7 @@ class PerImage(Target):
         return list(found)
 
     def check_length(self, count: int) -> None:
-        """Raise TargetError unless there is one target an image."""
+        """Raise TargetError unless there is one target per image."""
         if len(self.targets) != count:
             raise TargetError(
                 f'there are {len(self.targets)} targets for {count} image(s); '
@@ -66,24 +66,26 @@ class PerImage(Target):
         return PerImage([self.targets[position] for position in positions])
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        """What the images ask, joined where labels agree."""
+        """Parts of all images, joined where labels agree."""
         self.check_length(len(output))
         joined: dict[tuple[str, int], dict[int, Part]] = {}
         for position, target in enumerate(self.targets):
             row = slice(position, position + 1)
             counts: dict[str, int] = {}
-            for part in target.parts(output[row], _one(context, row)):
+            for part in target.parts(
+                output[row], _context_of_one(context, row)
+            ):
                 number = counts.get(part.label, 0)
                 counts[part.label] = number + 1
                 joined.setdefault((part.label, number), {})[position] = part
         return [
-            _join(by_image, output, label, context.layer)
+            _join_parts(by_image, output, label, context.layer)
             for (label, _), by_image in joined.items()
         ]
 
 
-def _one(context: TargetContext, row: slice) -> TargetContext:
-    """What is known about one image."""
+def _context_of_one(context: TargetContext, row: slice) -> TargetContext:
+    """The context of one image."""
     metas, labels = context.metas, context.labels
     predictions = context.predictions
     return replace(
@@ -94,12 +96,13 @@ def _one(context: TargetContext, row: slice) -> TargetContext:
     )
 
 
-def _join(
+def _join_parts(
     by_image: dict[int, Part], output: Tensor, label: str, layer: str
 ) -> Part:
-    nothing = output.new_zeros(())
+    """One part of the batch from parts of single images, by position."""
+    zero = output.new_zeros(())
     scores = [
-        by_image[i].scores[0] if i in by_image else nothing
+        by_image[i].scores[0] if i in by_image else zero
         for i in range(len(output))
     ]
     pixels = {i: p.pixels[0] for i, p in by_image.items() if p.pixels}

@@ -1,4 +1,4 @@
-"""The targets that there are, by name: a new one is one line here."""
+"""All targets by name: a new one is one line here."""
 
 from __future__ import annotations
 

@@ -10,11 +10,11 @@ from torch import Tensor
 from ..errors import TargetError
 from ..grid.coordinates import Grid
 from .base import TargetContext
-from .channels import Channels, inside
+from .channels import Channels, checked_unit
 
 
 class OneUnit(Channels):
-    """Channels of one unit; a subclass says which unit.
+    """Channels of one unit; a subclass defines ``unit``.
 
     Args:
         relu, channels: As for CentreUnit.
@@ -27,12 +27,12 @@ class OneUnit(Channels):
         raise NotImplementedError
 
     def at(self, y: int, x: int) -> Unit:
-        """The same, of a given unit: for a crop, which counts anew."""
+        """The same channels at another unit, such as that of a crop."""
         return Unit(y, x, self.relu, self.channels)
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Score an output (N, C, h, w); return shape (N,)."""
-        y, x = inside(self.unit(context.grid), output, context)
+        y, x = checked_unit(self.unit(context.grid), output, context)
         return self.summed(output[:, :, y, x], context)
 
 
@@ -82,7 +82,7 @@ class Unit(OneUnit):
         self.where = f'unit ({y}, {x})'
 
     def unit(self, grid: Grid) -> tuple[int, int]:
-        """That unit."""
+        """The stated unit (y, x), negative indices resolved."""
         h, w = grid.size
         return (
             self.y + h if -h <= self.y < 0 else self.y,
@@ -121,10 +121,10 @@ class Pixel(OneUnit):
 
     def unit(self, grid: Grid) -> tuple[int, int]:
         """The unit whose input pixel is nearest, inside the grid."""
-        places = []
+        unit = []
         for pixel, line, count in zip(
             (self.y, self.x), (grid.y, grid.x), grid.size, strict=True
         ):
             index = math.floor((pixel - line.offset) / line.jump + 0.5)
-            places.append(min(max(index, 0), count - 1))
-        return places[0], places[1]
+            unit.append(min(max(index, 0), count - 1))
+        return unit[0], unit[1]

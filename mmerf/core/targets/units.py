@@ -1,9 +1,8 @@
-"""Targets of several units, averaged about each: no single place decides.
+"""Targets of several units: a mean of maps, each aligned at its own unit.
 
-One forward serves all of them, one backward each. A unit's map is aligned at
-its own input pixel; where the unit sits near the border, the image ends
-there and so does its map. Nothing is made up beyond: the mean stays true to
-mass, and the result's ``coverage`` says how many maps reach a pixel.
+All units share one forward; each needs one backward. The map of a unit near
+the border ends where the image ends; nothing is added beyond, so that no mass
+is made up. The result's ``coverage`` says how many maps reach a pixel.
 """
 
 from __future__ import annotations
@@ -20,16 +19,16 @@ from .unit import Unit
 
 
 class SeveralUnits(Channels):
-    """Channels of several units; a subclass says which units."""
+    """Channels of several units; a subclass defines ``units``."""
 
     aligned_at = 'each of their units'
 
     def units(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """The units (y, x) of a grid of this (h, w)."""
+        """The units (y, x) of a grid with size (h, w)."""
         raise NotImplementedError
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        """One part for each unit, all of one result."""
+        """One part per unit, all of one result."""
         return [
             part
             for y, x in self.units(context.grid.size)
@@ -43,11 +42,12 @@ class UnitGrid(SeveralUnits):
     """Units spread evenly over the layer's grid.
 
     Args:
-        rows, columns (int): How many; a layer with fewer gives all it has.
+        rows, columns (int): Number of units each way; all units of a layer
+            that has fewer.
         relu, channels: As for CentreUnit.
 
     Raises:
-        ConfigError: If they are not whole numbers >= 1.
+        ConfigError: If ``rows`` or ``columns`` is no whole number >= 1.
 
     Example:
         >>> UnitGrid(2, 3).units((8, 12))
@@ -67,7 +67,7 @@ class UnitGrid(SeveralUnits):
         self.where = f'each of {rows} x {columns} units spread evenly'
 
     def units(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """Row i of n is floor((i + 0.5) h / n), and so across."""
+        """Row i of n is floor((i + 0.5) h / n); columns likewise."""
         lines = []
         for wanted, length in zip(
             (self.rows, self.columns), size, strict=True
@@ -83,8 +83,9 @@ class UnitSample(SeveralUnits):
     """Units drawn at random from the layer's grid, the same in every image.
 
     Args:
-        count (int): How many different ones; a layer with fewer gives all.
-        seed (int): Decides the draw, together with the grid's size.
+        count (int): Number of different units; all units of a layer that has
+            fewer.
+        seed (int): Seed of the draw, together with the grid's size.
         relu, channels: As for CentreUnit.
 
     Raises:
@@ -107,7 +108,7 @@ class UnitSample(SeveralUnits):
         self.where = f'each of {count} units drawn at random (seed {seed})'
 
     def units(self, size: tuple[int, int]) -> list[tuple[int, int]]:
-        """Without repeats, every unit as likely as any other."""
+        """Drawn without repeats; every unit is equally likely."""
         h, w = size
         rng = np.random.default_rng([self.seed, h, w])
         drawn = rng.choice(h * w, min(self.count, h * w), replace=False)

@@ -13,8 +13,9 @@ def theoretical_field(
     """Closed form for a plain chain of convolutions and poolings.
 
     Args:
-        chain (iterable): For each, ``(kernel, stride, dilation, padding)``;
-            the last two may be left out (1 and 0).
+        chain (iterable): For each operation, in order,
+            ``(kernel, stride, dilation, padding)``, in units of its own
+            input; the last two may be left out (1 and 0).
 
     Returns:
         tuple[int, int, float]: The field's side (px), the stride (px) and
@@ -40,7 +41,8 @@ def theoretical_field(
         kernel, stride, dilation, padding = (*entry, *(1, 0)[len(entry) - 2 :])
         if min(kernel, stride, dilation) < 1 or padding < 0:
             raise ConfigError(
-                f'{tuple(entry)!r}: kernel, stride and dilation are >= 1'
+                f'{tuple(entry)!r}: kernel, stride and dilation are >= 1, '
+                'padding is >= 0'
             )
         side += (kernel - 1) * dilation * jump
         offset += ((kernel - 1) * dilation / 2 - padding) * jump

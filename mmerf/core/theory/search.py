@@ -2,9 +2,9 @@
 
 No formula per layer type: a unit's channels are summed with random weights,
 and wherever the gradient is not exactly zero, the input can move the unit.
-Each axis is searched on strips that are long in it and short in the other,
-which grow until the field ends inside them. On the longest one, the units at
-both ends are asked instead of two in the middle: each sees twice as far.
+Each axis is searched on three strips of growing length. The shorter two score
+units in the middle. The longest scores the first and the last units, so that
+a field can be followed twice as far.
 """
 
 from __future__ import annotations
@@ -20,13 +20,14 @@ from ..batch import Forward
 from ..errors import ModelError, one_line
 from ..layers.names import Layer
 from ..results.theoretical_field import Extent, Support
-from .strip_probe import Seen, run_strip
+from .strip_probe import StripExtent, run_strip
 
-SHORT_SIDES = (32, 64, 128)  # px, the strips' other axis: the first that runs
-LENGTHS = (96, 352)  # px
-LONGEST = 1056  # px, from whose ends a field is followed last
+SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
+LENGTHS = (96, 352)  # px, of the strips whose middle units are scored
+LONGEST = 1056  # px, of the strip whose first and last units are scored
 MakeForward = Callable[[nn.Module], Forward]
-Found = dict[str, tuple[Extent, float, bool]]
+# By layer key: extent, stride (px), whether it holds for any unit.
+AxisExtents = dict[str, tuple[Extent, float, bool]]
 
 
 def structural_support(
@@ -39,28 +40,29 @@ def structural_support(
     """Theoretical receptive field of each layer's middle unit.
 
     Works on a float64 copy: the model's own state is not touched. Weights
-    that are exactly zero, such as those of a residual branch that starts
-    switched off, are filled in the copy: they are part of the structure.
+    that are exactly zero, as in a residual branch that starts switched off,
+    get random values in the copy: they are part of the structure.
 
     Args:
         model (nn.Module): Without wrappers.
         layers (list of Layer): From ``find_layers``.
         make_forward (callable): ``make_forward(copy)`` gives the
             ``forward(images, positions)`` that runs a copy of the model.
-        input_size (tuple[int, int]): (H, W) that is measured; boxes that
-            depend on the unit's place are taken there.
-        channels (int): Of the input.
+        input_size (tuple[int, int]): (H, W) of the measured images; boxes
+            that depend on the unit's place are those at this size.
+        channels (int): Channels of the input.
 
     Returns:
-        dict[str, Support]: By layer key.
+        dict[str, Support]: By layer key, in input pixels. Layers whose unit no
+        pixel moves are missing.
 
     Raises:
         ModelError: If the model cannot be copied, or runs on no strip.
         LayerError: If a layer cannot be read there.
     """
-    search = _Search(model, layers, make_forward, channels)
-    down = search.axis(0, input_size[0])
-    across = search.axis(1, input_size[1])
+    search = _StripSearch(model, layers, make_forward, channels)
+    down = search.search_axis(0, input_size[0])
+    across = search.search_axis(1, input_size[1])
     found = {}
     for key in (key for key in down if key in across):
         (y, stride_y, any_y), (x, stride_x, any_x) = down[key], across[key]
@@ -69,8 +71,8 @@ def structural_support(
     return found
 
 
-class _Search:
-    """Grows strips over a private copy of the model."""
+class _StripSearch:
+    """Runs a private copy of the model on strips of growing length."""
 
     def __init__(
         self,
@@ -89,40 +91,44 @@ class _Search:
         self.channels = channels
         self.short = SHORT_SIDES[0]
 
-    def axis(self, axis: int, length: int) -> Found:
-        """Extent, stride and whether it holds for any unit, by layer key.
+    def search_axis(self, axis: int, length: int) -> AxisExtents:
+        """Each layer's extent along an axis (0 down, 1 across).
 
         The longest strip decides: a field with gaps, as a large dilation
         has, may end inside a short one and go on beyond it.
         """
-        last: dict[str, Seen] = {}
+        last: dict[str, StripExtent] = {}
         filled: dict[str, int] = {}
-        drifting: set[str] = set()
+        place_dependent: set[str] = set()
         for size in (*LENGTHS, LONGEST):
-            found = self.run(axis, size, drifting, ends=size == LONGEST)
+            found = self.run_narrow_strip(
+                axis, size, place_dependent, ends=size == LONGEST
+            )
             for key, seen in found.items():
                 last[key] = seen
                 filled[key] = filled.get(key, 0) + 1 if seen.filled else 0
                 if seen.bounded and not seen.same:
-                    drifting.add(key)
-        done: Found = {}
+                    place_dependent.add(key)
+        done: AxisExtents = {}
         for key, seen in last.items():
             kind = 'global' if filled[key] > 1 else 'at least'
             kind = 'box' if seen.bounded else kind
             extent = Extent(kind, seen.before, seen.after)
             done[key] = (extent, seen.stride, True)
-        if drifting:  # windows: the box of the very unit, as measured
-            found = self.run(axis, length, last.keys() - drifting)
-            for key in drifting & found.keys():
+        if place_dependent:  # attention windows: the measured unit's own box
+            found = self.run_narrow_strip(
+                axis, length, last.keys() - place_dependent
+            )
+            for key in place_dependent & found.keys():
                 seen = found[key]
                 extent = Extent('box', seen.before, seen.after)
                 done[key] = (extent, seen.stride, False)
         return done
 
-    def run(
+    def run_narrow_strip(
         self, axis: int, size: int, skip: Iterable[str], ends: bool = False
-    ) -> dict[str, Seen]:
-        """One strip, as narrow as the model allows."""
+    ) -> dict[str, StripExtent]:
+        """Run one strip, as narrow as the model allows."""
         for short in SHORT_SIDES[SHORT_SIDES.index(self.short) :]:
             self.short = short
             shape = (size, short) if axis == 0 else (short, size)
@@ -145,14 +151,14 @@ class _Search:
 def _copy_of(model: nn.Module) -> nn.Module:
     try:
         return copy.deepcopy(model)
-    except Exception as error:  # whatever its own parts do when copied
+    except Exception as error:  # a module's own copying code
         raise ModelError(
             f'the model cannot be copied: {one_line(error, 120)}'
         ) from error
 
 
 def _without_zeros(model: nn.Module) -> nn.Module:
-    """Fill weights that are exactly zero with random ones of usual size."""
+    """Replace zeros among the weights by random values of the others' size."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for parameter in model.parameters():

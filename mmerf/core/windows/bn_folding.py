@@ -1,7 +1,7 @@
 """Batch norms folded into the convolutions before them, while measuring.
 
-Which batch norm takes which convolution's output is seen in a forward pass,
-not guessed from names. The model's own parameters are untouched: inside
+Which batch norm follows which convolution is observed in a forward pass, not
+guessed from names. The model's own parameters are untouched: inside
 :meth:`Folding.applied` the convolutions hold folded copies.
 """
 
@@ -15,10 +15,10 @@ from typing import Any, NamedTuple
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
-_UNSET = object()
+_NO_FORWARD = object()
 
 
-class _Pair(NamedTuple):
+class _FoldedPair(NamedTuple):
     conv: nn.Conv2d
     norm: nn.Module
     weight: Tensor
@@ -31,8 +31,8 @@ class Folding:
     Args:
         model (nn.Module): In eval mode.
         run (callable): Runs the model once.
-        keep (collection of nn.Module): Modules whose own output is wanted:
-            they are left as they are.
+        keep (collection of nn.Module): Modules whose own output is measured:
+            they are not folded.
 
     Attributes:
         count (int): How many batch norms can be folded.
@@ -44,11 +44,11 @@ class Folding:
         run: Callable[[], Any],
         keep: Collection[nn.Module] = (),
     ) -> None:
-        seen = _Seen(model, set(keep))
-        with seen.watching():
+        finder = _PairFinder(model, set(keep))
+        with finder.watching():
             run()
         self._pairs = [
-            _Pair(
+            _FoldedPair(
                 conv,
                 norm,
                 *fuse_conv_bn_weights(
@@ -61,7 +61,7 @@ class Folding:
                     norm.bias,
                 ),
             )
-            for conv, norm in seen.pairs()
+            for conv, norm in finder.pairs()
         ]
         for pair in self._pairs:
             pair.weight.requires_grad_(False)
@@ -70,38 +70,38 @@ class Folding:
 
     @contextmanager
     def applied(self) -> Iterator[None]:
-        """Run folded inside; afterwards the model is as it was."""
+        """Fold inside the context; afterwards the model is as it was."""
         before: list[tuple[nn.Module, Any, Any, nn.Module, Any]] = []
         try:
             for conv, norm, weight, bias in self._pairs:
                 own: dict[str, Any] = conv._parameters
-                forward = norm.__dict__.get('forward', _UNSET)
+                forward = norm.__dict__.get('forward', _NO_FORWARD)
                 before.append(
                     (conv, own['weight'], own['bias'], norm, forward)
                 )
                 own['weight'], own['bias'] = weight, bias
-                norm.__dict__['forward'] = _as_it_is
+                norm.__dict__['forward'] = _identity
             yield
         finally:
             for owner, own_weight, own_bias, bypassed, forward in before:
                 owner._parameters['weight'] = own_weight
                 owner._parameters['bias'] = own_bias
-                if forward is _UNSET:
+                if forward is _NO_FORWARD:
                     bypassed.__dict__.pop('forward', None)
                 else:
                     bypassed.__dict__['forward'] = forward
 
-    def dropped(self) -> None:
-        """Fold nothing any more."""
+    def drop(self) -> None:
+        """Fold nothing from now on."""
         self._pairs, self.count = [], 0
 
 
-def _as_it_is(inputs: Tensor) -> Tensor:
+def _identity(inputs: Tensor) -> Tensor:
     return inputs
 
 
-class _Seen:
-    """Watches which batch norm is handed a convolution's own output."""
+class _PairFinder:
+    """Observes which batch norm is called on a convolution's own output."""
 
     def __init__(self, model: nn.Module, keep: set[nn.Module]) -> None:
         self.convs = [
@@ -119,7 +119,7 @@ class _Seen:
             and m.running_mean is not None
         ]
         self.calls: dict[nn.Module, int] = {}
-        self.taken: dict[nn.Module, nn.Conv2d] = {}
+        self.conv_before: dict[nn.Module, nn.Conv2d] = {}
         self._latest: list[tuple[nn.Conv2d, Any]] = []
 
     @contextmanager
@@ -128,29 +128,33 @@ class _Seen:
         handles = []
         try:
             for conv in self.convs:
-                handles.append(conv.register_forward_hook(self._made))
+                handles.append(
+                    conv.register_forward_hook(self._on_conv_output)
+                )
             for norm in self.norms:
-                handles.append(norm.register_forward_pre_hook(self._given))
+                handles.append(
+                    norm.register_forward_pre_hook(self._on_norm_input)
+                )
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _made(self, conv: Any, inputs: Any, output: Any) -> None:
+    def _on_conv_output(self, conv: Any, inputs: Any, output: Any) -> None:
         self.calls[conv] = self.calls.get(conv, 0) + 1
         self._latest.append((conv, weakref.ref(output)))
 
-    def _given(self, norm: Any, inputs: Any) -> None:
+    def _on_norm_input(self, norm: Any, inputs: Any) -> None:
         self.calls[norm] = self.calls.get(norm, 0) + 1
         for conv, output in reversed(self._latest):
             if output() is inputs[0]:
-                self.taken[norm] = conv
+                self.conv_before[norm] = conv
                 break
 
     def pairs(self) -> list[tuple[nn.Conv2d, Any]]:
-        """Those that run once, each with the other."""
+        """Convolution and batch norm, where both run once in a forward."""
         return [
             (conv, norm)
-            for norm, conv in self.taken.items()
+            for norm, conv in self.conv_before.items()
             if self.calls[norm] == 1 == self.calls[conv]
         ]

@@ -1,6 +1,6 @@
-"""Run a batch: in windows where units only see a part, else whole.
+"""Run a batch: in windows where fields are smaller than the image, else whole.
 
-What is decided here changes the cost of a map and nothing else.
+These decisions change the cost of a map and nothing else.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from .bn_folding import Folding
 from .planner import Planner, WindowPlan
 
 Grids = dict[str, Grid]
-SMALL = 128 * 128  # px: an image of that size is run whole, as it is
-SAMPLE = 128  # px, the side of the crop on which folding is checked
+SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
+FOLDING_CROP = 128  # px, the side of the crop on which folding is checked
 
 
 class Passes:
@@ -38,7 +38,8 @@ class Passes:
         attribution (Attribution): How contributions are found.
 
     Attributes:
-        run_mode (dict[str, str]): By layer key, how it was run.
+        run_mode (dict[str, str]): By layer key: in a window or on the whole
+            image, and why.
     """
 
     def __init__(
@@ -50,16 +51,16 @@ class Passes:
         self._plans: dict[tuple, WindowPlan] = {}
         self._planner: Planner | None = None
         self._folding: Folding | None = None
-        self._not_folded: str | None = None
-        self._room = 0.0  # of a field, that windows leave on each side
+        self._folding_error: str | None = None
+        self._margin = 0.0  # around a field, as a share of the field's side
 
     def plan_of(self, shape: tuple[int, ...]) -> WindowPlan | None:
-        """How images (C, H, W) are run, once one was planned."""
+        """The plan for images of a shape (C, H, W); None before it is made."""
         return self._plans.get(shape)
 
     @property
     def summary(self) -> str:
-        """How the layers were run, in a few words."""
+        """Run modes, each with its layers, on one line."""
         layers: dict[str, list[str]] = {}
         for key, mode in self.run_mode.items():
             layers.setdefault(mode, []).append(key)
@@ -76,8 +77,8 @@ class Passes:
 
         Args:
             batch (Batch): Images (N, ..., C, H, W) on the model's device.
-            target (Target): What is scored, with what it needs to know.
-            gathering (Gathering): Takes the maps.
+            target (Target): What is scored; bound to this batch.
+            gathering (Gathering): Collects the maps.
 
         Returns:
             tuple: Keys of the outputs that were measured, in the order of
@@ -85,12 +86,12 @@ class Passes:
         """
         images = channels_last(batch.inputs)
         forward = batch.forward
-        if images.dim() != 4 or images[0, 0].numel() <= SMALL:
+        if images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE:
             plan = WindowPlan(whole=self.layers)
             return self._run(plan, forward, images, target, gathering)
         if self._folding is None:
             with precision(images.device.type, None):
-                self._folding = self._fold(forward, images)
+                self._folding = self._fold_batch_norms(forward, images)
         with self._folding.applied():
             plan = self._plan(forward, images, target)
             return self._run(plan, forward, images, target, gathering)
@@ -105,7 +106,7 @@ class Passes:
     ) -> tuple[list[str], Grids]:
         grids: Grids = {}
         while plan.window is not None:
-            inside = self._inside(plan, forward, images, target)
+            inside = self._maps_in_window(plan, forward, images, target)
             if inside is not None:
                 for found in inside:
                     gathering.add(found, plan.window.corner)
@@ -113,7 +114,7 @@ class Passes:
                         found.part.layer
                     ].grid
                 break
-            self._room += 0.25
+            self._margin += 0.25
             self._plans.clear()
             plan = self._plan(forward, images, target)
         if plan.window is not None:
@@ -136,7 +137,7 @@ class Passes:
         """Note how layers were run, and which shortcuts were given up."""
         given_up = {
             'no window': no_window,
-            'batch norms not folded': self._not_folded,
+            'batch norms not folded': self._folding_error,
         }
         fallbacks = {
             re.split('[:#]', key)[0]: why
@@ -148,7 +149,7 @@ class Passes:
             note = f' ({"; ".join(notes)})' if notes else ''
             self.run_mode[key] = mode + note
 
-    def _inside(
+    def _maps_in_window(
         self,
         plan: WindowPlan,
         forward: Forward,
@@ -160,8 +161,8 @@ class Passes:
         units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
         found = self.attribution(
             forward,
-            channels_last(plan.window.of(images)),
-            _InWindow(target, units, plan),
+            channels_last(plan.window.crop(images)),
+            _TargetInWindow(target, units, plan),
             plan.inside,
         )
         size = (int(images.shape[2]), int(images.shape[3]))
@@ -170,15 +171,18 @@ class Passes:
             assert layer.maps is not None
             touched = layer.touched
             touched = layer.maps != 0 if touched is None else touched
-            if plan.window.inner_edges(touched, size):
+            if plan.window.touches_inner_edge(touched, size):
                 return None
             kept.append(layer)
         return kept
 
-    def _fold(self, forward: Forward, images: Tensor) -> Folding:
-        """Batch norms that can be folded; none where a value changes."""
+    def _fold_batch_norms(self, forward: Forward, images: Tensor) -> Folding:
+        """Fold batch norms, unless a unit's value changes by it.
+
+        Checked on a crop, and on the whole image where no crop runs.
+        """
         keep = {layer.module for layer in self.layers.layers}
-        for side in (SAMPLE, None):
+        for side in (FOLDING_CROP, None):
             sample = images[:1, :, :side, :side]
             plain, folded = Recorder(), Recorder()
 
@@ -192,11 +196,11 @@ class Passes:
                 with folding.applied():
                     run(to=folded)
             except ERFError as error:
-                self._not_folded = one_line(error, 80)
+                self._folding_error = one_line(error, 80)
                 continue
-            self._not_folded = None
+            self._folding_error = None
             if not all(plain.agrees(folded).values()):
-                folding.dropped()
+                folding.drop()
             return folding
         return Folding(self.model, lambda: None)
 
@@ -213,7 +217,7 @@ class Passes:
         try:
             with precision(images.device.type, None):
                 plan = self._planner.plan(
-                    forward, generic(images[:1]), self._room
+                    forward, with_noise(images[:1]), self._margin
                 )
         except ERFError as error:
             plan = WindowPlan(whole=self.layers, reason=one_line(error, 80))
@@ -222,23 +226,23 @@ class Passes:
 
 
 def channels_last(images: Tensor) -> Tensor:
-    """Images in channels-last layout on a CPU, where that is faster."""
+    """Images (N, C, H, W) in channels-last layout on a CPU: faster there."""
     if images.dim() != 4 or images.device.type != 'cpu':
         return images
-    # A clone, since of one image the stride over images may be any.
+    # A clone: with one image, its stride over images may be anything.
     return images.clone(memory_format=torch.channels_last)
 
 
-def generic(image: Tensor) -> Tensor:
-    """An image with noise, so that no two places are alike."""
+def with_noise(image: Tensor) -> Tensor:
+    """An image plus as strong noise, so that no two places are alike."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(image.shape, generator=generator)
     spread = float(image.std()) or 1.0
     return image + noise.to(image) * spread
 
 
-class _InWindow(Target):
-    """A target at the units that a crop has, aligned in the whole image."""
+class _TargetInWindow(Target):
+    """A target scored at a crop's units, with pixels of the whole image."""
 
     def __init__(
         self,
@@ -249,7 +253,9 @@ class _InWindow(Target):
         self.target, self.units, self.plan = target, units, plan
 
     def select(self, positions: Sequence[int]) -> Target:
-        return _InWindow(self.target.select(positions), self.units, self.plan)
+        return _TargetInWindow(
+            self.target.select(positions), self.units, self.plan
+        )
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
         unit: Any = self.units[context.layer]

@@ -1,4 +1,4 @@
-"""Which pixels can move a unit, found on strips of an image about it."""
+"""Receptive fields of units, found on strips of an image about them."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from ..errors import ERFError, ModelError, one_line
 from ..gradient.backward import Gradients
 from ..running.layer_scores import LayerScores
 from ..running.probes import RandomUnits
-from .window import Span, UnitPlace, Window, aligned
+from .window import Span, UnitPlace, Window, aligned_span
 
-SHORT_SIDE = 32  # px, the strips' other axis
-SHORTEST = 128  # px, the first strip's length
-STRIP_GROWTH = 4  # of the strips, each time
-DRAWS = 4  # noisy copies of a strip: what is dead in one lives in another
+SHORT_SIDE = 32  # px, the width of a strip
+FIRST_LENGTH = 128  # px, the first strip's
+STRIP_GROWTH = 4  # length of a strip over that of the one before
+DRAWS = 4  # noisy copies of a strip: a channel dead in one may live in another
 
 
 class FieldSearch:
     """Finds the field of each layer's unit on strips of an image.
 
     Args:
-        layers (LayerScores): The layers, with the calls that they get.
-        forward (callable): Runs the model on copies of one image's part.
+        layers (LayerScores): The layers, with the number of calls of each.
+        forward (callable): ``forward(images, positions)`` runs the model on
+            parts of the image.
         image (Tensor): Shape (1, C, H, W).
     """
 
@@ -39,25 +40,33 @@ class FieldSearch:
         self.generator = torch.Generator().manual_seed(0)
 
     def fields(self, places: Mapping[str, UnitPlace]) -> dict[str, Window]:
-        """What can move each unit, by layer key."""
-        rows = self._axis(places, 0)
-        columns = self._axis(places, 1)
+        """Each unit's field, by layer key; none where every channel is dead.
+
+        Args:
+            places (mapping): Each layer's unit.
+
+        Raises:
+            ModelError: If the model does not run on a strip.
+            LayerError: If a layer cannot be read there.
+        """
+        rows = self._spans_along(places, 0)
+        columns = self._spans_along(places, 1)
         return {
             key: Window(rows[key], columns[key])
             for key in places
             if key in rows and key in columns
         }
 
-    def _axis(
+    def _spans_along(
         self, places: Mapping[str, UnitPlace], axis: int
     ) -> dict[str, Span]:
         pending = dict(places)
         found: dict[str, Span] = {}
-        length = SHORTEST
+        length = FIRST_LENGTH
         while pending:
             strip = self._strip(pending, axis, length)
             ends = (strip.rows, strip.columns)[axis]
-            spans = self._touched(pending, strip, axis)
+            spans = self._moving_pixels(pending, strip, axis)
             pending = {key: pending[key] for key in spans}
             for key, (low, high) in spans.items():
                 if (low > ends[0] or ends[0] == 0) and (
@@ -77,7 +86,7 @@ class FieldSearch:
             reach = (length if which == axis else SHORT_SIDE) / 2
             step = math.lcm(*(p.step[which] for p in places.values()))
             spans.append(
-                aligned(
+                aligned_span(
                     min(pixels) - reach,
                     max(pixels) + reach,
                     step,
@@ -86,12 +95,15 @@ class FieldSearch:
             )
         return Window(spans[0], spans[1])
 
-    def _touched(
+    def _moving_pixels(
         self, places: Mapping[str, UnitPlace], strip: Window, axis: int
     ) -> dict[str, Span]:
-        """First pixel that moves each unit, and the one after the last."""
+        """First pixel that moves each unit, and the one after the last.
+
+        Without a unit whose channels are dead in all draws.
+        """
         units = {key: place.unit_in(strip) for key, place in places.items()}
-        crop = strip.of(self.image).expand(DRAWS, -1, -1, -1)
+        crop = strip.crop(self.image).expand(DRAWS, -1, -1, -1)
         noise = torch.randn(crop.shape, generator=self.generator)
         leaf = (crop + noise.to(crop) * self.spread).requires_grad_()
         pending = self.layers.only(places).probe(
@@ -113,6 +125,6 @@ class FieldSearch:
                 raise ModelError(one_line(error, 160)) from error
             line = (gradient != 0).any(0).any(0).any(1 - axis)
             pixels = line.nonzero().flatten().tolist()
-            if pixels:  # else every channel is dead, in all draws
+            if pixels:
                 spans[key] = (start + pixels[0], start + pixels[-1] + 1)
         return spans

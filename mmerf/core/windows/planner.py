@@ -1,4 +1,4 @@
-"""Decides which layers are run on a window of the image, and on which."""
+"""Decides which layers are run in a window, and which window that is."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ from ..targets.base import Target
 from .field_search import FieldSearch
 from .window import UnitPlace, Window, attention_window, common_window
 
-STRIP = 64  # px, the width of the strips that show every grid's size
-# Cost of a backward pass in forward passes; see gradient.sparse_backward.
-BACKWARD = {'cpu': 0.1}
-_Line = tuple[Axis, int, int | None]  # axis, units, step
+STRIP = 64  # px, the width of the strips on which grid sizes are read
+# A backward pass costs so many forward passes; see gradient.sparse_backward.
+BACKWARD_COST = {'cpu': 0.1}
+# A grid along one axis: where its units sit, how many, a crop's step (px).
+_AxisGrid = tuple[Axis, int, int | None]
 
 
 @dataclass
@@ -28,11 +29,12 @@ class WindowPlan:
     """How images of one size are run.
 
     Attributes:
-        window (Window, optional): The part that layers in ``inside`` need.
-        places (dict[str, UnitPlace]): Of those, by layer key.
-        inside (LayerScores, optional): The layers that run there.
+        window (Window, optional): The part of the image that is run.
+        places (dict[str, UnitPlace]): Units of the layers that run in the
+            window, by layer key.
+        inside (LayerScores, optional): The layers that run in the window.
         whole (LayerScores, optional): The layers that run on the whole image.
-        reason (str): Why no window was found, where looking for one failed.
+        reason (str): Why the search for a window failed; empty if it did not.
     """
 
     window: Window | None = None
@@ -48,7 +50,7 @@ class Planner:
     Args:
         model (nn.Module): In eval mode.
         layers (LayerScores): The layers that are measured.
-        target (Target): A windowed one.
+        target (Target): One whose ``windowed`` is set.
     """
 
     def __init__(
@@ -56,38 +58,41 @@ class Planner:
     ) -> None:
         self.layers, self.target = layers, target
         self.attention = attention_window(model)
-        self.known: LayerScores | None = None  # once a forward was seen
-        self.held: set[str] = set()  # layers whose window was checked
-        self.refused: set[str] = set()  # layers whose window was wrong
-        self._lines: dict[tuple[int, int], dict[str, _Line]] = {}
-        self._fields: dict[str, tuple[float, ...]] = {}  # about the pixel
+        self.outputs: LayerScores | None = None  # after the first forward
+        self.confirmed: set[str] = set()  # keys whose window passed
+        self.refused: set[str] = set()  # keys that no window serves
+        self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
+        # Rows and columns of fields, as offsets from the unit's pixel.
+        self._fields: dict[str, tuple[float, ...]] = {}
 
-    def plan(self, forward: Forward, image: Tensor, room: float) -> WindowPlan:
+    def plan(
+        self, forward: Forward, image: Tensor, margin: float
+    ) -> WindowPlan:
         """The plan for images of this image's size.
 
         Args:
             forward (callable): Runs the model on parts of the image.
             image (Tensor): Shape (1, C, H, W), no two places alike.
-            room (float): What windows leave on each side, as a share of the
-                field.
+            margin (float): Added to a field on each side, as a share of its
+                side.
 
         Raises:
             ModelError: If the model does not run on a part of the image.
             LayerError: If a layer cannot be read there.
         """
         size = (int(image.shape[2]), int(image.shape[3]))
-        places = self._places(forward, image, size)
+        places = self._unit_places(forward, image, size)
         fitting = {
             key: place
             for key, place in places.items()
             if key not in self.refused and place.step != (0, 0)
         }
-        fields = self._known_fields(fitting, size)
+        fields = self._fields_of_other_sizes(fitting, size)
         if fields is None:
-            assert self.known is not None
-            search = FieldSearch(self.known.only(fitting), forward, image)
+            assert self.outputs is not None
+            search = FieldSearch(self.outputs.only(fitting), forward, image)
             fields = search.fields(fitting)
-            self._remember(fitting, fields, size)
+            self._keep_fields(fitting, fields, size)
         device = image.device.type
         while True:
             chosen = {
@@ -95,29 +100,31 @@ class Planner:
                 for key, seen in fields.items()
                 if key not in self.refused
             }
-            plan = self._choice(places, chosen, size, room, device)
-            wrong = self._wrong(plan, forward, image, size)
-            if not wrong:
+            plan = self._cheapest_plan(places, chosen, size, margin, device)
+            failing = self._failing_layers(plan, forward, image, size)
+            if not failing:
                 return plan
-            # Once more with room: what was dead on the strips may live here.
-            wider = self._choice(places, chosen, size, room + 1, device)
-            again = self._wrong(wider, forward, image, size)
-            if not again:
+            # Once more, wider: channels dead on the strips may live here.
+            wider = self._cheapest_plan(
+                places, chosen, size, margin + 1, device
+            )
+            failing = self._failing_layers(wider, forward, image, size)
+            if not failing:
                 return wider
-            self.refused |= again
+            self.refused |= failing
 
     @property
     def order(self) -> list[str]:
         """Keys of all layers' outputs, in the order of the layers."""
-        known = [] if self.known is None else self.known.layers
-        return [layer.key for layer in known]
+        outputs = [] if self.outputs is None else self.outputs.layers
+        return [layer.key for layer in outputs]
 
-    def _places(
+    def _unit_places(
         self, forward: Forward, image: Tensor, size: tuple[int, int]
     ) -> dict[str, UnitPlace]:
-        """Every layer's grid and unit, without running the whole image."""
-        down = self._axis(forward, image[:, :, :, :STRIP], 0)
-        across = self._axis(forward, image[:, :, :STRIP], 1)
+        """Every layer's grid and unit, read on two strips of the image."""
+        down = self._grids_along(forward, image[:, :, :, :STRIP], 0)
+        across = self._grids_along(forward, image[:, :, :STRIP], 1)
         places = {}
         for key in (key for key in down if key in across):
             (y, rows, step_y), (x, columns, step_x) = down[key], across[key]
@@ -130,24 +137,25 @@ class Planner:
                 step = (0, 0)
             step = (step[0] * self.attention, step[1] * self.attention)
             unit = self.target.unit(grid)
-            assert unit is not None  # it is windowed
+            assert unit is not None  # a windowed target has one
             places[key] = UnitPlace(grid, unit, step)
         return places
 
-    def _axis(
+    def _grids_along(
         self, forward: Forward, strip: Tensor, axis: int
-    ) -> dict[str, _Line]:
+    ) -> dict[str, _AxisGrid]:
+        """Every layer's grid along an axis, from a strip as long as it."""
         shape = tuple(strip.shape[1:])
         length = shape[1 + axis]
-        if (axis, length) in self._lines:
-            return self._lines[axis, length]
-        known = self.known or self.layers
-        layers = LayerScores(known.layers, known.front, known.calls)
+        if (axis, length) in self._axis_grids:
+            return self._axis_grids[axis, length]
+        outputs = self.outputs or self.layers
+        layers = LayerScores(outputs.layers, outputs.front, outputs.calls)
         with torch.no_grad():
             layers.probe(forward, strip, Recorder(units={}), [0])
         grids, steps = layers.grids(shape), layers.steps(shape)
-        self.known = self.known or layers.only(grids)
-        self._lines[axis, length] = {
+        self.outputs = self.outputs or layers.only(grids)
+        self._axis_grids[axis, length] = {
             key: (
                 (grid.y, grid.x)[axis],
                 grid.size[axis],
@@ -155,12 +163,12 @@ class Planner:
             )
             for key, grid in grids.items()
         }
-        return self._lines[axis, length]
+        return self._axis_grids[axis, length]
 
-    def _known_fields(
+    def _fields_of_other_sizes(
         self, places: Mapping[str, UnitPlace], size: tuple[int, int]
     ) -> dict[str, Window] | None:
-        """Fields found at another size; they move with the unit."""
+        """Fields found at other image sizes; None if any is missing."""
         if self.attention > 1 or not places.keys() <= self._fields.keys():
             return None
         fields = {}
@@ -168,82 +176,83 @@ class Planner:
             y, x = place.grid.pixel(place.unit)
             top, bottom, left, right = self._fields[key]
             fields[key] = Window(
-                _clipped(y + top, y + bottom, size[0]),
-                _clipped(x + left, x + right, size[1]),
+                _clipped_span(y + top, y + bottom, size[0]),
+                _clipped_span(x + left, x + right, size[1]),
             )
         return fields
 
-    def _remember(
+    def _keep_fields(
         self,
         places: Mapping[str, UnitPlace],
         fields: Mapping[str, Window],
         size: tuple[int, int],
     ) -> None:
-        """Keep fields that no border of the image has cut."""
+        """Keep fields that no image border has cut, for other image sizes."""
         for key, seen in fields.items():
             (top, bottom), (left, right) = seen.rows, seen.columns
             y, x = places[key].grid.pixel(places[key].unit)
             if min(top, left) > 0 and bottom < size[0] and right < size[1]:
                 self._fields[key] = (top - y, bottom - y, left - x, right - x)
 
-    def _choice(
+    def _cheapest_plan(
         self,
         places: Mapping[str, UnitPlace],
         fitting: Mapping[str, UnitPlace],
         size: tuple[int, int],
-        room: float,
+        margin: float,
         device: str,
     ) -> WindowPlan:
         """The cheapest split of layers between a window and the image."""
         order = sorted(
-            fitting, key=lambda k: fitting[k].window(size, room).area
+            fitting, key=lambda k: fitting[k].window(size, margin).area
         )
-        backward = BACKWARD.get(device, 1.0)
-        best, cost = WindowPlan(whole=self.layers), 1 + len(places) * backward
+        backward = BACKWARD_COST.get(device, 1.0)
+        best = WindowPlan(whole=self.layers)
+        best_cost = 1 + len(places) * backward
         for count in range(1, len(order) + 1):
             keys = order[:count]
             chosen = {key: fitting[key] for key in keys}
-            window = common_window(chosen.values(), size, room)
+            window = common_window(chosen.values(), size, margin)
             share = window.area / (size[0] * size[1])
             rest = [key for key in places if key not in chosen]
-            price = share * (1 + count * backward)
-            price += (1 + len(rest) * backward) if rest else 0
-            if price < 0.95 * cost and share < 1:
-                assert self.known is not None
-                whole = self.known.only(rest) if rest else None
-                inside = self.known.only(keys)
+            cost = share * (1 + count * backward)
+            cost += (1 + len(rest) * backward) if rest else 0
+            if cost < 0.95 * best_cost and share < 1:
+                assert self.outputs is not None
+                whole = self.outputs.only(rest) if rest else None
+                inside = self.outputs.only(keys)
                 best = WindowPlan(window, chosen, inside, whole)
-                cost = price
+                best_cost = cost
         return best
 
-    def _wrong(
+    def _failing_layers(
         self,
         plan: WindowPlan,
         forward: Forward,
         image: Tensor,
         size: tuple[int, int],
     ) -> set[str]:
-        """Layers whose unit's value changes with more image around it.
+        """Layers whose unit's value or pixel changes with more image.
 
-        For them the window is too small.
+        The window is too small for them.
         """
         if plan.window is None:
             return set()
-        if plan.places.keys() <= self.held:
+        if plan.places.keys() <= self.confirmed:
             return set()
-        canvas = common_window(plan.places.values(), size, 0.0, plan.window)
-        kept = {}
-        for window in (plan.window, canvas):
+        larger = common_window(plan.places.values(), size, 0.0, plan.window)
+        recorders = {}
+        for window in (plan.window, larger):
             units = {k: p.unit_in(window) for k, p in plan.places.items()}
             lost = {key for key, unit in units.items() if unit is None}
             if lost:
                 return lost
-            kept[window] = Recorder(units)
-            assert self.known is not None
-            layers = self.known.only(plan.places)
-            part = window.of(image)
+            recorders[window] = Recorder(units)
+            assert self.outputs is not None
+            layers = self.outputs.only(plan.places)
+            part = window.crop(image)
             with torch.no_grad():
-                layers.probe(forward, part, kept[window], [0])
+                layers.probe(forward, part, recorders[window], [0])
             grids = layers.grids(tuple(part.shape[1:]))
             moved = {
                 key
@@ -253,21 +262,21 @@ class Planner:
             }
             if moved:
                 return moved
-        agree = kept[canvas].agrees(kept[plan.window])
-        self.held |= {key for key, same in agree.items() if same}
+        agree = recorders[larger].agrees(recorders[plan.window])
+        self.confirmed |= {key for key, same in agree.items() if same}
         return {key for key, same in agree.items() if not same}
 
 
 def _same_pixel(
     place: UnitPlace, grid: Grid, unit: Any, window: Window
 ) -> bool:
-    there = place.grid.pixel(place.unit)
-    here = grid.pixel(unit)
+    """Whether a crop's unit sits at the same pixel as in the whole image."""
+    whole, crop = place.grid.pixel(place.unit), grid.pixel(unit)
     return all(
-        abs(a + first - b) < 1e-6
-        for a, b, first in zip(here, there, window.corner, strict=True)
+        abs(b + first - a) < 1e-6
+        for a, b, first in zip(whole, crop, window.corner, strict=True)
     )
 
 
-def _clipped(low: float, high: float, length: int) -> tuple[int, int]:
+def _clipped_span(low: float, high: float, length: int) -> tuple[int, int]:
     return max(round(low), 0), min(round(high), length)

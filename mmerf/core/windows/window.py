@@ -1,4 +1,4 @@
-"""Windows: the part of an image that a unit can see."""
+"""Windows: the part of an image that can move a unit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,12 @@ Span = tuple[int, int]  # first pixel, pixel after
 
 @dataclass(frozen=True)
 class Window:
-    """A part of an image: rows and columns, each (first, after)."""
+    """A part of an image.
+
+    Attributes:
+        rows, columns (tuple[int, int]): First pixel, and the one after the
+            last.
+    """
 
     rows: Span
     columns: Span
@@ -35,15 +40,18 @@ class Window:
         """In pixels."""
         return self.size[0] * self.size[1]
 
-    def of(self, images: Tensor) -> Tensor:
-        """That part of (..., H, W)."""
+    def crop(self, images: Tensor) -> Tensor:
+        """The window's part of images (..., H, W)."""
         return images[..., slice(*self.rows), slice(*self.columns)]
 
-    def inner_edges(self, touched: Tensor, size: tuple[int, int]) -> bool:
-        """Whether anything is touched along an edge inside the image.
+    def touches_inner_edge(
+        self, touched: Tensor, size: tuple[int, int]
+    ) -> bool:
+        """Whether a pixel at an edge that lies inside the image moves a unit.
 
         Args:
-            touched (Tensor): Of this window, (N, h, w) bool.
+            touched (Tensor): Whether a pixel of this window moves a unit,
+                (N, h, w) bool.
             size (tuple[int, int]): The image's (H, W).
         """
         edges = (
@@ -59,13 +67,18 @@ def _length(span: Span) -> int:
     return span[1] - span[0]
 
 
-def aligned(low: float, high: float, step: int, length: int) -> Span:
-    """The smallest span of whole steps that holds [low, high).
+def aligned_span(low: float, high: float, step: int, length: int) -> Span:
+    """The smallest span of whole steps that holds [low, high), clipped.
+
+    Args:
+        low, high (float): In pixels.
+        step (int): The span begins and ends at multiples of this, px.
+        length (int): Pixels of the image along the axis.
 
     Example:
-        >>> aligned(13, 50, 8, 60)
+        >>> aligned_span(13, 50, 8, 60)
         (8, 56)
-        >>> aligned(-5, 59, 8, 60)
+        >>> aligned_span(-5, 59, 8, 60)
         (0, 60)
     """
     first = max(math.floor(low / step) * step, 0)
@@ -79,9 +92,10 @@ class UnitPlace:
     Attributes:
         grid (Grid): The layer's grid over the whole image.
         unit (tuple[int, int]): Its unit.
-        step (tuple[int, int]): A crop starts at a multiple of this, so that
-            it has the same sampling grid.
-        field (Window, optional): What can move the unit.
+        step (tuple[int, int]): A crop starts at a multiple of this (px), so
+            that its units sit at the same pixels; (0, 0) where no crop
+            has such units.
+        field (Window, optional): The unit's receptive field.
     """
 
     grid: Grid
@@ -89,19 +103,20 @@ class UnitPlace:
     step: tuple[int, int]
     field: Window | None = None
 
-    def window(self, size: tuple[int, int], room: float = 0.0) -> Window:
-        """The aligned window about the field, with one pixel to spare.
+    def window(self, size: tuple[int, int], margin: float = 0.0) -> Window:
+        """The aligned window about the field, one pixel larger on each side.
 
         Args:
             size (tuple[int, int]): The image's (H, W).
-            room (float): Added on each side, as a share of the field.
+            margin (float): Added on each side, as a share of the field's
+                side.
         """
         assert self.field is not None
         spans = []
         for axis, span in enumerate((self.field.rows, self.field.columns)):
-            spare = 1 + room * _length(span)
+            spare = 1 + margin * _length(span)
             spans.append(
-                aligned(
+                aligned_span(
                     span[0] - spare,
                     span[1] + spare,
                     self.step[axis],
@@ -111,7 +126,7 @@ class UnitPlace:
         return Window(spans[0], spans[1])
 
     def unit_in(self, window: Window) -> UnitYX | None:
-        """The unit's index in a crop; None where that is no whole number."""
+        """The unit (y, x) in a crop; None where it is no whole number."""
         unit = []
         for index, first, jump in zip(
             self.unit, window.corner, self.grid.stride, strict=True
@@ -123,7 +138,7 @@ class UnitPlace:
         return unit[0], unit[1]
 
 
-def around(windows: Iterable[Window]) -> Window:
+def bounding_window(windows: Iterable[Window]) -> Window:
     """The smallest window that holds several."""
     every = list(windows)
     spans = []
@@ -136,7 +151,7 @@ def around(windows: Iterable[Window]) -> Window:
 def common_window(
     places: Iterable[UnitPlace],
     size: tuple[int, int],
-    room: float,
+    margin: float,
     inner: Window | None = None,
 ) -> Window:
     """A window for several layers.
@@ -144,28 +159,33 @@ def common_window(
     Args:
         places (iterable of UnitPlace): The layers' units.
         size (tuple[int, int]): The image's (H, W).
-        room (float): Added on each side, as a share of the fields.
-        inner (Window, optional): Give a window of twice its sides instead.
+        margin (float): Added on each side, as a share of the fields' sides.
+        inner (Window, optional): Instead of fields and margin: give a window
+            of twice the sides of this one, about it.
     """
     every = list(places)
     if inner is None:
-        inner, spare = around(p.window(size, room) for p in every), (0, 0)
+        inner = bounding_window(p.window(size, margin) for p in every)
+        spare = (0, 0)
     else:
         spare = (-(-inner.size[0] // 2), -(-inner.size[1] // 2))
     spans = []
     for axis, span in enumerate((inner.rows, inner.columns)):
         step = math.lcm(*(place.step[axis] for place in every))
         low, high = span[0] - spare[axis], span[1] + spare[axis]
-        spans.append(aligned(low, high, step, size[axis]))
+        spans.append(aligned_span(low, high, step, size[axis]))
     return Window(spans[0], spans[1])
 
 
 def attention_window(model: nn.Module) -> int:
-    """Common multiple of the windows that attention modules state."""
+    """Least common multiple of all ``window_size`` of a model's modules.
+
+    In units; 1 where no module has one.
+    """
     sides = [1]
     for module in model.modules():
-        stated = module.__dict__.get('window_size', 1)
-        for side in stated if isinstance(stated, (tuple, list)) else [stated]:
+        given = module.__dict__.get('window_size', 1)
+        for side in given if isinstance(given, (tuple, list)) else [given]:
             if isinstance(side, int) and side > 0:
                 sides.append(side)
     return math.lcm(*sides)

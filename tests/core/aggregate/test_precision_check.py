@@ -25,7 +25,7 @@ def measured(model, images, amp=None):
     return measurement.compute()['2']
 
 
-def test_reduced_precision_says_what_it_changes():
+def test_reduced_precision_reports_what_it_changes():
     model, images = net(), images_like(6, 24, 30)
     result = measured(model, images, 'bfloat16')
     told = result.provenance['deviation_from_float32']

@@ -108,7 +108,7 @@ def test_published_definitions_against_plain_autograd(name, relu, part):
     assert ('|d score' in result.definition['map']) == (part == 'absolute')
 
 
-def test_what_the_attribution_says_of_the_relu_reaches_any_target():
+def test_the_relu_of_an_attribution_reaches_any_target():
     net, images = signed_net(), images_like(1, 20, 24)
     unit = dict(type='Unit', y=2, x=3)
     result = measure(net, images, 'MambaIR', target=unit)

@@ -70,7 +70,7 @@ def test_integrated_gradients_sum_to_the_difference_of_scores(captum):
 
 
 @pytest.mark.filterwarnings('ignore')
-def test_each_image_is_asked_its_own_region(captum):
+def test_each_image_is_scored_over_its_own_region(captum):
     images, _ = scenes(3)
     asked = dict(target='ClassRegion', classes=CLASSES)
     theirs = measure_erf(
@@ -88,7 +88,7 @@ def test_each_image_is_asked_its_own_region(captum):
         assert np.abs(theirs[key].map - result.map).max() <= 1e-5 * peak
 
 
-def test_what_captum_does_not_know(captum):
+def test_unknown_captum_methods_and_options(captum):
     images = images_like(1, 8, 8)
     with pytest.raises(ConfigError, match="no method 'Salience'"):
         measure(images, method='Salience')
@@ -97,7 +97,7 @@ def test_what_captum_does_not_know(captum):
     assert '\n' not in str(caught.value)
 
 
-def test_without_captum_one_line_says_so(monkeypatch):
+def test_without_captum_the_error_is_one_line(monkeypatch):
     real = builtins.__import__
 
     def without(name, *args, **kwargs):

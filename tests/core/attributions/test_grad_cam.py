@@ -65,7 +65,7 @@ def test_equals_a_direct_computation(mode):
             assert result.absent_images == 4 - len(there)
 
 
-def test_a_target_an_image():
+def test_one_target_per_image():
     images, _ = scenes(3)
     names = ['sky', 'tree', 'road']
     targets = [dict(type='ClassRegion', classes=name) for name in names]

@@ -1,11 +1,11 @@
-"""Local backward passes against plain ones, operation by operation."""
+"""Sparse backward passes against ordinary ones, operation by operation."""
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional
 
-from mmerf.core.gradient.box_tensor import BoxTensor, plain
+from mmerf.core.gradient.box_tensor import BoxTensor, to_plain
 from mmerf.core.gradient.sparse_backward import SparseBackward
 
 
@@ -54,7 +54,7 @@ def test_equals_the_plain_pass(name, unit):
         laid = image.contiguous(memory_format=memory_format_of)
         found, expected = gradients(net, laid, unit)
         assert expected.any()
-        torch.testing.assert_close(plain(found), expected)
+        torch.testing.assert_close(to_plain(found), expected)
 
 
 def test_batch_norm_of_one_image_whose_gradient_comes_from_tokens():
@@ -75,7 +75,7 @@ def test_batch_norm_of_one_image_whose_gradient_comes_from_tokens():
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
     expected = weights.transpose(1, 2).view(1, 8, 10, 10)
     expected = expected * scale[None, :, None, None]
-    torch.testing.assert_close(plain(found), expected)
+    torch.testing.assert_close(to_plain(found), expected)
 
 
 def test_works_where_the_gradient_is_alone():
@@ -95,17 +95,17 @@ def test_sums_of_branches():
         return y[:, :3] + y[:, 3:6] - y[:, 6:] * x.mean(1, keepdim=True)
 
     found, expected = gradients(run, torch.randn(1, 3, 40, 40), (9, 30))
-    torch.testing.assert_close(plain(found), expected)
+    torch.testing.assert_close(to_plain(found), expected)
 
 
 def test_a_gradient_that_reaches_only_padding_is_zero():
     net = nn.Conv2d(3, 2, 1, padding=3).requires_grad_(False)
     found, expected = gradients(net, torch.randn(1, 3, 20, 20), (0, 0))
     assert not expected.any()
-    assert torch.equal(plain(found), expected)
+    assert torch.equal(to_plain(found), expected)
 
 
-def test_a_wide_gradient_is_no_patch():
+def test_a_wide_gradient_is_no_box_tensor():
     net = nn.Sequential(conv(3, 3, padding=1), conv(3, 9, padding=4))
     found, expected = gradients(net, torch.randn(1, 3, 11, 11), (5, 5))
     assert not isinstance(found, BoxTensor)
@@ -127,7 +127,7 @@ class Cube(torch.autograd.Function):
         return 3 * x**2 * gradient
 
 
-def test_models_with_their_own_backward_code_go_the_plain_way():
+def test_models_with_their_own_backward_code_fall_back_to_autograd():
     from helpers.slow_reference import centre_score, slow_map
 
     from mmerf import measure_erf

@@ -207,7 +207,7 @@ def test_pixel_shuffles():
     agree(history, F.avg_pool2d(coordinates(32, 48), 2))
 
 
-def test_unknown_history_is_said():
+def test_unknown_history_is_reported():
     class Reshaping(nn.Module):
         def forward(self, x):
             return x.reshape(x.shape[0], -1, x.shape[2] // 3, x.shape[3] // 3)

@@ -51,7 +51,7 @@ def test_brackets_are_output_indices_never_patterns():
     assert layer.indices == (-1, 0) and layer.key == 'backbone[-1][0]'
 
 
-def test_repeats_are_asked_once_and_order_is_kept():
+def test_repeats_are_measured_once_and_order_is_kept():
     assert keys('decode_head', 'backbone', 'decode_*') == [
         'decode_head',
         'backbone',
@@ -118,7 +118,7 @@ def test_wrong_name_gives_the_nearest():
     ['', '[0]', 'backbone[x]', 'backbone[0', 3, {'name': 'backbone', 'x': 1},
      {'grid': (2, 2)}, {'name': 'backbone', 'grid': (0, 2)}],
 )  # fmt: skip
-def test_malformed_requests_say_how_to_write_one(request_):
+def test_malformed_layer_names_are_refused_with_an_example(request_):
     with pytest.raises(LayerError) as caught:
         keys(request_)
     assert '\n' not in str(caught.value)

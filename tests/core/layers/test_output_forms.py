@@ -27,7 +27,7 @@ def test_channels_first_stays():
     assert to_nchw(output, CONTEXT) is output
 
 
-def test_channels_last_is_told_by_the_grids_that_were_made():
+def test_channels_last_is_recognised_by_the_grids_made_so_far():
     output = numbered(3, 8, 16)
     found = to_nchw(output.permute(0, 2, 3, 1), CONTEXT)
     assert torch.equal(found, output)
@@ -65,7 +65,7 @@ def test_class_and_register_tokens_are_the_models_own_parameters():
     assert front_tokens(net) == 5
 
 
-def test_square_channels_last_is_told_by_what_made_it():
+def test_square_channels_last_is_recognised_by_its_layout():
     """(1, 8, 8, 8): every axis could be the plane."""
     torch.manual_seed(0)
 
@@ -146,7 +146,7 @@ def test_leaves_walk_everything_that_is_nested():
     ]
 
 
-def test_pick_says_what_there_is():
+def test_pick_quotes_what_the_layer_returns():
     output = (torch.zeros(1), torch.zeros(2))
     assert pick(output, (-1,), 'x[-1]') is output[1]
     with pytest.raises(LayerError, match='from -2 to 1'):

@@ -120,7 +120,7 @@ def test_the_rest_goes_on_in_the_size_that_fitted():
         (KeyboardInterrupt('out of memory'), False),
     ],
 )
-def test_what_says_that_memory_ran_out(error, yes):
+def test_errors_that_mean_out_of_memory(error, yes):
     assert is_out_of_memory(error) == yes
 
 

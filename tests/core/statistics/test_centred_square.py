@@ -120,7 +120,7 @@ def test_gaussian_of_known_sigma():
         (np.ones((2, 2)), 0.5, (0, -1)),
     ],
 )
-def test_what_is_not_defined_is_refused(map_hw, share, center):
+def test_undefined_arguments_are_refused(map_hw, share, center):
     with pytest.raises(StatisticError):
         centred_square(map_hw, share, center)
 

@@ -52,7 +52,7 @@ def test_any_shape_against_the_rule(shape):
         assert replknet_side(map_hw, share) == slow_side(map_hw, share)
 
 
-def test_where_the_rule_finds_nothing_it_says_so():
+def test_where_the_rule_finds_nothing_a_note_gives_the_reason():
     uniform = ERFResult.from_map(np.ones((512, 1024))).statistics()
     assert uniform['replknet']['0.5'] is None
     assert 'side 3 to 511' in uniform['replknet']['note']

@@ -175,7 +175,7 @@ def test_names_and_indices(model):
         ([1.5], CLASSES, 'names or indices'),
     ],
 )
-def test_classes_that_there_are_not(model, classes, names, message):
+def test_classes_that_do_not_exist(model, classes, names, message):
     with pytest.raises(ConfigError, match=message) as caught:
         measure_erf(
             model, scenes(1)[0], 'decode_head', target=region(classes=classes),

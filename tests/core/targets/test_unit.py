@@ -71,12 +71,12 @@ def test_the_unit_nearest_a_pixel_in_every_layer(pixel, units):
         (dict(type='CentreUnit', channels=[]), 'from 0 to 5'),
     ],
 )
-def test_places_that_are_not_there(target, message):
+def test_units_and_pixels_that_do_not_exist(target, message):
     with pytest.raises(TargetError, match=message):
         measure_erf(net(), images_like(1, 32, 48), ['1'], target=target)
 
 
-def test_per_image_numbers_of_the_wrong_length_quote_both():
+def test_scores_of_the_wrong_length_quote_both_lengths():
     with pytest.raises(TargetError, match=r'2 image\(s\).*\(2,\)'):
         measure_erf(
             net(),

@@ -105,7 +105,7 @@ def test_units_are_found_in_one_forward():
 
 
 def test_standard_errors_are_over_images_not_over_units():
-    """Twice the same units tell nothing new."""
+    """Twice the same units add no information."""
     model, images = net(), images_like(4, 16, 18)
     unit = dict(type='Unit', y=4, x=4)
 
@@ -121,7 +121,7 @@ def test_standard_errors_are_over_images_not_over_units():
     assert twice.uncertainty['side']['0.5']['stderr'] == pytest.approx(side)
 
 
-def test_zero_scores_and_non_finite_maps_are_counted_a_unit():
+def test_zero_scores_and_non_finite_maps_are_counted_per_unit():
     model = nn.Sequential(nn.Conv2d(1, 1, 1, bias=False))
     nn.init.ones_(model[0].weight)
     images = torch.ones(2, 1, 4, 4)
@@ -220,7 +220,7 @@ def test_per_image_maps_equal_those_of_single_runs():
         assert np.abs(found - one.map).max() <= 1e-6 * one.map.max()
 
 
-def test_a_list_of_another_length_quotes_both():
+def test_a_list_of_targets_of_another_length_quotes_both():
     with pytest.raises(TargetError, match='6 targets for 5 image') as caught:
         measure_erf(net(), images_like(5, 8, 8), ['1'], target=six_targets())
     assert '\n' not in str(caught.value)

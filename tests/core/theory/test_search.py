@@ -69,7 +69,7 @@ def test_plain_chains_equal_the_closed_form(chain):
         assert found.stride == (stride, stride)
 
 
-def test_kernels_of_other_shape_each_axis():
+def test_kernels_that_differ_between_axes():
     net = nn.Sequential(nn.Conv2d(3, 4, (3, 9), (1, 2), (1, 4)))
     (found,) = supports(net, ['0']).values()
     assert found.size == (3, 9) and found.stride == (1, 2)

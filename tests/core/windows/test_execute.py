@@ -1,4 +1,4 @@
-"""Maps from windows, folded nets and local backward passes, against autograd.
+"""Maps from windows, folded nets and sparse backward passes against autograd.
 
 Every case compares with a plain loop over the whole image.
 """
@@ -116,7 +116,7 @@ class Attention(nn.Module):
 
 STEM = (conv(3, 8, 7, stride=2, padding=3), nn.BatchNorm2d(8), nn.ReLU())
 POOL = nn.MaxPool2d(3, 2, 1)
-LOCAL = {
+LOCAL_NETS = {
     'strides and dilations': lambda: seeded(
         *STEM, POOL, block(8), block(8, 2), block(8, stride=2), block(8, 3)
     ),
@@ -181,9 +181,9 @@ def equal(net, images, result, unit=None):
 
 
 @pytest.mark.parametrize('size', [(192, 320), (191, 333), (320, 160)])
-@pytest.mark.parametrize('name', LOCAL)
+@pytest.mark.parametrize('name', LOCAL_NETS)
 def test_local_layers_run_in_windows(name, size):
-    net = LOCAL[name]()
+    net = LOCAL_NETS[name]()
     images = torch.randn(2, 3, *size)
     result, words = measured(net, images)
     # Of an odd size, the resized grid is another than the stem's of that
@@ -196,7 +196,7 @@ def test_local_layers_run_in_windows(name, size):
 
 @pytest.mark.parametrize('unit', [(0, 0), (1, 30), (23, 2), (23, 39)])
 def test_units_at_borders_and_corners(unit):
-    net = LOCAL['strides and dilations']()
+    net = LOCAL_NETS['strides and dilations']()
     images = torch.randn(1, 3, 192, 320)
     result, words = measured(net, images, unit)
     assert words.startswith('window')
@@ -205,7 +205,7 @@ def test_units_at_borders_and_corners(unit):
 
 
 @pytest.mark.parametrize('name', GLOBAL)
-def test_what_is_not_local_takes_the_whole_image(name):
+def test_layers_that_see_the_whole_image_run_on_it(name):
     net = GLOBAL[name]()
     images = torch.randn(2, 3, 192, 256)
     result, words = measured(net, images)
@@ -215,7 +215,7 @@ def test_what_is_not_local_takes_the_whole_image(name):
 
 @pytest.mark.parametrize('shift', [0, 2])
 @pytest.mark.parametrize('unit', [None, (17, 22)])
-def test_windows_of_attention(shift, unit):
+def test_attention_windows(shift, unit):
     net = seeded(
         conv(3, 8, 4, stride=4), Attention(8), Attention(8, shift), nn.ReLU()
     )
@@ -238,7 +238,7 @@ def test_a_layer_beside_a_global_one():
 
 
 def test_images_of_several_sizes():
-    net = LOCAL['residual']()
+    net = LOCAL_NETS['residual']()
     measurement = Measurement(net, MeasurementOptions([f'{len(net) - 1}']))
     for size in ((160, 240), (240, 160), (161, 243)):
         images = torch.randn(1, 3, *size)
@@ -272,7 +272,7 @@ def test_a_window_that_turns_out_too_small_grows():
 
 
 def test_folding_leaves_the_model_as_it_was():
-    net = LOCAL['strides and dilations']()
+    net = LOCAL_NETS['strides and dilations']()
     before = {k: v.clone() for k, v in net.state_dict().items()}
     weights = [id(p) for p in net.parameters()]
     measurement = Measurement(net, MeasurementOptions(['5']))
