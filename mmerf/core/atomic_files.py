@@ -33,7 +33,9 @@ def file_stem(name: str) -> str:
         '%2E.%2Fx'
     """
     stem = quote(name, safe='[]@', errors='surrogatepass')
-    if not stem or stem.startswith('.'):
+    if not stem:
+        return '%-'  # which no name gives
+    if stem.startswith('.'):
         stem = '%2E' + stem[1:]
     if len(stem) > _LONGEST:
         digest = hashlib.sha256(stem.encode()).hexdigest()[:16]

@@ -64,15 +64,15 @@ def measure_erf(
             targets that name some.
 
     Returns:
-        dict[str, ERFResult]: By layer key, in the order asked; with a class,
-        ``'layer:class'``. A class that no image has gives no result, and a
-        warning.
+        dict[str, ERFResult]: By layer key, in the order of ``layers``; with a
+        class, ``'layer:class'``. A class that no image has gives no result,
+        and a warning.
 
     Raises:
         LayerError: If a layer does not exist or cannot be read.
         TargetError: If a target does not fit a layer or the batch.
-        MeasurementError: If there is no image, a map is never finite, or no
-            class that was asked is in any image.
+        MeasurementError: If there is no image, a map is never finite, or
+            none of the classes is in any image.
 
     Example:
         >>> import torch

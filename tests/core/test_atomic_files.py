@@ -27,6 +27,7 @@ def test_no_name_leaves_its_folder(name):
     assert path.parent == Path('/folder')
 
 
+@example('', '.')
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_different_names_give_different_files(first, second):
     assert (file_stem(first) == file_stem(second)) == (first == second)

@@ -335,7 +335,7 @@ def test_a_fault_of_ours_is_no_slow_path(monkeypatch):
     def broken(*args, **kwargs):
         raise KeyError('a bug')
 
-    monkeypatch.setattr(planner.Planner, '_choice', broken)
+    monkeypatch.setattr(planner.Planner, '_cheapest_plan', broken)
     net, images = seeded(block(3)), torch.randn(1, 3, 160, 160)
     with pytest.raises(KeyError, match='a bug'):
         measure_erf(net, images, ['0'])
