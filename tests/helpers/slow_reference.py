@@ -43,3 +43,17 @@ def images_like(batch, height, width, seed=0):
     """Random normalised images."""
     generator = torch.Generator().manual_seed(seed)
     return torch.randn(batch, 3, height, width, generator=generator)
+
+
+def float64_map(net, images, unit=None):
+    """The definition by plain autograd in float64, mean over images."""
+    net.double()
+    try:
+        leaf = images.double().requires_grad_()
+        output = net(leaf)
+        y, x = unit or (output.shape[2] // 2, output.shape[3] // 2)
+        score = output[:, :, y, x].relu().sum()
+        (gradient,) = torch.autograd.grad(score, leaf)
+    finally:
+        net.float()
+    return gradient.relu().sum(1).mean(0).numpy()

@@ -28,7 +28,6 @@ class Gradients:
     """
 
     def __init__(self) -> None:
-        self._sparse: dict[str, bool] = {}  # by layer key: whether it works
         self.fallbacks: dict[str, str] = {}
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
@@ -81,22 +80,42 @@ class Gradients:
     def _backward(
         self, key: str, total: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
-        sparse = leaf.device.type == 'cpu' and self._sparse.get(key, True)
-        known = key in self._sparse or not sparse
+        sparse = leaf.device.type == 'cpu' and key not in self.fallbacks
+        if sparse and (name := own_backward_code(total)):
+            self.fallbacks[key] = f'{name} has backward code of its own'
+            sparse = False
         try:
             with SparseBackward() if sparse else nullcontext():
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,
-                    retain_graph=retain or not known,
+                    retain_graph=retain or sparse,  # it may start again
                     allow_unused=True,
                 )
         except RuntimeError as error:  # out of memory is one of these
-            if known or is_out_of_memory(error):
+            if not sparse or is_out_of_memory(error):
                 raise type(error)(f'{key}: {error}') from None
-            self._sparse[key] = False
             self.fallbacks[key] = one_line(error, 80)
             return self._backward(key, total, leaf, retain)
-        if sparse:
-            self._sparse[key] = True
         return to_plain(gradient)
+
+
+def own_backward_code(tensor: Tensor) -> str | None:
+    """Name of a custom function in a tensor's graph, if there is one.
+
+    Its backward is handed the gradient itself, and may look into its memory
+    or change it.
+
+    Args:
+        tensor (Tensor): With a graph.
+    """
+    seen, nodes = set(), [tensor.grad_fn]
+    while nodes:
+        node = nodes.pop()
+        if node is None or node in seen:
+            continue
+        seen.add(node)
+        if isinstance(node, torch.autograd.function.BackwardCFunction):
+            return type(node).__name__.removesuffix('Backward')
+        nodes += [following for following, _ in node.next_functions]
+    return None

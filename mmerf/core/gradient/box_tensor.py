@@ -15,6 +15,10 @@ LARGEST_BOX_SHARE = 0.6  # of a grid's area; a larger box saves nothing
 Box = tuple[int, int, int, int]  # first row, row after, column, column after
 
 
+class NotPlainError(RuntimeError):
+    """Code outside mmerf needs a plain tensor where a box tensor is."""
+
+
 class BoxTensor(Tensor):
     """A (N, C, h, w) tensor that is zero outside a box.
 
@@ -69,6 +73,11 @@ class BoxTensor(Tensor):
     def __torch_dispatch__(  # type: ignore[override]
         cls, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
+        if func._schema.is_mutable:
+            raise NotPlainError(
+                f'{func} would change a box tensor in place, which holds a '
+                'part of the gradient only'
+            )
         rule = BOX_RULES.get(func)
         if rule is not None and not kwargs:
             out = rule(func, *args)

@@ -38,6 +38,7 @@ class GridTracer(TorchDispatchMode):
     def __init__(self, input_size: Size) -> None:
         super().__init__()
         self.maps = GridMaps(input_size)
+        self.reads_strides = False  # whether as_strided was called
 
     def grid(self, size: Size) -> Grid:
         """The coordinate map of a grid size (h, w), as it is right now."""
@@ -69,7 +70,10 @@ class GridTracer(TorchDispatchMode):
         kwargs: dict | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        rule = GRID_RULES.get(func._schema.name)
+        name = func._schema.name
+        if name == 'aten::as_strided':
+            self.reads_strides = True
+        rule = GRID_RULES.get(name)
         if rule is not None:
             arguments = {
                 argument.name: argument.default_value

@@ -38,6 +38,8 @@ class LayerScores:
     Attributes:
         order (list[str]): Keys of the outputs that the last forward read, in
             the order of the layers.
+        reads_strides (bool): Whether a forward was seen to depend on the
+            memory layout of its tensors (``as_strided``).
     """
 
     def __init__(
@@ -49,6 +51,7 @@ class LayerScores:
         self.layers, self.front = list(layers), front
         self.calls, self._calls = calls, calls
         self.order: list[str] = []
+        self.reads_strides = False
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
 
@@ -132,6 +135,8 @@ class LayerScores:
         self._calls = self._plans[shape].calls
         self._outputs = self._outputs or run.outputs
         self.order = run.keys_in_order()
+        if run.tracer is not None and run.tracer.reads_strides:
+            self.reads_strides = True
         return run.parts_in_order()
 
     def grids(self, input_shape: tuple) -> dict[str, Grid]:
@@ -144,6 +149,10 @@ class LayerScores:
         None where a grid before it has a stride that is no whole number.
         """
         return dict(self._plans[tuple(input_shape)].steps)
+
+    def again(self) -> LayerScores:
+        """The same layers, with nothing known of earlier forwards."""
+        return LayerScores(self.layers, self.front, self.calls)
 
     def only(self, keys: Iterable[str]) -> LayerScores:
         """The same for some output keys of the first forward."""

@@ -125,6 +125,7 @@ class Pixel(OneUnit):
         for pixel, line, count in zip(
             (self.y, self.x), (grid.y, grid.x), grid.size, strict=True
         ):
-            index = math.floor((pixel - line.offset) / line.jump + 0.5)
+            step = line.jump or math.inf  # of one unit, every pixel's
+            index = math.floor((pixel - line.offset) / step + 0.5)
             unit.append(min(max(index, 0), count - 1))
         return unit[0], unit[1]

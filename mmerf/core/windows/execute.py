@@ -22,6 +22,7 @@ from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Part, Target, TargetContext
 from .bn_folding import Folding
+from .layout import Layout
 from .planner import Planner, WindowPlan
 
 Grids = dict[str, Grid]
@@ -50,6 +51,7 @@ class Passes:
         self.run_mode: dict[str, str] = {}
         self._plans: dict[tuple, WindowPlan] = {}
         self._planner: Planner | None = None
+        self.layout = Layout()
         self._folding: Folding | None = None
         self._folding_error: str | None = None
         self._margin = 0.0  # around a field, as a share of the field's side
@@ -84,7 +86,27 @@ class Passes:
             tuple: Keys of the outputs that were measured, in the order of
             the layers, and each one's grid over the whole image.
         """
-        images = channels_last(batch.inputs)
+        try:
+            done = self._run_batch(batch, target, gathering)
+            if not self.layout.disagrees(
+                self.layers, batch.forward, batch.inputs
+            ):
+                return done
+        except ERFError:
+            raise
+        except Exception as error:  # whatever the model's code raises
+            if not self.layout.gives_up(error, batch.inputs):
+                raise
+        # Once more, from the start, in the plain layout.
+        gathering.clear()
+        self._folding = self._planner = None
+        self._plans.clear()
+        return self._run_batch(batch, target, gathering)
+
+    def _run_batch(
+        self, batch: Batch, target: Target, gathering: Gathering
+    ) -> tuple[list[str], Grids]:
+        images = self.layout.of(batch.inputs)
         forward = batch.forward
         if images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE:
             plan = WindowPlan(whole=self.layers)
@@ -138,6 +160,7 @@ class Passes:
         given_up = {
             'no window': no_window,
             'batch norms not folded': self._folding_error,
+            'not channels last': self.layout.error,
         }
         fallbacks = {
             re.split('[:#]', key)[0]: why
@@ -161,7 +184,7 @@ class Passes:
         units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
         found = self.attribution(
             forward,
-            channels_last(plan.window.crop(images)),
+            self.layout.of(plan.window.crop(images)),
             _TargetInWindow(target, units, plan),
             plan.inside,
         )
@@ -187,7 +210,7 @@ class Passes:
             plain, folded = Recorder(), Recorder()
 
             def run(sample: Tensor = sample, to: Recorder = plain) -> None:
-                layers = LayerScores(self.layers.layers, self.layers.front)
+                layers = self.layers.again()
                 with torch.no_grad():
                     layers.probe(forward, sample, to, [0])
 
@@ -223,14 +246,6 @@ class Passes:
             plan = WindowPlan(whole=self.layers, reason=one_line(error, 80))
         self._plans[shape] = plan
         return plan
-
-
-def channels_last(images: Tensor) -> Tensor:
-    """Images (N, C, H, W) in channels-last layout on a CPU: faster there."""
-    if images.dim() != 4 or images.device.type != 'cpu':
-        return images
-    # A clone: with one image, its stride over images may be anything.
-    return images.clone(memory_format=torch.channels_last)
 
 
 def with_noise(image: Tensor) -> Tensor:

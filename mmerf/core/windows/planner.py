@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +13,7 @@ from ..grid.coordinates import Axis, Grid
 from ..running.layer_scores import LayerScores
 from ..running.probes import Recorder
 from ..targets.base import Target
+from .confirm import unconfirmed
 from .field_search import FieldSearch
 from .window import UnitPlace, Window, attention_window, common_window
 
@@ -59,7 +59,8 @@ class Planner:
         self.layers, self.target = layers, target
         self.attention = attention_window(model)
         self.outputs: LayerScores | None = None  # after the first forward
-        self.confirmed: set[str] = set()  # keys whose window passed
+        # Windows that a whole image confirmed, by key and image size.
+        self.confirmed: set[tuple[str, tuple[int, int], Window]] = set()
         self.refused: set[str] = set()  # keys that no window serves
         self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
         # Rows and columns of fields, as offsets from the unit's pixel.
@@ -232,50 +233,22 @@ class Planner:
         image: Tensor,
         size: tuple[int, int],
     ) -> set[str]:
-        """Layers whose unit's value or pixel changes with more image.
-
-        The window is too small for them.
-        """
+        """Layers for which the whole image does not confirm the window."""
         if plan.window is None:
             return set()
-        if plan.places.keys() <= self.confirmed:
-            return set()
-        larger = common_window(plan.places.values(), size, 0.0, plan.window)
-        recorders = {}
-        for window in (plan.window, larger):
-            units = {k: p.unit_in(window) for k, p in plan.places.items()}
-            lost = {key for key, unit in units.items() if unit is None}
-            if lost:
-                return lost
-            recorders[window] = Recorder(units)
-            assert self.outputs is not None
-            layers = self.outputs.only(plan.places)
-            part = window.crop(image)
-            with torch.no_grad():
-                layers.probe(forward, part, recorders[window], [0])
-            grids = layers.grids(tuple(part.shape[1:]))
-            moved = {
-                key
-                for key, place in plan.places.items()
-                if key not in grids
-                or not _same_pixel(place, grids[key], units[key], window)
-            }
-            if moved:
-                return moved
-        agree = recorders[larger].agrees(recorders[plan.window])
-        self.confirmed |= {key for key, same in agree.items() if same}
-        return {key for key, same in agree.items() if not same}
-
-
-def _same_pixel(
-    place: UnitPlace, grid: Grid, unit: Any, window: Window
-) -> bool:
-    """Whether a crop's unit sits at the same pixel as in the whole image."""
-    whole, crop = place.grid.pixel(place.unit), grid.pixel(unit)
-    return all(
-        abs(b + first - a) < 1e-6
-        for a, b, first in zip(whole, crop, window.corner, strict=True)
-    )
+        assert self.outputs is not None
+        new = {
+            key: place
+            for key, place in plan.places.items()
+            if (key, size, plan.window) not in self.confirmed
+        }
+        failing: set[str] = set()
+        if new:
+            layers = self.outputs.only(new)
+            failing = unconfirmed(layers, forward, image, new, plan.window)
+        if not failing:
+            self.confirmed |= {(key, size, plan.window) for key in new}
+        return failing
 
 
 def _clipped_span(low: float, high: float, length: int) -> tuple[int, int]:

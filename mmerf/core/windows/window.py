@@ -149,30 +149,20 @@ def bounding_window(windows: Iterable[Window]) -> Window:
 
 
 def common_window(
-    places: Iterable[UnitPlace],
-    size: tuple[int, int],
-    margin: float,
-    inner: Window | None = None,
+    places: Iterable[UnitPlace], size: tuple[int, int], margin: float
 ) -> Window:
-    """A window for several layers.
+    """A window that holds the fields of several layers' units.
 
     Args:
         places (iterable of UnitPlace): The layers' units.
         size (tuple[int, int]): The image's (H, W).
         margin (float): Added on each side, as a share of the fields' sides.
-        inner (Window, optional): Instead of fields and margin: give a window
-            of twice the sides of this one, about it.
     """
     every = list(places)
-    if inner is None:
-        inner = bounding_window(p.window(size, margin) for p in every)
-        spare = (0, 0)
-    else:
-        spare = (-(-inner.size[0] // 2), -(-inner.size[1] // 2))
+    inner = bounding_window(place.window(size, margin) for place in every)
     spans = []
-    for axis, span in enumerate((inner.rows, inner.columns)):
+    for axis, (low, high) in enumerate((inner.rows, inner.columns)):
         step = math.lcm(*(place.step[axis] for place in every))
-        low, high = span[0] - spare[axis], span[1] + spare[axis]
         spans.append(aligned_span(low, high, step, size[axis]))
     return Window(spans[0], spans[1])
 

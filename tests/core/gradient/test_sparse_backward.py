@@ -2,10 +2,16 @@
 
 import pytest
 import torch
+from helpers.slow_reference import centre_score, float64_map, slow_map
 from torch import nn
 from torch.nn import functional
 
-from mmerf.core.gradient.box_tensor import BoxTensor, to_plain
+from mmerf import measure_erf
+from mmerf.core.gradient.box_tensor import (
+    BoxTensor,
+    NotPlainError,
+    to_plain,
+)
 from mmerf.core.gradient.sparse_backward import SparseBackward
 
 
@@ -128,10 +134,6 @@ class Cube(torch.autograd.Function):
 
 
 def test_models_with_their_own_backward_code_fall_back_to_autograd():
-    from helpers.slow_reference import centre_score, slow_map
-
-    from mmerf import measure_erf
-
     class Net(nn.Module):
         def __init__(self):
             super().__init__()
@@ -146,3 +148,70 @@ def test_models_with_their_own_backward_code_fall_back_to_autograd():
     expected = slow_map(images, lambda x: centre_score(net(x)))
     assert abs(result.map - expected).max() <= 1e-6 * expected.max()
     assert 'ordinary autograd: ' in result.provenance['run_on']
+
+
+class TutorialReLU(torch.autograd.Function):
+    """The custom function of PyTorch's own tutorial: it edits its gradient."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        gradient = gradient.clone()
+        gradient[x < 0] = 0
+        return gradient
+
+
+class Applied(nn.Module):
+    def forward(self, x):
+        return TutorialReLU.apply(x)
+
+
+class Hooked(nn.Module):
+    """A tensor hook that changes the gradient in place."""
+
+    def forward(self, x):
+        x = x * 1.0
+        if x.requires_grad:
+            x.register_hook(lambda gradient: gradient.mul_(0.5))
+        return x
+
+
+@pytest.mark.parametrize('kind', [Applied, Hooked])
+def test_gradients_that_are_changed_in_place_are_plain(kind):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), kind(),
+        nn.Conv2d(8, 8, 3, padding=1), kind(), nn.Conv2d(8, 8, 3, padding=1),
+    ).eval()  # fmt: skip
+    images = torch.randn(2, 3, 64, 64)
+    result = measure_erf(net, images, ['4'], batch_size=1)['4']
+    expected = float64_map(net, images, result.unit)
+    assert abs(result.map - expected).max() <= 1e-5 * expected.max()
+
+
+def test_no_operation_changes_a_box_tensor_in_place():
+    """Every aten operation with a mutable argument, by its schema."""
+    boxed = BoxTensor(torch.ones(1, 1, 2, 2), (0, 2, 0, 2), (1, 1, 8, 8))
+    count = 0
+    for name in torch._C._dispatch_get_all_op_names():
+        namespace, _, rest = name.partition('::')
+        packet, _, overload = rest.partition('.')
+        if namespace != 'aten':
+            continue
+        try:
+            func = getattr(
+                getattr(torch.ops.aten, packet), overload or 'default'
+            )
+        except AttributeError:
+            continue
+        if func._schema.is_mutable:
+            count += 1
+            with pytest.raises(NotPlainError, match='in place'):
+                BoxTensor.__torch_dispatch__(func, (), (boxed,))
+    assert count > 500
+    assert bool((boxed.whole()[:, :, :2, :2] == 1).all())

@@ -102,3 +102,22 @@ def test_targets_from_the_command_line():
     for text in ('unit', 'unit=1', 'unit=1,2,3', 'unit=a,b', 'x=1,2', ''):
         with pytest.raises(ConfigError, match='unit=12,40'):
             parse_target(text)
+
+
+def test_the_only_unit_of_a_grid_is_nearest_every_pixel():
+    """Of a 1 x 1 grid with aligned corners, units are 0 px apart."""
+
+    class One(nn.Module):
+        def forward(self, x):
+            return nn.functional.interpolate(
+                x, size=(1, 1), mode='bilinear', align_corners=True
+            )
+
+    target = dict(type='Pixel', y=5, x=5)
+    result = measure_erf(
+        nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), One()),
+        images_like(1, 32, 32),
+        ['1'],
+        target=target,
+    )['1']
+    assert result.unit == (0, 0)

@@ -1,0 +1,156 @@
+"""Confirm a window: each unit's value there is its value in the whole image.
+
+Forward passes without gradient over the whole image decide, channel by
+channel, with the image as it is, with other content outside the window, and
+with the outside amplified, so that a largest value lies there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import torch
+from torch import Tensor
+
+from ..batch import Forward
+from ..grid.coordinates import Grid, UnitYX
+from ..running.layer_scores import LayerScores
+from ..running.probes import Probe, values_at
+from ..targets.base import TargetContext
+from .window import UnitPlace, Window
+
+OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
+OF_VALUE = 2e-6  # and of its value: rounding of float32
+AMPLIFIED = 8.0
+
+
+class UnitValues(Probe):
+    """Keeps each unit's channels, and how far a channel varies.
+
+    Args:
+        units (mapping): Unit by layer key.
+    """
+
+    def __init__(self, units: Mapping[str, UnitYX | None]) -> None:
+        self.units = units
+        self.values: dict[str, Tensor] = {}
+        self.spreads: dict[str, Tensor] = {}
+
+    def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
+        """Keep a unit's (C,) of an output (1, C, h, w); score nothing."""
+        key = context.layer
+        self.values[key] = values_at(output, self.units[key], context)[0]
+        channels = output[0].flatten(1).float()
+        self.spreads[key] = channels.std(dim=1, correction=0)
+        return output.new_zeros(output.shape[:1])
+
+
+def unconfirmed(
+    layers: LayerScores,
+    forward: Forward,
+    image: Tensor,
+    places: Mapping[str, UnitPlace],
+    window: Window,
+) -> set[str]:
+    """Layers whose unit is worth something else in the whole image.
+
+    Args:
+        layers (LayerScores): Those that are to run in the window.
+        forward (callable): Runs the model.
+        image (Tensor): Shape (1, C, H, W), no two places alike.
+        places (mapping): Each layer's unit in the whole image.
+        window (Window): What is to be confirmed.
+
+    Returns:
+        set[str]: Keys; also of layers whose grid lies elsewhere in a crop.
+
+    Raises:
+        ModelError: If the model does not run on the window.
+        LayerError: If a layer cannot be read there.
+    """
+    inside = {key: place.unit_in(window) for key, place in places.items()}
+    wrong = {key for key, unit in inside.items() if unit is None}
+    if wrong:
+        return wrong
+    whole = {key: place.unit for key, place in places.items()}
+    cropped: dict[int, UnitValues] = {}
+    for number, content, drawn in _draws(image, window):
+        if number not in cropped:
+            crop = window.crop(content)
+            cropped[number], grids = _read(layers, forward, crop, inside)
+            wrong |= _moved(places, grids, inside, window.corner)
+        seen, grids = _read(layers, forward, drawn, whole)
+        wrong |= _moved(places, grids, whole, (0, 0))
+        wrong |= _differing(cropped[number], seen, places)
+        if wrong:
+            break
+    return wrong
+
+
+def _draws(
+    image: Tensor, window: Window
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """Number of the inside's content, that content, and a whole image."""
+    height, width = image.shape[2:]
+    elsewhere = image.roll((height // 2, width // 2), (2, 3))
+    mirrored = image.flip(3)
+    yield 0, image, image
+    yield 0, image, _joined(image, elsewhere, window)
+    yield 1, mirrored, _joined(mirrored, mirrored * AMPLIFIED, window)
+
+
+def _joined(inside: Tensor, outside: Tensor, window: Window) -> Tensor:
+    """One image's content in the window, another's around it."""
+    joined = outside.clone()
+    window.crop(joined).copy_(window.crop(inside))
+    return joined
+
+
+def _read(
+    layers: LayerScores,
+    forward: Forward,
+    image: Tensor,
+    units: Mapping[str, UnitYX | None],
+) -> tuple[UnitValues, dict[str, Grid]]:
+    values = UnitValues(units)
+    with torch.no_grad():
+        layers.probe(forward, image, values, [0])
+    return values, layers.grids(tuple(image.shape[1:]))
+
+
+def _moved(
+    places: Mapping[str, UnitPlace],
+    grids: Mapping[str, Grid],
+    units: Mapping[str, UnitYX | None],
+    corner: tuple[int, int],
+) -> set[str]:
+    """Layers whose unit is not at the same pixel of the whole image."""
+    moved = set()
+    for key, place in places.items():
+        unit = units[key]
+        if unit is None or key not in grids:
+            moved.add(key)
+            continue
+        here, there = grids[key].pixel(unit), place.grid.pixel(place.unit)
+        if any(
+            abs(a + first - b) > 1e-6
+            for a, b, first in zip(here, there, corner, strict=True)
+        ):
+            moved.add(key)
+    return moved
+
+
+def _differing(
+    crop: UnitValues, whole: UnitValues, keys: Mapping[str, UnitPlace]
+) -> set[str]:
+    """Layers of which a channel differs by more than rounding."""
+    wrong = set()
+    for key in keys:
+        if key not in crop.values or key not in whole.values:
+            wrong.add(key)
+            continue
+        one, other = crop.values[key], whole.values[key]
+        allowed = OF_SPREAD * whole.spreads[key] + OF_VALUE * other.abs()
+        if not bool(((one - other).abs() <= allowed).all()):
+            wrong.add(key)
+    return wrong

@@ -1,0 +1,74 @@
+"""The memory layout in which a model is handed its images."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ..batch import Forward
+from ..errors import one_line
+from ..running.layer_scores import LayerScores
+from ..running.out_of_memory import is_out_of_memory
+from ..running.probes import Recorder
+
+
+class Layout:
+    """Channels last on a CPU, which is faster there, where a model takes it.
+
+    A model that fails on such images, or gives other outputs, is handed them
+    in the plain layout from then on.
+
+    Attributes:
+        error (str, optional): Why images are in the plain layout.
+    """
+
+    def __init__(self) -> None:
+        self.error: str | None = None
+        self._checked = False
+
+    def of(self, images: Tensor) -> Tensor:
+        """Images (N, C, H, W) in the layout that the model takes."""
+        if not self._applies(images):
+            return images
+        # A clone: with one image, its stride over images may be anything.
+        return images.clone(memory_format=torch.channels_last)
+
+    def gives_up(self, error: Exception, images: Tensor) -> bool:
+        """Whether a pass that failed is to start again in the plain layout."""
+        if is_out_of_memory(error) or not self._applies(images):
+            return False
+        self.error = one_line(error, 80)
+        return True
+
+    def disagrees(
+        self, layers: LayerScores, forward: Forward, images: Tensor
+    ) -> bool:
+        """Whether a model that reads strides gives other outputs.
+
+        Compared once, on one image without gradient, and only for models that
+        were seen to read strides.
+
+        Args:
+            layers (LayerScores): After a forward pass.
+            forward (callable): Runs the model.
+            images (Tensor): Of that pass, shape (N, C, H, W).
+        """
+        if self._checked or not layers.reads_strides:
+            return False
+        self._checked = True
+        if not self._applies(images):
+            return False
+        recorders = []
+        for layout in (torch.channels_last, torch.contiguous_format):
+            recorder, again = Recorder(), layers.again()
+            image = images[:1].clone(memory_format=layout)
+            with torch.no_grad():
+                again.read(forward, image, recorder, [0])
+            recorders.append(recorder)
+        if not all(recorders[0].agrees(recorders[1]).values()):
+            self.error = 'its outputs differ there'
+        return self.error is not None
+
+    def _applies(self, images: Tensor) -> bool:
+        on_cpu = images.dim() == 4 and images.device.type == 'cpu'
+        return on_cpu and self.error is None

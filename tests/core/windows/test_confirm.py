@@ -1,0 +1,180 @@
+"""Nets that look local on a crop and are not, against autograd in float64."""
+
+import pytest
+import torch
+from helpers.slow_reference import float64_map
+from torch import nn
+from torch.nn import functional
+
+from mmerf import measure_erf
+
+
+def strided(channels):
+    return [nn.Conv2d(channels, 8, 3, 2, 1), nn.ReLU()]
+
+
+class Skips(nn.Module):
+    """Upsamples to the sizes of its skips, as FPN and UPerNet do."""
+
+    def __init__(self, mode):
+        super().__init__()
+        self.mode = mode
+        self.first = nn.Conv2d(3, 8, 3, 2, 1)
+        self.second = nn.Conv2d(8, 8, 3, 2, 1)
+        self.third = nn.Conv2d(8, 8, 3, 2, 1)
+        self.out = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        one = self.first(x).relu()
+        two = self.second(one).relu()
+        three = self.third(two).relu()
+        for skip in (two, one):
+            three = skip + functional.interpolate(
+                three, skip.shape[2:], mode=self.mode
+            )
+        return self.out(three)
+
+
+class AlignedUNet(nn.Module):
+    """Two levels, upsampled with aligned corners."""
+
+    def __init__(self):
+        super().__init__()
+        self.down = nn.Conv2d(3, 8, 3, padding=1)
+        self.deep = nn.Conv2d(8, 8, 3, padding=1)
+        self.out = nn.Conv2d(16, 4, 3, padding=1)
+
+    def forward(self, x):
+        one = self.down(x).relu()
+        two = self.deep(functional.max_pool2d(one, 2)).relu()
+        wide = functional.interpolate(
+            two, scale_factor=2, mode='bilinear', align_corners=True
+        )
+        return self.out(torch.cat([one, wide], 1))
+
+
+class OverMaximum(nn.Module):
+    def __init__(self, detached):
+        super().__init__()
+        self.detached = detached
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.out = nn.Conv2d(8, 8, 3, padding=1)
+
+    def forward(self, x):
+        most = x.abs().amax((1, 2, 3), True)
+        x = x / (most.detach() if self.detached else most)
+        return self.out(self.first(x).relu())
+
+
+class Position(nn.Module):
+    """An interpolated position embedding before a non-linearity."""
+
+    def __init__(self):
+        super().__init__()
+        self.patches = nn.Conv2d(3, 8, 4, 4)
+        self.table = nn.Parameter(torch.randn(1, 8, 14, 14))
+
+    def forward(self, x):
+        x = self.patches(x)
+        size = x.shape[2:]
+        return functional.gelu(
+            x + functional.interpolate(self.table, size, mode='bicubic')
+        )
+
+
+class Coordinates(nn.Module):
+    """Coordinates as channels, under a bias that dwarfs them."""
+
+    def __init__(self):
+        super().__init__()
+        self.first = nn.Conv2d(5, 8, 3, padding=1)
+        self.out = nn.Conv2d(8, 8, 3, padding=1)
+        nn.init.constant_(self.out.bias, 1000.0)
+
+    def forward(self, x):
+        h, w = x.shape[2:]
+        y = torch.linspace(-1, 1, h).to(x).view(1, 1, h, 1)
+        z = torch.linspace(-1, 1, w).to(x).view(1, 1, 1, w)
+        both = [v.expand(len(x), 1, h, w) for v in (y, z)]
+        return self.out(self.first(torch.cat([x, *both], 1)).relu())
+
+
+class Halved(nn.Module):
+    """Halves images that are large."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 5, padding=2)
+
+    def forward(self, x):
+        if x.shape[2] > 100:
+            x = functional.avg_pool2d(x, 2)
+        return self.conv(x)
+
+
+def gap(rate):
+    return nn.Sequential(
+        *strided(3), *strided(8), *strided(8),
+        nn.Conv2d(8, 8, 3, padding=rate, dilation=rate),
+    )  # fmt: skip
+
+
+CASES = {
+    'field with a gap': (lambda: gap(18), (512, 512), None),
+    'gap from the image itself': (
+        lambda: nn.Conv2d(3, 8, 3, padding=70, dilation=70),
+        (300, 300),
+        None,
+    ),
+    'nearest to a skip': (lambda: Skips('nearest'), (257, 321), None),
+    'bilinear to a skip': (lambda: Skips('bilinear'), (257, 321), None),
+    'aligned corners': (AlignedUNet, (256, 256), None),
+    'aligned corners, off the centre': (AlignedUNet, (256, 256), (40, 200)),
+    'over its maximum': (lambda: OverMaximum(False), (160, 192), None),
+    'over its maximum, detached': (
+        lambda: OverMaximum(True),
+        (160, 192),
+        None,
+    ),
+    'position embedding': (Position, (256, 256), None),
+    'coordinates under a bias': (Coordinates, (160, 160), None),
+    'halved when large': (Halved, (256, 256), None),
+}
+
+
+@pytest.mark.parametrize('seed', range(2))
+@pytest.mark.parametrize('name', CASES)
+def test_the_map_is_that_of_autograd(name, seed):
+    make, size, unit = CASES[name]
+    torch.manual_seed(seed)
+    net = nn.Sequential(make()).eval()
+    image = torch.randn(1, 3, *size)
+    target = None
+    if unit is not None:
+        target = dict(type='Unit', y=unit[0], x=unit[1])
+    result = measure_erf(net, image, ['0'], target=target)['0']
+    expected = float64_map(net, image, result.unit)
+    assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+
+
+def test_what_is_local_still_runs_in_a_window():
+    torch.manual_seed(0)
+    net = nn.Sequential(*strided(3), *strided(8), nn.Conv2d(8, 8, 3)).eval()
+    image = torch.randn(1, 3, 300, 420)
+    result = measure_erf(net, image, ['4'])['4']
+    assert result.provenance['run_on'].startswith('window')
+    expected = float64_map(net, image, result.unit)
+    assert abs(result.map - expected).max() <= 1e-5 * expected.max()
+
+
+def test_every_size_is_confirmed_for_itself():
+    """Sizes that divide confirm nothing for those that do not."""
+    torch.manual_seed(0)
+    net = nn.Sequential(Skips('bilinear')).eval()
+    images = [torch.randn(1, 3, 256, 320), torch.randn(1, 3, 257, 321)]
+    for image in (*images, *images[::-1]):
+        result = measure_erf(net, [image], ['0'])['0']
+        expected = float64_map(net, image, result.unit)
+        assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+    both = measure_erf(net, images, ['0'])['0']
+    assert both.num_images == 2

@@ -1,0 +1,69 @@
+"""Models that want their images in the plain layout."""
+
+import pytest
+import torch
+from helpers.slow_reference import float64_map
+from torch import nn
+from torch.nn import functional
+
+from mmerf import measure_erf
+
+
+class Blur(nn.Module):
+    """The usual depthwise blur by view, which needs contiguous images."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        kernel = torch.ones(1, 1, 3, 3).to(x) / 9
+        flat = x.view(n * c, 1, h, w)
+        return functional.conv2d(flat, kernel, padding=1).view(n, c, h, w)
+
+
+class Strided(nn.Module):
+    """Rows by as_strided: other values, and no error, in another layout."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return x.as_strided((n, c, h, w), (c * h * w, h * w, w, 1)) * 1.0
+
+
+class Contiguous(torch.autograd.Function):
+    """A backward that relies on the usual layout, as compiled ones do."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        assert gradient.is_contiguous()
+        return gradient
+
+
+class Custom(nn.Module):
+    def forward(self, x):
+        return Contiguous.apply(x)
+
+
+@pytest.mark.parametrize('side', [64, 160])
+@pytest.mark.parametrize('count', [1, 2])
+@pytest.mark.parametrize('kind', [Blur, Strided, Custom])
+def test_the_plain_layout_is_taken_where_it_is_needed(kind, count, side):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), kind(), nn.Conv2d(8, 4, 3, padding=1)
+    ).eval()
+    images = torch.randn(count, 3, side, side)
+    result = measure_erf(net, images, ['2'])['2']
+    expected = float64_map(net, images, result.unit)
+    assert result.num_images == count
+    assert abs(result.map - expected).max() <= 1e-5 * expected.max()
+
+
+def test_a_model_that_fails_anyway_raises_its_own_error():
+    class Failing(nn.Module):
+        def forward(self, x):
+            raise KeyError('its own')
+
+    with pytest.raises(KeyError, match='its own'):
+        measure_erf(nn.Sequential(Failing()), torch.randn(1, 3, 8, 8), ['0'])
