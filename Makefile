@@ -90,7 +90,7 @@ sweep: $(FCN)/iter_160.pth
 # Each of the JOBS processes runs on one thread: they share the cores.
 test: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
-		$(BIN)/python -m pytest -n $(JOBS)
+		$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
 
 # Read back what the vis backends receive that are not installed by default.
 backends: $(STAMP)

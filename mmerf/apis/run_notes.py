@@ -78,11 +78,17 @@ def zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
             where = f'the unit in {where} image(s)'
         else:
             continue
-        notes.append(
-            f'{layer}: no channel was positive at {where}, which count as '
-            "zero maps; target=dict(type='CentreUnit', relu=False) scores "
-            'them too'
-        )
+        if 'relu' in result.definition.get('score', 'relu'):
+            notes.append(
+                f'{layer}: no channel was positive at {where}, which count '
+                "as zero maps; target=dict(type='CentreUnit', relu=False) "
+                'scores them too'
+            )
+        else:
+            notes.append(
+                f'{layer}: the score was zero at {where}, which count as '
+                'zero maps'
+            )
     return notes
 
 

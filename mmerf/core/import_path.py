@@ -42,7 +42,8 @@ def find_object(path: str) -> Any:
         top = missing.split('.')[0]
         raise ConfigError(
             f'there is no package {top} here, which {path} needs; install '
-            f'it{nearest_names(top, packages_distributions(), ", or write ")}'
+            'it, or put its folder on PYTHONPATH'
+            f'{nearest_names(top, packages_distributions(), ", or write ")}'
         ) from error
     except Exception as error:
         raise ConfigError(

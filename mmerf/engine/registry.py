@@ -82,11 +82,21 @@ def use_statistics(specs: Iterable[Any] | None) -> None:
         ConfigError: If one is no statistic, or has the name of another.
     """
     specs = [specs] if isinstance(specs, str) else specs or ()
+    add_statistics(map(_registered_statistic, specs))
+
+
+def _registered_statistic(spec: Any) -> Any:
+    """The class registered by a name; an import path as it is."""
+    if not isinstance(spec, str) or '.' in spec:
+        return spec
     registered = ERF_STATISTICS.module_dict
-    add_statistics(
-        registered.get(spec, spec) if isinstance(spec, str) else spec
-        for spec in specs
-    )
+    if spec not in registered:
+        known = ', '.join(sorted(registered)) or 'none'
+        raise ConfigError(
+            f'unknown statistic {spec!r:.80}; registered: {known}; or give '
+            "an import path, 'my_pkg.MyStatistic'"
+        )
+    return registered[spec]
 
 
 def _class_of(name: Any, registry: Registry) -> type | None:

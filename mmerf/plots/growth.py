@@ -74,7 +74,10 @@ def plot_growth(
     }
     _refuse_attention(kept)
     numbers = shown_numbers(GROWTH, _shares(kept))
-    rows = [number.heading for _, number in numbers]
+    rows = [
+        number.heading + (' (%)' if number.percent else '')
+        for _, number in numbers
+    ]
     count = len(histories)
     width = COLUMN_WIDTH if count == 1 else max(PAGE_WIDTH, 2.3 * count)
     panel = width / count - 0.3
@@ -96,6 +99,8 @@ def plot_growth(
                     errors = [
                         number.error(f.get('uncertainty')) for f in found
                     ]
+                    if number.percent:
+                        values, errors = _percent(values), _percent(errors)
                     line = _growth_line(ax, records, place, values, errors)
                 handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
@@ -104,8 +109,10 @@ def plot_growth(
             )
             if count > 1:
                 column[0].set_title(wrap_text(name, panel), parse_math=False)
-        for ax in axes[:, 0]:  # the others of a row share it
-            ax.set_ylim(0, 1.05 * ax.get_ylim()[1])
+        for row in axes:  # which shares its limits, with zero among them
+            low, high = row[0].get_ylim()
+            negative = any(ax.dataLim.y0 < 0 for ax in row)
+            row[0].set_ylim(low if negative else 0, max(1.05 * high, 0))
         for ax in axes.ravel():
             ax.grid(color='#dddddd', linewidth=0.5)
             ax.spines[['top', 'right']].set_visible(False)
@@ -116,6 +123,10 @@ def plot_growth(
         if title:
             fig.suptitle(title)
     return fig, axes
+
+
+def _percent(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value is None else 100 * value for value in values]
 
 
 def _refuse_attention(histories: Mapping[str, History]) -> None:

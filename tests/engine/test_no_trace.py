@@ -103,7 +103,7 @@ def train(data_root, tmp_path, monkeypatch):
         amp_optimizer_wrapper, 'is_cuda_available', lambda: True
     )
     # As if images were large: folded batch norms, and the search for crops.
-    monkeypatch.setattr(execute, 'SMALL', 0)
+    monkeypatch.setattr(execute, 'SMALL_IMAGE', 0)
     assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
     made = []
 

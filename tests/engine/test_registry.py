@@ -12,7 +12,12 @@ from mmerf.apis.erf import run_erf
 from mmerf.core.attributions import InputGradient
 from mmerf.core.errors import ConfigError
 from mmerf.core.targets import CentreUnit
-from mmerf.engine import ERF_ATTRIBUTIONS, ERF_STATISTICS, ERF_TARGETS
+from mmerf.engine import (
+    ERF_ATTRIBUTIONS,
+    ERF_STATISTICS,
+    ERF_TARGETS,
+    ERFHook,
+)
 from mmerf.engine.registry import resolve_registered
 
 ERF = dict(type='ERFHook', layers=['backbone[1]'], num_images=3,
@@ -186,3 +191,24 @@ def test_all_but_registered_names_stays_as_it_is(own):
 def test_registries_stand_in_mmsegs_scope():
     for registry in (ERF_TARGETS, ERF_ATTRIBUTIONS, ERF_STATISTICS):
         assert registry.scope == 'mmseg'
+
+
+def test_a_statistic_by_an_unknown_name_is_one_line():
+    with pytest.raises(ConfigError, match='unknown statistic') as caught:
+        ERFHook(statistics=['NoSuch'])
+    assert '\n' not in str(caught.value)
+
+
+def test_a_statistic_by_its_registered_name(monkeypatch):
+    from mmerf.core.statistics import STATISTICS, Statistic
+
+    class Registered(Statistic):
+        name = 'registered'
+
+        def compute(self, map_hw, center_yx, context):
+            return {}
+
+    monkeypatch.setitem(ERF_STATISTICS.module_dict, 'Registered', Registered)
+    monkeypatch.setitem(STATISTICS, 'registered', Registered())
+    ERFHook(statistics=['Registered'])
+    assert isinstance(STATISTICS['registered'], Registered)

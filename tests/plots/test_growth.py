@@ -6,7 +6,15 @@ from helpers.figure_probe import apart, boxes, numbers, within, words
 from matplotlib.colors import to_rgb as rgb_of
 
 from mmerf.core.errors import ConfigError
+from mmerf.core.statistics import (
+    STATISTICS,
+    Number,
+    Statistic,
+    shown_numbers,
+)
 from mmerf.plots import plot_growth, to_rgb
+
+DRAWN = shown_numbers('growth', (0.5, 0.99))
 
 
 def record(step, layer, side, stderr=None):
@@ -41,8 +49,8 @@ def data(ax):
 
 def test_one_line_per_layer_and_one_panel_per_quantity(history):
     fig, axes = plot_growth({'run': history})
-    assert axes.shape == (3, 1) and fig.get_figwidth() <= 3.5
-    half, most, size = axes[:, 0]
+    assert axes.shape == (len(DRAWN), 1) and fig.get_figwidth() <= 3.5
+    half, most, size = axes[:3, 0]
     assert data(half) == {
         'a': [[0, 5], [40, 9], [80, 13]],
         'b': [[0, 9], [40, 13], [80, 17]],
@@ -62,7 +70,7 @@ def test_one_line_per_layer_and_one_panel_per_quantity(history):
 def test_trainings_share_the_scale(history):
     other = [record(0, 'b', 50), record(20, 'c', 70)]
     fig, axes = plot_growth({'one': history, 'two': other})
-    assert axes.shape == (3, 2)
+    assert axes.shape == (len(DRAWN), 2)
     assert [ax.get_title() for ax in axes[0]] == ['one', 'two']
     assert axes[0, 0].get_ylim() == axes[0, 1].get_ylim()
     assert axes[0, 0].get_ylim()[0] == 0 and axes[0, 0].get_ylim()[1] > 70
@@ -99,7 +107,7 @@ def test_shares_that_not_all_have_are_left_out():
     resumed = [with_shares(0, '0.5', '0.99'), with_shares(8, '0.2', '0.5')]
     other = [with_shares(4, '0.9', '0.5')]
     _, axes = plot_growth({'resumed': resumed, 'other': other})
-    assert [ax.get_ylabel() for ax in axes[:, 0]] == [
+    assert [ax.get_ylabel() for ax in axes[:2, 0]] == [
         '50 % side (px)', 'ERF size (px)',
     ]  # fmt: skip
     assert data(axes[0, 0]) == {'a': [[0, 3], [8, 11]]}
@@ -216,3 +224,25 @@ def test_names_are_no_formulas():
     assert [ax.get_title() for ax in axes[0]] == layers
     labels = [text.get_text() for text in fig.legends[0].get_texts()]
     assert labels == layers
+
+
+def test_ratios_are_in_per_cent_and_negative_numbers_are_seen(monkeypatch):
+    class Signed(Statistic):
+        name = 'signed'
+
+        def numbers(self, shares):
+            return [
+                Number('signed', ('value',), 'signed', percent=True, rank=0)
+            ]
+
+    monkeypatch.setitem(STATISTICS, 'signed', Signed())
+    records = [record(step, 'a', 5) for step in (0, 40)]
+    for number, entry in enumerate(records):
+        entry['statistics']['signed'] = {'value': 0.2 - 0.3 * number}
+    _, axes = plot_growth({'run': records})
+    panel = axes[0, 0]
+    assert panel.get_ylabel() == 'signed (%)'
+    (points,) = data(panel).values()
+    assert np.allclose(points, [[0, 20], [40, -10]])
+    low, high = panel.get_ylim()
+    assert low < -10 and high > 20

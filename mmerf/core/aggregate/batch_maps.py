@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..attributions.base import LayerMaps
+from ..errors import MeasurementError
 from ..grid.coordinates import Grid
 from ..targets.base import Part
 from .accumulator import Accumulator
@@ -44,6 +45,12 @@ class Gathering:
         self._parts.append(part)
         if found.maps is None:
             return
+        if found.maps.dim() != 3 or len(found.maps) != len(self.names):
+            raise MeasurementError(
+                f'{part.layer}: the attribution gave maps of shape '
+                f'{tuple(found.maps.shape)} for {len(self.names)} image(s); '
+                'it has to give one (H, W) map per image, shape (N, H, W)'
+            )
         images = self._images.setdefault(part.result, {})
         maps_nhw = found.maps.detach().cpu().double().numpy()
         height, width = self.size

@@ -17,7 +17,7 @@ from .unit import Unit
 class Function(Target):
     """A score that a function computes, about a unit that you state.
 
-    A function alone does not tell where its map's centre is.
+    A function alone does not determine the unit at which its map is centred.
 
     Args:
         function (callable or str): ``function(output, context)`` scores an

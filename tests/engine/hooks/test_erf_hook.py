@@ -26,12 +26,21 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from mmerf import ERFResult
 from mmerf.core.attributions import ATTRIBUTIONS, Attribution
 from mmerf.core.errors import ConfigError, LayerError, MeasurementError
+from mmerf.core.statistics import shown_numbers
 from mmerf.core.targets import TARGETS, Target
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=4)
 LAYERS = ERF['layers']
-SCALARS = ('side_0.5', 'side_0.99', 'area_ratio_0.5', 'zero_score_images')
+CONTRACT = {'side_0.5', 'side_0.99', 'area_ratio_0.5', 'zero_score_images'}
+SCALARS = {
+    'zero_score_images',
+    *(n.key for _, n in shown_numbers('scalars', (0.5, 0.99))),
+}
 TAGS = {f'erf/{layer}/{name}' for layer in LAYERS for name in SCALARS}
+
+
+def test_the_scalars_of_the_contract_are_among_those_logged():
+    assert CONTRACT <= SCALARS
 
 
 def vis_data(runner):

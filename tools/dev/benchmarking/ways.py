@@ -194,7 +194,7 @@ def _needed(
         pieces.append((measurement.scored, image))
     else:
         assert plan.inside is not None
-        pieces.append((plan.inside, plan.window.of(image)))
+        pieces.append((plan.inside, plan.window.crop(image)))
         if plan.whole is not None:
             pieces.append((plan.whole, image))
     for parameter in model.parameters():
