@@ -77,9 +77,9 @@ def unconfirmed(
     for number, content, drawn in _draws(image, window):
         if number not in cropped:
             crop = window.crop(content)
-            cropped[number], grids = _read(layers, forward, crop, inside)
+            cropped[number], grids = _unit_values(layers, forward, crop, inside)
             wrong |= _moved(places, grids, inside, window.corner)
-        seen, grids = _read(layers, forward, drawn, whole)
+        seen, grids = _unit_values(layers, forward, drawn, whole)
         wrong |= _moved(places, grids, whole, (0, 0))
         wrong |= _differing(cropped[number], seen, places)
         if wrong:
@@ -106,7 +106,7 @@ def _joined(inside: Tensor, outside: Tensor, window: Window) -> Tensor:
     return joined
 
 
-def _read(
+def _unit_values(
     layers: LayerScores,
     forward: Forward,
     image: Tensor,

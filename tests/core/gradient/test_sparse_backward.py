@@ -129,7 +129,7 @@ class Cube(torch.autograd.Function):
     @staticmethod
     def backward(ctx, gradient):
         (x,) = ctx.saved_tensors
-        gradient.numpy()
+        assert gradient.data_ptr()  # 0 of a tensor without memory
         return 3 * x**2 * gradient
 
 
