@@ -94,21 +94,22 @@ class GradCAM(Attribution):
         grid = even_grid(logits_size, size)
         context = TargetContext('the logits', size, grid)
         parts = list(keyed_parts(target, logits, context).values())
-        for layer in recorder.edges:
-            for part in parts:
-                if not part.pixels:
-                    yield LayerMaps(_part_of_layer(part, layer))
-        present = [part for part in parts if part.pixels]
-        for number, part in enumerate(present, 1):
-            gradients = torch.autograd.grad(
-                part.scores.sum(),
-                list(recorder.edges.values()),
-                retain_graph=number < len(present),
-                allow_unused=True,
-            )
+        left = sum(bool(part.pixels) for part in parts)
+        for part in parts:
+            gradients: Sequence[Tensor | None] = [None] * len(recorder.edges)
+            if part.pixels:
+                left -= 1
+                gradients = torch.autograd.grad(
+                    part.scores.sum(),
+                    list(recorder.edges.values()),
+                    retain_graph=left > 0,
+                    allow_unused=True,
+                )
             for layer, gradient in zip(recorder.edges, gradients, strict=True):
-                map_nhw = self._map(layer, gradient, recorder, size)
-                yield LayerMaps(_part_of_layer(part, layer), map_nhw)
+                maps = None
+                if part.pixels:
+                    maps = self._map(layer, gradient, recorder, size)
+                yield LayerMaps(_part_of_layer(part, layer), maps)
 
     def _map(
         self,

@@ -77,7 +77,9 @@ def unconfirmed(
     for number, content, drawn in _draws(image, window):
         if number not in cropped:
             crop = window.crop(content)
-            cropped[number], grids = _unit_values(layers, forward, crop, inside)
+            cropped[number], grids = _unit_values(
+                layers, forward, crop, inside
+            )
             wrong |= _moved(places, grids, inside, window.corner)
         seen, grids = _unit_values(layers, forward, drawn, whole)
         wrong |= _moved(places, grids, whole, (0, 0))

@@ -172,3 +172,10 @@ def test_tokens_are_read_as_maps(segformer):
     expected = expected.detach().numpy()
     assert expected.max() > 0
     assert np.abs(found - expected).max() <= 1e-5 * expected.max()
+
+
+def test_classes_keep_their_order_where_the_first_image_lacks_one():
+    images, _ = scenes(4)  # a tree in every second one
+    target = dict(type='ClassRegion', classes=['tree', 'road'])
+    results = cams(images, ['backbone'], target=target, batch_size=1)
+    assert list(results) == ['backbone:tree', 'backbone:road']
