@@ -71,3 +71,17 @@ def assemble_result(
         shares=shares,
         provenance=dict(provenance),
     )
+
+
+def define(
+    target: Target, attribution: Attribution, input_kind: str, amp: str | None
+) -> dict[str, str]:
+    """Descriptions of score, attribution, input, average and precision."""
+    where = target.aligned_at if attribution.kind == 'erf' else 'their middle'
+    return {
+        'score': target.definition,
+        'map': attribution.definition,
+        'input': input_kind,
+        'average': f'mean over images, aligned at {where}',
+        'precision': amp or 'float32',
+    }

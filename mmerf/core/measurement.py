@@ -18,10 +18,10 @@ from .aggregate.batch_maps import (
     without_finite_map,
 )
 from .aggregate.precision_check import PrecisionCheck
-from .assemble import assemble_result
+from .assemble import assemble_result, define
 from .batch import Batch
 from .build import build_target_and_attribution
-from .errors import MeasurementError
+from .errors import ERFError, MeasurementError
 from .grid.coordinates import Grid
 from .layers.clips import resize_images
 from .layers.names import find_layers
@@ -35,6 +35,7 @@ from .running.isolation import preserved
 from .running.layer_scores import LayerScores
 from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
+from .targets.base import Target
 from .targets.pass_context import bind_target
 from .windows.execute import Passes
 
@@ -144,8 +145,23 @@ class Measurement:
     def _measure(
         self, batch: Batch, labels: Tensor | None, part: slice
     ) -> None:
-        """Measure one pass, the given part of a batch."""
+        """Measure one pass; once more if the model wants the plain layout."""
         target = self.target.select(range(part.start, part.stop))
+        try:
+            self._run_pass(batch, labels, target)
+            return
+        except ERFError:
+            raise
+        except Exception as error:  # whatever the model's code raises
+            device = self._device(batch.inputs)
+            if not self.passes.layout.gives_up(error, batch.inputs, device):
+                raise
+        self.passes.forget_plans()
+        self._run_pass(batch, labels, target)
+
+    def _run_pass(
+        self, batch: Batch, labels: Tensor | None, target: Target
+    ) -> None:
         device = self._device(batch.inputs)
         with (
             torch.inference_mode(False),
@@ -262,13 +278,4 @@ class Measurement:
 
     def definition(self) -> dict[str, str]:
         """Descriptions of score, attribution, input, average and precision."""
-        where = 'their middle'
-        if self.kind == 'erf':
-            where = self.target.aligned_at
-        return {
-            'score': self.target.definition,
-            'map': self.attribution.definition,
-            'input': self.input_kind,
-            'average': f'mean over images, aligned at {where}',
-            'precision': self.amp or 'float32',
-        }
+        return define(self.target, self.attribution, self.input_kind, self.amp)

@@ -24,6 +24,14 @@ _CHECKPOINTING = (
 )
 
 
+# Where torch keeps a module's hooks, parameters, buffers and children.
+_DICTIONARIES = tuple(
+    name
+    for name, value in nn.Module().__dict__.items()
+    if isinstance(value, dict)
+)
+
+
 @contextmanager
 def preserved(model: nn.Module) -> Iterator[None]:
     """Measure inside; afterwards the model is as it was, whatever happened.
@@ -126,18 +134,51 @@ def _restore_flags(flags: list[tuple[Any, str, Any]]) -> None:
 
 @contextmanager
 def _attributes_restored(model: nn.Module) -> Iterator[None]:
-    """Restore plain attributes of modules, such as counters and caches."""
-    saved = [(module, dict(module.__dict__)) for module in model.modules()]
+    """Restore attributes of modules: counters, caches, hooks, children.
+
+    torch keeps hooks, parameters and children in dictionaries, which a first
+    forward may fill; they are restored in place.
+    """
+    saved = [
+        (
+            module,
+            dict(module.__dict__),
+            {name: dict(module.__dict__[name]) for name in _owned(module)},
+        )
+        for module in model.modules()
+    ]
     try:
         yield
     finally:
-        for module, before in saved:
+        for module, before, contents in saved:
             own = module.__dict__
             for name in own.keys() - before.keys():
                 del own[name]
             for name, value in before.items():
                 if own.get(name, saved) is not value:
                     own[name] = value
+            for name, content in contents.items():
+                _restore_dict(own[name], content)
+
+
+def _owned(module: nn.Module) -> list[str]:
+    """Names of the dictionaries in which torch keeps a module's parts."""
+    return [
+        name
+        for name in _DICTIONARIES
+        if isinstance(module.__dict__.get(name), dict)
+    ]
+
+
+def _restore_dict(found: dict, before: dict) -> None:
+    """Give a dictionary its earlier keys and values, in their order."""
+    same = len(found) == len(before) and all(
+        one is other and found[one] is before[other]
+        for one, other in zip(found, before, strict=True)
+    )
+    if not same:
+        found.clear()
+        found.update(before)
 
 
 @contextmanager

@@ -86,22 +86,17 @@ class Passes:
             tuple: Keys of the outputs that were measured, in the order of
             the layers, and each one's grid over the whole image.
         """
-        try:
+        done = self._run_batch(batch, target, gathering)
+        if self.layout.disagrees(self.layers, batch.forward, batch.inputs):
+            gathering.clear()
+            self.forget_plans()
             done = self._run_batch(batch, target, gathering)
-            if not self.layout.disagrees(
-                self.layers, batch.forward, batch.inputs
-            ):
-                return done
-        except ERFError:
-            raise
-        except Exception as error:  # whatever the model's code raises
-            if not self.layout.gives_up(error, batch.inputs):
-                raise
-        # Once more, from the start, in the plain layout.
-        gathering.clear()
+        return done
+
+    def forget_plans(self) -> None:
+        """Start anew, as images come in another layout from now on."""
         self._folding = self._planner = None
         self._plans.clear()
-        return self._run_batch(batch, target, gathering)
 
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering

@@ -33,9 +33,17 @@ class Layout:
         # A clone: with one image, its stride over images may be anything.
         return images.clone(memory_format=torch.channels_last)
 
-    def gives_up(self, error: Exception, images: Tensor) -> bool:
-        """Whether a pass that failed is to start again in the plain layout."""
-        if is_out_of_memory(error) or not self._applies(images):
+    def gives_up(
+        self, error: Exception, images: Tensor, device: torch.device
+    ) -> bool:
+        """Whether a pass that failed is to start again in the plain layout.
+
+        Args:
+            error (Exception): What the model's code raised.
+            images (Tensor): Of that pass.
+            device (torch.device): On which the model is.
+        """
+        if is_out_of_memory(error) or not self._applies(images, device):
             return False
         self.error = one_line(error, 80)
         return True
@@ -69,6 +77,8 @@ class Layout:
             self.error = 'its outputs differ there'
         return self.error is not None
 
-    def _applies(self, images: Tensor) -> bool:
-        on_cpu = images.dim() == 4 and images.device.type == 'cpu'
-        return on_cpu and self.error is None
+    def _applies(
+        self, images: Tensor, device: torch.device | None = None
+    ) -> bool:
+        on_cpu = (device or images.device).type == 'cpu'
+        return on_cpu and images.dim() == 4 and self.error is None

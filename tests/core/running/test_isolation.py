@@ -153,3 +153,59 @@ def test_one_that_cannot_be_put_back_keeps_no_other_from_it():
         with preserved(net):
             pass
     assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+class HooksItself(nn.Module):
+    """Puts hooks on its parts in its first forward, and notes that it did."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+        self.hooked = False
+
+    def forward(self, x):
+        if not self.hooked:
+            for part in (self.first, self.last):
+                part.register_forward_hook(self.keep)
+            self.register_buffer('scale', torch.tensor(2.0))
+            self.added = nn.ReLU()
+            self.hooked = True
+        self.kept = []
+        self.last(self.first(x))
+        return self.added(sum(self.kept)) * self.scale
+
+    def keep(self, module, inputs, output):
+        self.kept.append(output)
+
+
+@pytest.mark.parametrize('fails', [False, True])
+def test_what_a_first_forward_makes_is_taken_back_whole(fails):
+    torch.manual_seed(0)
+    net = nn.Sequential(HooksItself())
+    images = images_like(2, 8, 9)
+    torch.manual_seed(0)
+    expected = nn.Sequential(HooksItself())(images)
+    target = 'CentreUnit'
+    if fails:
+        target = dict(type='Function', function=failing, y=0, x=0)
+    for _ in range(3):
+        if fails:
+            with pytest.raises(RuntimeError, match='no memory'):
+                measure_erf(net, images, ['0'], target=target)
+        else:
+            measure_erf(net, images, ['0'], target=target)
+        parts = [net[0].first, net[0].last]
+        assert not any(part._forward_hooks for part in parts)
+        assert not net[0].hooked and 'scale' not in dict(net.named_buffers())
+        assert [name for name, _ in net[0].named_children()] == [
+            'first', 'last',
+        ]  # fmt: skip
+    assert torch.equal(net(images), expected)
+    before = len(net[0].first._forward_hooks)
+    measure_erf(net, images, ['0'])
+    assert len(net[0].first._forward_hooks) == before == 1
+    assert torch.equal(net(images), expected)
+
+
+def failing(output, context):
+    raise RuntimeError('no memory')
