@@ -398,6 +398,9 @@ def test_any_config_is_measured_or_told(data, whole, tmp_path_factory):
 @cases(200)
 @example(batch={'inputs': None})
 @example(batch={'inputs': [torch.zeros(32, 48)]})
+@example(
+    batch={'inputs': [torch.zeros(3, 32, 48)], 'data_samples': [None, None]}
+)
 @given(batch=PLAIN | st.dictionaries(
     st.sampled_from(['inputs', 'data_samples', 'img']),
     PLAIN

@@ -29,6 +29,7 @@ class Gradients:
 
     def __init__(self) -> None:
         self.fallbacks: dict[str, str] = {}
+        self._worked: set[str] = set()  # layer keys, with skipped zeros
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
@@ -84,19 +85,22 @@ class Gradients:
         if sparse and (name := own_backward_code(total)):
             self.fallbacks[key] = f'{name} has backward code of its own'
             sparse = False
+        may_start_again = sparse and key not in self._worked
         try:
             with SparseBackward() if sparse else nullcontext():
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,
-                    retain_graph=retain or sparse,  # it may start again
+                    retain_graph=retain or may_start_again,
                     allow_unused=True,
                 )
         except RuntimeError as error:  # out of memory is one of these
-            if not sparse or is_out_of_memory(error):
+            if not may_start_again or is_out_of_memory(error):
                 raise type(error)(f'{key}: {error}') from None
             self.fallbacks[key] = one_line(error, 80)
             return self._backward(key, total, leaf, retain)
+        if sparse:
+            self._worked.add(key)
         return to_plain(gradient)
 
 

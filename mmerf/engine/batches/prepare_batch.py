@@ -71,6 +71,11 @@ def prepare(
     inputs, rebuild, samples, metas = _preprocessed(
         preprocessor, data_batch, only
     )
+    if len(metas) != len(inputs):
+        raise BatchError(
+            f'{len(metas)} data_samples for {len(inputs)} image(s); a batch '
+            'has one data sample per image'
+        )
     size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
     names = [
         str(meta.get('img_path') or f'image {i}')

@@ -6,7 +6,7 @@ import torch
 from mmseg.structures import SegDataSample
 from torch import nn
 
-from mmerf.core.errors import ConfigError
+from mmerf.core.errors import BatchError, ConfigError
 from mmerf.engine.batches.prepare_batch import (
     prepare,
     prepare_tensor,
@@ -28,6 +28,13 @@ def batch(count=3):
         for i in range(count)
     ]
     return dict(inputs=inputs, data_samples=samples)
+
+
+def test_as_many_data_samples_as_images(fcn):
+    data = batch()
+    del data['inputs'][1]
+    with pytest.raises(BatchError, match=r'3 data_samples for 2 image\(s\)'):
+        prepare(fcn, data)
 
 
 def test_preprocesses_as_validation_does(fcn):
