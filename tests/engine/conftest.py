@@ -3,6 +3,7 @@
 import pytest
 
 from mmerf.engine import theory
+from mmerf.plots.drawing.figure import Figure
 
 
 @pytest.fixture(autouse=True)
@@ -13,3 +14,15 @@ def _without_theory(request, monkeypatch):
     """
     if request.node.get_closest_marker('theory') is None:
         monkeypatch.setattr(theory, 'add_theory', lambda measurement: None)
+
+
+@pytest.fixture(autouse=True)
+def _without_compressed_layout(monkeypatch):
+    """Draw pictures where their parts happen to lie.
+
+    Laying out is a third of a small training's time; figures have tests of
+    their own.
+    """
+    monkeypatch.setattr(
+        Figure, 'settle', lambda self: self.set_layout_engine('none')
+    )
