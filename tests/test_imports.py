@@ -137,7 +137,7 @@ def test_imports_point_one_way():
 @pytest.mark.parametrize(
     ('file', 'line', 'expected'),
     [
-        ('core/grid/coordinates.py', 'from . import tracer', 'circle of mod'),
+        ('core/grid/coordinates.py', 'from . import reading', 'circle of mod'),
         ('core/errors.py', 'from .measure import measure_erf', 'circle'),
         ('core/targets/unit.py', 'from ..windows import planner', 'circle'),
         ('core/layers/names.py', 'from ..results import npz', 'does not say'),
@@ -145,7 +145,7 @@ def test_imports_point_one_way():
         ('core/grid/coordinates.py', 'from ...apis import erf', 'circle'),
         (
             'core/grid/coordinates.py',
-            'if TYPE_CHECKING:\n    from .tracer import GridTracer',
+            'if TYPE_CHECKING:\n    from .reading import Reading',
             'circle of modules',
         ),
     ],

@@ -10,7 +10,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from .output_forms import OutputContext, to_nchw
+from ..grid.reading import Reading
+from .output_forms import OutputContext, layout_of, tensor_of
 
 
 def frames_to_channels(
@@ -20,22 +21,35 @@ def frames_to_channels(
 
     Args:
         output: A tensor or ``(tokens, (h, w))``.
-        context (OutputContext): What is known about the pass.
+        context (OutputContext): What is known about the output.
         shape (tuple[int, ...]): Shape of the input, (N, C, H, W) or
             (N, F, C, H, W); the layer may then return N * F outputs, clip
             after clip, as ``flatten(0, 1)`` orders them.
 
     Returns:
-        Tensor, optional: None where the form cannot be decided.
+        Tensor, optional: None where the layout is not known.
     """
-    nchw = to_nchw(output, context)
-    frames = math.prod(shape[1:-3])
-    if nchw is not None or frames == 1:
-        return nchw
-    each = to_nchw(output, replace(context, batch=shape[0] * frames))
-    if each is None:
+    found = read_frames(output, context, shape)
+    return None if found is None else found[0]
+
+
+def read_frames(
+    output: Any, context: OutputContext, shape: tuple[int, ...]
+) -> tuple[Tensor, Reading] | None:
+    """As ``frames_to_channels``, with the layout of each frame's output."""
+    tensor = tensor_of(output)
+    if tensor is None:
         return None
-    return each.unflatten(0, (shape[0], frames)).flatten(1, 2)
+    frames = math.prod(shape[1:-3])
+    for each in (1, frames) if frames > 1 else (1,):
+        batch = shape[0] * each
+        layout = layout_of(output, replace(context, batch=batch))
+        nchw = None if layout is None else layout.nchw(tensor, batch)
+        if layout is not None and nchw is not None:
+            if each > 1:
+                nchw = nchw.unflatten(0, (shape[0], frames)).flatten(1, 2)
+            return nchw, layout
+    return None
 
 
 def resize_images(images: Tensor, size: Sequence[int] | None) -> Tensor:

@@ -186,7 +186,7 @@ def _find_request(
             modules[name],
             indices,
             call,
-            **{'layout': layout_of(modules[name]), **stated},
+            **stated,
             optional=optional,
         )
         for name in names
@@ -202,15 +202,6 @@ def _checked_glob(pattern: str) -> str:
             'use fewer: ** crosses dots'
         )
     return pattern
-
-
-def layout_of(module: nn.Module) -> str | None:
-    """'NHWC' if every parameter acts on the last axis, else None."""
-    owners = [m for m in module.modules() if list(m.parameters(False))]
-    last_axis = (nn.Linear, nn.LayerNorm)
-    if owners and all(isinstance(m, last_axis) for m in owners):
-        return 'NHWC'
-    return None
 
 
 def _modules_with_forward(

@@ -1,13 +1,14 @@
-"""Layer outputs of any form, turned into (N, C, h, w).
+"""Layer outputs of any form, read as (N, C, h, w).
 
-``leaves`` walks what a module returned. Each function in ``_FORMS`` then reads
-one form of a single output, and returns None if the output has another form.
+``leaves`` walks what a module returned. ``layout_of`` says how one output is
+laid out: as it was stated, else as its entries were followed through the
+forward pass, else as it was found to behave. Nothing is decided by shape.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,19 +16,20 @@ from torch import Tensor, nn
 
 from ..errors import LayerError, OutputIndexError
 from ..grid.coordinates import Size
+from ..grid.reading import Reading, plain_reading
 
 
 @dataclass(frozen=True)
 class OutputContext:
-    """What is known about a pass when an output is read.
+    """What is known when an output is read.
 
     Attributes:
         batch (int): Number of images, N.
         input_size (tuple[int, int]): (H, W) of the model's input.
-        grids (Collection[tuple[int, int]]): Grid sizes (h, w) made so far in
-            the pass, in the order in which they were made.
+        found (Reading, optional): How its entries were followed, or how it
+            was found to behave.
         grid (tuple[int, int], optional): The (h, w) that the user stated.
-        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, if known.
+        layout (str, optional): ``'NCHW'`` or ``'NHWC'``, if stated.
         first (int, optional): The first token of the grid, if stated.
         front (int): Class, distillation and register tokens that the model
             has in front of its grids.
@@ -35,7 +37,7 @@ class OutputContext:
 
     batch: int
     input_size: Size
-    grids: Collection[Size] = ()
+    found: Reading | None = None
     grid: Size | None = None
     layout: str | None = None
     first: int | None = None
@@ -139,30 +141,65 @@ def describe(output: Any) -> str:
     return name
 
 
-def to_nchw(output: Any, context: OutputContext) -> Tensor | None:
-    """One output as (N, C, h, w), or None where its form cannot be decided.
+def layout_of(output: Any, context: OutputContext) -> Reading | None:
+    """How one output is laid out, or None where that is not known.
 
     Args:
         output: A tensor or ``(tokens, (h, w))``, as ``leaves`` yields it.
-        context (OutputContext): What is known about the pass.
+        context (OutputContext): What is known about the output.
 
-    Returns:
-        Tensor, optional: A view of the output, shape (N, C, h, w).
+    Raises:
+        LayerError: If what is stated does not fit the output.
     """
-    for form in _FORMS:
-        nchw = form(output, context)
-        if nchw is not None and nchw.shape[0] == context.batch:
-            return nchw if nchw.is_floating_point() else None
+    tensor = tensor_of(output)
+    if tensor is None or not tensor.is_floating_point():
+        return None
+    if context.found is None and tensor.shape[:1] != (context.batch,):
+        return None
+    if context.grid is not None:
+        return _on_stated_grid(tensor, context.grid, context)
+    if context.layout is not None and tensor.dim() == 4:
+        return _in_stated_layout(tensor, context.layout, context)
+    if context.found is not None:
+        return context.found
+    if not isinstance(output, Tensor):
+        h, w = (int(side) for side in output[1])
+        return _of_tokens(tensor, (h, w), context, 'n(yx)c')
     return None
+
+
+def to_nchw(output: Any, context: OutputContext) -> Tensor | None:
+    """One output as (N, C, h, w), or None where its layout is not known.
+
+    Args:
+        output: A tensor or ``(tokens, (h, w))``, as ``leaves`` yields it.
+        context (OutputContext): What is known about the output.
+    """
+    layout = layout_of(output, context)
+    tensor = tensor_of(output)
+    if layout is None or tensor is None:
+        return None
+    return layout.nchw(tensor, context.batch)
+
+
+def tensor_of(output: Any) -> Tensor | None:
+    """The tensor of one output, as ``leaves`` yields it."""
+    if isinstance(output, Tensor):
+        return output
+    return output[0] if tokens_with_grid(output) else None
 
 
 def undecided_form(
     key: str, output: Any, context: OutputContext
 ) -> LayerError:
-    """The error for an output whose form could not be decided."""
+    """The error for an output whose layout is not known."""
     name = key.split('[')[0]
     h, w = context.input_size
-    if isinstance(output, Tensor) and output.dim() >= 3:
+    if isinstance(output, Tensor) and output.dim() == 4:
+        remedy = (
+            f"state it: layers=[dict(name={name!r}, layout='NCHW')] or 'NHWC'"
+        )
+    elif isinstance(output, Tensor) and output.dim() == 3:
         remedy = f'state its grid: layers=[dict(name={name!r}, grid=(h, w))]'
     else:
         remedy = 'choose a layer that returns a feature map or tokens'
@@ -172,90 +209,63 @@ def undecided_form(
     )
 
 
-def _stated_grid(output: Any, context: OutputContext) -> Tensor | None:
+def _on_stated_grid(
+    tensor: Tensor, grid: Size, context: OutputContext
+) -> Reading:
     """Any form, on the grid that the user stated."""
-    if context.grid is None:
-        return None
-    h, w = context.grid
-    tensor = output if isinstance(output, Tensor) else output[0]
-    last = tensor.dim() == 4 and tensor.shape[1:3] == (h, w)
-    first = tensor.dim() == 4 and tensor.shape[2:] == (h, w)
+    h, w = grid
+    shape, batch = tuple(tensor.shape), context.batch
+    found = context.found
+    if found is not None and context.first is None:
+        if found.size != grid:
+            raise LayerError(
+                f'grid={grid} does not fit an output of shape {shape}: its '
+                f'grid is {found.size}'
+            )
+        return found
+    last = len(shape) == 4 and shape[1:3] == grid
+    first = len(shape) == 4 and shape[2:] == grid
+    reading = None
     if last and (not first or context.layout == 'NHWC'):
-        return tensor.permute(0, 3, 1, 2)
-    if first:
-        return tensor
-    if tensor.dim() == 3 and tensor.shape[1] >= h * w:
-        return _unflatten(tensor, (h, w), context)
-    if tensor.dim() == 3 and tensor.shape[2] >= h * w:
-        return _unflatten(tensor.transpose(1, 2), (h, w), context)
-    raise LayerError(
-        f'grid={context.grid} does not fit an output of shape '
-        f'{tuple(tensor.shape)}; h * w must be its number of tokens'
-    )
+        reading = plain_reading(shape, 'nyxc', grid, batch)
+    elif first:
+        reading = plain_reading(shape, 'ncyx', grid, batch)
+    elif len(shape) == 3 and shape[1] >= h * w:
+        reading = _of_tokens(tensor, grid, context, 'n(yx)c')
+    elif len(shape) == 3 and shape[2] >= h * w:
+        reading = _of_tokens(tensor, grid, context, 'nc(yx)')
+    if reading is None:
+        raise LayerError(
+            f'grid={grid} does not fit an output of shape {shape}; h * w '
+            'must be its number of tokens'
+        )
+    return reading
 
 
-def _channels_last(output: Any, context: OutputContext) -> Tensor | None:
-    """(N, h, w, C), if only its axes 1 and 2 are a grid of this model."""
-    if not isinstance(output, Tensor) or output.dim() != 4:
-        return None
-    grids = set(context.grids)
-    first, last = tuple(output.shape[1:3]), tuple(output.shape[2:])
-    if context.layout == 'NHWC' and (first in grids or last not in grids):
-        return output.permute(0, 3, 1, 2)
-    if last in grids or first not in grids:
-        return None
-    return output.permute(0, 3, 1, 2)
+def _in_stated_layout(
+    tensor: Tensor, layout: str, context: OutputContext
+) -> Reading:
+    """A 4-d output whose layout the user stated."""
+    shape = tuple(tensor.shape)
+    h, w = shape[2:] if layout == 'NCHW' else shape[1:3]
+    order = 'ncyx' if layout == 'NCHW' else 'nyxc'
+    stated = plain_reading(shape, order, (h, w), context.batch)
+    found = context.found
+    if stated is None or (found is not None and found.size != (h, w)):
+        seen = 'another number of images' if found is None else found.size
+        raise LayerError(
+            f'layout={layout!r} does not fit an output of shape {shape}: its '
+            f'grid is {seen}'
+        )
+    return stated if found is None else found
 
 
-def _channels_first(output: Any, context: OutputContext) -> Tensor | None:
-    """(N, C, h, w), as it is."""
-    if isinstance(output, Tensor) and output.dim() == 4:
-        return output
-    return None
-
-
-def _tokens_and_grid(output: Any, context: OutputContext) -> Tensor | None:
-    """(tokens, (h, w)): the layer returns its grid."""
-    if isinstance(output, Tensor) or not tokens_with_grid(output):
-        return None
-    tokens, size = output
-    h, w = (int(side) for side in size)
-    fits = tokens.shape[1] >= h * w
-    return _unflatten(tokens, (h, w), context) if fits else None
-
-
-def _tokens(output: Any, context: OutputContext) -> Tensor | None:
-    """(N, L, C), L = h * w of a known grid, after any extra tokens."""
-    if not isinstance(output, Tensor) or output.dim() != 3:
-        return None
-    grids = [g for g in context.grids if g != context.input_size]
-    # More than one extra token is only taken to be in front if the model has
-    # such parameters: some decoders append theirs at the end.
-    for extra in dict.fromkeys((0, 1, context.front)):
-        length = output.shape[1] - extra
-        for size in reversed(grids):
-            if size[0] * size[1] == length:
-                return _unflatten(output, size, context)
-        strided = _strided_grid(length, context.input_size)
-        if strided is not None:
-            return _unflatten(output, strided, context)
-    return None
-
-
-def _strided_grid(length: int, input_size: Size) -> Size | None:
-    """The only grid of a whole stride with so many units, if there is one."""
-    fits = {
-        (-(-input_size[0] // s), -(-input_size[1] // s))
-        for s in range(2, max(input_size) + 1)
-    }
-    found = [size for size in fits if size[0] * size[1] == length]
-    return found[0] if len(found) == 1 and length > 1 else None
-
-
-def _unflatten(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
-    """(N, L, C) to (N, C, h, w), without the extra tokens."""
-    h, w = size
-    n, length, channels = tokens.shape
+def _of_tokens(
+    tensor: Tensor, grid: Size, context: OutputContext, order: str
+) -> Reading | None:
+    """Tokens on a grid, after any class tokens."""
+    h, w = grid
+    length = int(tensor.shape[order.index('(')])
     first = context.first
     if first is None:
         first = length - h * w
@@ -270,14 +280,6 @@ def _unflatten(tokens: Tensor, size: Size, context: OutputContext) -> Tensor:
             f'first={first} leaves {length - first} of {length} tokens for a '
             f'grid of {h} x {w}'
         )
-    grid = tokens[:, first : first + h * w]
-    return grid.transpose(1, 2).reshape(n, channels, h, w)
-
-
-_FORMS: tuple[Callable[[Any, OutputContext], Tensor | None], ...] = (
-    _stated_grid,
-    _tokens_and_grid,
-    _channels_last,
-    _channels_first,
-    _tokens,
-)
+    return plain_reading(
+        tuple(tensor.shape), order, grid, context.batch, first
+    )

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
 
 from ..errors import LayerError
+from ..following.tracer import GridTracer, Steps
 from ..grid.coordinates import Grid
-from ..grid.tracer import GridTracer, Steps
-from ..layers.clips import frames_to_channels
+from ..grid.reading import Reading
 from ..layers.names import Layer, output_key, shorten
-from ..layers.output_forms import OutputContext, leaves, pick, undecided_form
+from ..layers.output_forms import leaves, pick, undecided_form
 from ..targets.base import Part, Target, TargetContext, keyed_parts
+from .read_output import Output, OutputReader, PassPlan, Undecided
 
 
 class StopForward(Exception):
@@ -24,22 +25,6 @@ class StopForward(Exception):
     read. It derives from ``Exception``, so that hooks registered with
     ``always_call`` run.
     """
-
-
-@dataclass
-class PassPlan:
-    """What one forward recorded, for later ones at the same input size.
-
-    Attributes:
-        calls (dict[str, int]): How often each module was called, by name.
-        grids (dict[str, Grid]): Each output's grid, by output key.
-        steps (dict[str, Steps]): At which multiples (px) crops keep an
-            output's grid, by output key.
-    """
-
-    calls: dict[str, int] = field(default_factory=dict)
-    grids: dict[str, Grid] = field(default_factory=dict)
-    steps: dict[str, Steps] = field(default_factory=dict)
 
 
 class ForwardPass:
@@ -55,8 +40,13 @@ class ForwardPass:
         expected (mapping, optional): How often each module is called, by
             name; the forward then ends once the last layer has returned.
         whole (bool): Run the model to its end even so.
+        behaved (mapping, optional): Layouts of outputs that cannot be
+            followed, by output key; None collects such outputs.
 
     Attributes:
+        undecided (dict[str, Undecided]): Outputs that may be feature maps,
+            and whose layout is not known, by output key.
+        changed (bool): Whether an output has another shape than the plan says.
         reading_failed (bool): Whether an exception came from reading an
             output, and not from the model's own code.
     """
@@ -70,13 +60,17 @@ class ForwardPass:
         front: int,
         expected: Mapping[str, int] | None,
         whole: bool,
+        behaved: Mapping[str, Reading] | None = None,
     ) -> None:
-        self.front, self.expected, self.whole = front, expected, whole
+        self.undecided: dict[str, Undecided] = {}
+        self.unread: dict[str, LayerError] = {}
+        self.expected, self.whole = expected, whole
         self.layers, self.inputs, self.target = layers, inputs, target
         self.plan = plan
-        self.reading_failed = False
+        self.reading_failed = self.changed = False
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-        self.tracer = GridTracer(self.size) if plan is None else None
+        self.tracer = GridTracer(inputs) if plan is None else None
+        self.reader = OutputReader(inputs, self.tracer, plan, front, behaved)
         self.calls = dict.fromkeys((layer.name for layer in layers), 0)
         self.by_module: dict[nn.Module, list[Layer]] = {}
         for layer in layers:
@@ -84,6 +78,7 @@ class ForwardPass:
         self.parts: dict[str, dict[str, Part]] = {}
         self.grids: dict[str, dict[str, Grid]] = {}
         self.outputs: dict[str, Layer] = {}
+        self.readings: dict[str, Reading] = {}
         self.steps: dict[str, Steps] = {}
 
     def on_return(self, module: nn.Module, output: Any) -> None:
@@ -138,8 +133,9 @@ class ForwardPass:
         if not grids:
             if layer.optional:
                 return
-            context = self._context(layer, layer.key)
-            raise undecided_form(layer.key, chosen, context)
+            context = self.reader.context(layer, layer.key, None)
+            self.unread[layer.key] = undecided_form(layer.key, chosen, context)
+            return
         self.parts[layer.key], self.grids[layer.key] = parts, grids
 
     def _read_leaves(
@@ -151,55 +147,37 @@ class ForwardPass:
     ) -> None:
         for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
-            context = self._context(layer, key)
-            nchw = frames_to_channels(leaf, context, tuple(self.inputs.shape))
-            if nchw is None or (self.plan and key not in self.plan.grids):
+            if self.plan and key not in self.plan.grids:
                 continue
-            found = self._parts(key, leaf, nchw, context)
+            read = self.reader.read(layer, key, leaf)
+            if read is None:
+                self._keep_undecided(key, leaf)
+                continue
+            found = self._parts(key, leaf, read)
             measurable = (part.measurable for part in found.values())
             if layer.optional and not all(measurable):
                 continue
             parts.update(found)
-            grids[key] = self._grid(key, nchw)
+            grids[key] = read.grid
             if self.tracer is not None:
                 within = (*layer.indices, *indices)
                 self.outputs[key] = replace(layer, indices=within)
                 self.steps[key] = self.tracer.steps()
+                self.readings[key] = read.layout
 
-    def _context(self, layer: Layer, key: str) -> OutputContext:
-        grid, sizes = layer.grid, []
-        if self.tracer is not None:
-            sizes = list(self.tracer.maps.grids)
-        elif self.plan is not None and key in self.plan.grids:
-            grid = self.plan.grids[key].size  # as the first forward read it
-        return OutputContext(
-            len(self.inputs),
-            self.size,
-            sizes,
-            grid,
-            layer.layout,
-            layer.first,
-            self.front,
-        )
+    def _keep_undecided(self, key: str, leaf: Any) -> None:
+        self.changed = self.plan is not None
+        undecided = self.reader.undecided(leaf)
+        if undecided is not None:
+            self.undecided[key] = undecided
 
-    def _grid(self, key: str, nchw: Tensor) -> Grid:
-        if self.tracer is not None:
-            return self.tracer.grid((int(nchw.shape[2]), int(nchw.shape[3])))
-        assert self.plan is not None
-        return self.plan.grids[key]
-
-    def _parts(
-        self, key: str, leaf: Any, nchw: Tensor, reading: OutputContext
-    ) -> dict[str, Part]:
-        shape = tuple(self.inputs.shape)
-        if self.target.watch(
-            key, leaf, lambda other: frames_to_channels(other, reading, shape)
-        ):
+    def _parts(self, key: str, leaf: Any, read: Output) -> dict[str, Part]:
+        if self.target.watch(key, leaf, read.read):
             return {}
-        context = TargetContext(key, self.size, self._grid(key, nchw))
+        context = TargetContext(key, self.size, read.grid)
         # A clone: what a target saves for its backward (a clamp saves its
         # input) must outlive an in-place operation of the model that follows.
-        return keyed_parts(self.target, nchw.clone(), context)
+        return keyed_parts(self.target, read.nchw.clone(), context)
 
     def checked_plan(self) -> PassPlan:
         """The plan for later forwards, once every layer was reached.
@@ -210,6 +188,8 @@ class ForwardPass:
         for layer in self.layers:
             if layer.key in self.parts or layer.optional:
                 continue
+            if layer.key in self.unread:
+                raise self.unread[layer.key]
             count = self.calls[layer.name]
             if layer.call is not None and count:
                 raise LayerError(
@@ -232,7 +212,7 @@ class ForwardPass:
             k: g for found in self.grids.values() for k, g in found.items()
         }
         calls = self.calls if self.expected is None else dict(self.expected)
-        return PassPlan(calls, grids, self.steps)
+        return PassPlan(calls, grids, self.readings, self.steps)
 
     def keys_in_order(self) -> list[str]:
         """Keys of the outputs that were read, in the order of the layers."""

@@ -9,16 +9,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import nullcontext, suppress
 
+import torch
 from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
+from ..following.tracer import Steps
 from ..grid.coordinates import Grid
-from ..grid.tracer import Steps
+from ..grid.reading import Reading
+from ..layers.behaviour import behaved_layouts
 from ..layers.names import Layer
 from ..targets.base import Part, Target
-from .forward_pass import ForwardPass, PassPlan, StopForward
+from .forward_pass import ForwardPass, StopForward
 from .intercept import intercepted
+from .probes import Recorder
+from .read_output import PassPlan
 
 
 class LayerScores:
@@ -54,6 +59,7 @@ class LayerScores:
         self.reads_strides = False
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
+        self._behaved: dict[str, Reading] | None = None  # by output key
 
     def read(
         self,
@@ -114,11 +120,71 @@ class LayerScores:
             positions = range(len(images))
         else:
             target = target.select(positions)
+        run = self._run(forward, images, target, positions, whole, probing)
+        if run.changed:  # traced with another number of images, perhaps
+            del self._plans[tuple(images.shape[1:])]
+            run = self._run(forward, images, target, positions, whole, probing)
+        if run.tracer is not None and run.tracer.reads_strides:
+            self.reads_strides = True
+        if run.undecided and self._behaved is None:
+            self._behaved = self._behaviour(run, forward, images, positions)
+            if self._behaved:
+                run = self._run(
+                    forward, images, target, positions, whole, probing
+                )
         shape = tuple(images.shape[1:])
-        plan = self._plans.get(shape)
+        self._plans[shape] = run.checked_plan()
+        self._calls = self._plans[shape].calls
+        self._outputs = self._outputs or run.outputs
+        self.order = run.keys_in_order()
+        return run.parts_in_order()
+
+    def _behaviour(
+        self,
+        run: ForwardPass,
+        forward: Forward,
+        images: Tensor,
+        positions: Sequence[int],
+    ) -> dict[str, Reading]:
+        """Layouts of the outputs that could not be followed."""
+        if images.dim() != 4:
+            return {}
+
+        def outputs_of(image: Tensor) -> dict[str, Tensor]:
+            probe = self._run(
+                forward, image, Recorder({}), positions[:1], False, True
+            )
+            return {key: u.output for key, u in probe.undecided.items()}
+
+        layouts = {key: u.layouts for key, u in run.undecided.items()}
+        try:
+            with torch.no_grad():
+                return behaved_layouts(
+                    layouts, outputs_of, images[:1].detach()
+                )
+        except ERFError:  # the model does not run on one image alone
+            return {}
+
+    def _run(
+        self,
+        forward: Forward,
+        images: Tensor,
+        target: Target,
+        positions: Sequence[int],
+        whole: bool,
+        probing: bool,
+    ) -> ForwardPass:
+        plan = self._plans.get(tuple(images.shape[1:]))
         calls = self.calls if plan is None else plan.calls
         run = ForwardPass(
-            self.layers, images, target, plan, self.front, calls, whole
+            self.layers,
+            images,
+            target,
+            plan,
+            self.front,
+            calls,
+            whole,
+            self._behaved,
         )
         reading = intercepted(run.by_module, run.on_return)
         with reading, run.tracer or nullcontext():
@@ -131,13 +197,7 @@ class LayerScores:
                 if not probing or run.reading_failed:
                     raise
                 raise ModelError(one_line(error, 160)) from error
-        self._plans[shape] = run.checked_plan()
-        self._calls = self._plans[shape].calls
-        self._outputs = self._outputs or run.outputs
-        self.order = run.keys_in_order()
-        if run.tracer is not None and run.tracer.reads_strides:
-            self.reads_strides = True
-        return run.parts_in_order()
+        return run
 
     def grids(self, input_shape: tuple) -> dict[str, Grid]:
         """Each output's grid, by key, for inputs (C, H, W) that were run."""
@@ -149,6 +209,12 @@ class LayerScores:
         None where a grid before it has a stride that is no whole number.
         """
         return dict(self._plans[tuple(input_shape)].steps)
+
+    def forget(self) -> None:
+        """Forget what earlier forwards have shown."""
+        self._plans.clear()
+        self._outputs.clear()
+        self._behaved, self._calls = None, self.calls
 
     def again(self) -> LayerScores:
         """The same layers, with nothing known of earlier forwards."""

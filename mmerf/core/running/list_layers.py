@@ -10,14 +10,15 @@ from torch import Tensor, nn
 
 from ..batch import Forward
 from ..errors import LayerError
-from ..grid.tracer import GridTracer
+from ..following.tracer import GridTracer
 from ..layers.defaults import default_layers
-from ..layers.names import glob_to_regex, layout_of, output_key
+from ..layers.names import glob_to_regex, output_key
 from ..layers.output_forms import (
     OutputContext,
     describe,
     front_tokens,
     leaves,
+    tensor_of,
     to_nchw,
 )
 from .intercept import intercepted
@@ -35,7 +36,7 @@ class ListedLayer:
         shape (tuple[int, int, int], optional): (C, h, w); None where the
             user has to state the grid.
         stride (tuple[float, float], optional): Input pixels from one unit to
-            the next; None where its grid's history is not known.
+            the next; None where its operations are not all followed.
         default (bool): Whether it is measured when no layer is named.
     """
 
@@ -67,7 +68,7 @@ def list_layers(
         module that is called several times, the outputs of its last call.
     """
     names = {m: name for name, m in model.named_modules() if name}
-    tracer = GridTracer((int(inputs.shape[-2]), int(inputs.shape[-1])))
+    tracer = GridTracer(inputs)
     found: dict[str, list[ListedLayer]] = {}
     front = front_tokens(model)
     try:
@@ -103,12 +104,10 @@ def _listed(
     front: int,
     default: bool,
 ) -> ListedLayer:
+    tensor = tensor_of(leaf)
+    found = None if tensor is None else tracer.read(tensor, 1)
     context = OutputContext(
-        1,
-        tracer.maps.input_size,
-        list(tracer.maps.grids),
-        layout=layout_of(module),
-        front=front,
+        1, tracer.input_size, found[0] if found else None, front=front
     )
     try:
         nchw = to_nchw(leaf, context)
@@ -117,8 +116,7 @@ def _listed(
     shape = stride = None
     if nchw is not None:
         shape = (int(nchw.shape[1]), int(nchw.shape[2]), int(nchw.shape[3]))
-        grid = tracer.grid(shape[1:])
-        stride = grid.stride if grid.known else None
+        stride = found[1].stride if found else None
     return ListedLayer(
         output_key(name, indices),
         type(module).__name__,

@@ -171,7 +171,7 @@ def on_grid(
 
 
 def _nearest_indices(line: Axis, count: int, full: int, length: int) -> Tensor:
-    pixels = line.offset + line.jump * torch.arange(count).double()
+    pixels = torch.tensor([line.pixel(i, count) for i in range(count)])
     places = torch.floor((pixels + 0.5) * length / full).long()
     return places.clamp(0, length - 1)
 

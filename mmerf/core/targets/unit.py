@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from torch import Tensor
@@ -121,11 +120,4 @@ class Pixel(OneUnit):
 
     def unit(self, grid: Grid) -> tuple[int, int]:
         """The unit whose input pixel is nearest, inside the grid."""
-        unit = []
-        for pixel, line, count in zip(
-            (self.y, self.x), (grid.y, grid.x), grid.size, strict=True
-        ):
-            step = line.jump or math.inf  # of one unit, every pixel's
-            index = math.floor((pixel - line.offset) / step + 0.5)
-            unit.append(min(max(index, 0), count - 1))
-        return unit[0], unit[1]
+        return grid.nearest_unit((self.y, self.x))

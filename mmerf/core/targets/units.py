@@ -62,8 +62,8 @@ class UnitGrid(SeveralUnits):
         channels: Sequence[int] | None = None,
     ) -> None:
         super().__init__(relu, channels)
-        self.rows = _count(rows, 'rows')
-        self.columns = _count(columns, 'columns')
+        self.rows = _count_units(rows, 'rows')
+        self.columns = _count_units(columns, 'columns')
         self.where = f'each of {rows} x {columns} units spread evenly'
 
     def units(self, size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -104,7 +104,7 @@ class UnitSample(SeveralUnits):
         channels: Sequence[int] | None = None,
     ) -> None:
         super().__init__(relu, channels)
-        self.count, self.seed = _count(count, 'count'), seed
+        self.count, self.seed = _count_units(count, 'count'), seed
         self.where = f'each of {count} units drawn at random (seed {seed})'
 
     def units(self, size: tuple[int, int]) -> list[tuple[int, int]]:
@@ -115,7 +115,7 @@ class UnitSample(SeveralUnits):
         return [divmod(int(index), w) for index in drawn]
 
 
-def _count(value: int, name: str) -> int:
+def _count_units(value: int, name: str) -> int:
     if not isinstance(value, int) or value < 1:
         raise ConfigError(f'{name} is a whole number >= 1, not {value!r}')
     return value

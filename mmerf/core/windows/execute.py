@@ -97,6 +97,7 @@ class Passes:
         """Start anew, as images come in another layout from now on."""
         self._folding = self._planner = None
         self._plans.clear()
+        self.layers.forget()
 
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering

@@ -160,7 +160,7 @@ class Planner:
             key: (
                 (grid.y, grid.x)[axis],
                 grid.size[axis],
-                (steps[key] or (0, 0))[axis] if grid.known else None,
+                (steps[key] or (0, 0))[axis] if _croppable(grid) else None,
             )
             for key, grid in grids.items()
         }
@@ -249,6 +249,12 @@ class Planner:
         if not failing:
             self.confirmed |= {(key, size, plan.window) for key in new}
         return failing
+
+
+def _croppable(grid: Grid) -> bool:
+    """Whether a crop's units can be found again in the whole grid."""
+    axes = (grid.y, grid.x)
+    return grid.followed and all(a.jump >= 0 and not a.turn for a in axes)
 
 
 def _clipped_span(low: float, high: float, length: int) -> tuple[int, int]:

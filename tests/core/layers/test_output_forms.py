@@ -1,12 +1,12 @@
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from mmerf import measure_erf
 from mmerf.core.errors import LayerError
+from mmerf.core.grid.reading import plain_reading
 from mmerf.core.layers.output_forms import (
     OutputContext,
     front_tokens,
@@ -15,31 +15,48 @@ from mmerf.core.layers.output_forms import (
     to_nchw,
 )
 
-CONTEXT = OutputContext(2, (32, 64), [(32, 64), (8, 16), (4, 8)])
+CONTEXT = OutputContext(2, (32, 64))
 
 
 def numbered(c, h, w):
     return torch.arange(2.0 * c * h * w).reshape(2, c, h, w)
 
 
-def test_channels_first_stays():
-    output = numbered(3, 8, 16)
-    assert to_nchw(output, CONTEXT) is output
+def read_as(layout, size, shape):
+    return replace(CONTEXT, found=plain_reading(shape, layout, size, 2))
 
 
-def test_channels_last_is_recognised_by_the_grids_made_so_far():
-    output = numbered(3, 8, 16)
-    found = to_nchw(output.permute(0, 2, 3, 1), CONTEXT)
-    assert torch.equal(found, output)
+@pytest.mark.parametrize(
+    ('layout', 'form'),
+    [
+        ('ncyx', lambda x: x),
+        ('nyxc', lambda x: x.permute(0, 2, 3, 1)),
+        ('ncxy', lambda x: x.transpose(2, 3)),
+        ('n(yx)c', lambda x: x.flatten(2).transpose(1, 2)),
+        ('n(xy)c', lambda x: x.transpose(2, 3).flatten(2).transpose(1, 2)),
+        ('nc(yx)', lambda x: x.flatten(2)),
+    ],
+)
+def test_every_layout_is_read_as_channels_first(layout, form):
+    output = numbered(3, 4, 8)
+    context = read_as(layout, (4, 8), form(output).shape)
+    assert torch.equal(to_nchw(form(output), context), output)
+    # as many images as the pass at hand has
+    one = replace(context, batch=1)
+    assert torch.equal(to_nchw(form(output[:1]), one), output[:1])
+    assert to_nchw(form(output), one) is None
 
 
 @pytest.mark.parametrize('extra', [0, 1, 2, 5])
 def test_tokens_with_class_and_register_tokens(extra):
-    context = replace(CONTEXT, front=extra)
     output = numbered(3, 4, 8)
     tokens = output.flatten(2).transpose(1, 2)
     padded = torch.cat([torch.full((2, extra, 3), -1.0), tokens], 1)
+    found = plain_reading(padded.shape, 'n(yx)c', (4, 8), 2, extra)
+    context = replace(CONTEXT, found=found)
     assert torch.equal(to_nchw(padded, context), output)
+    stated = replace(CONTEXT, front=extra, grid=(4, 8))
+    assert torch.equal(to_nchw(padded, stated), output)
 
 
 def test_several_extra_tokens_are_not_guessed_but_can_be_stated():
@@ -47,7 +64,6 @@ def test_several_extra_tokens_are_not_guessed_but_can_be_stated():
     output = numbered(3, 4, 8)
     tokens = output.flatten(2).transpose(1, 2)
     appended = torch.cat([tokens, torch.full((2, 7, 3), -1.0)], 1)
-    assert to_nchw(appended, CONTEXT) is None
     with pytest.raises(LayerError, match='first=0'):
         to_nchw(appended, replace(CONTEXT, grid=(4, 8)))
     stated = replace(CONTEXT, grid=(4, 8), first=0)
@@ -65,30 +81,6 @@ def test_class_and_register_tokens_are_the_models_own_parameters():
     assert front_tokens(net) == 5
 
 
-def test_square_channels_last_is_recognised_by_its_layout():
-    """(1, 8, 8, 8): every axis could be the plane."""
-    torch.manual_seed(0)
-
-    class Last(nn.Module):
-        def forward(self, x):
-            return x.permute(0, 2, 3, 1)
-
-    net = nn.Sequential(
-        nn.Conv2d(3, 8, 4, 4), Last(), nn.LayerNorm(8), nn.Linear(8, 8)
-    )
-    images = torch.randn(1, 3, 32, 32)
-    results = measure_erf(net, images, ['0', '2', '3'])
-    for result in results.values():
-        rows, columns = np.nonzero(result.map)
-        assert (rows.min(), rows.max()) == (16, 19)
-        assert (columns.min(), columns.max()) == (16, 19)
-    stated = measure_erf(
-        net, images, [dict(name='1', grid=(8, 8), layout='NHWC')]
-    )
-    rows, columns = np.nonzero(stated['1'].map)
-    assert (columns.min(), columns.max()) == (16, 19)
-
-
 def test_tokens_that_bring_their_grid():
     output = numbered(3, 5, 7)
     tokens = output.flatten(2).transpose(1, 2)
@@ -98,17 +90,11 @@ def test_tokens_that_bring_their_grid():
     )
 
 
-def test_tokens_of_a_whole_stride_without_any_history():
-    context = OutputContext(2, (32, 64))
-    output = numbered(3, 2, 4)
-    tokens = output.flatten(2).transpose(1, 2)
-    assert torch.equal(to_nchw(tokens, context), output)
-
-
 @pytest.mark.parametrize(
     'output',
     [
-        torch.zeros(2, 13, 5),  # no grid has 13 units
+        torch.zeros(2, 3, 8, 16),  # nothing is known of it
+        torch.zeros(2, 13, 5),
         torch.zeros(2, 5),
         torch.zeros(7, 3, 8, 16),  # another batch
         torch.zeros(2, 3, 2, 8, 16),
@@ -116,7 +102,7 @@ def test_tokens_of_a_whole_stride_without_any_history():
         torch.zeros(()),
     ],
 )
-def test_what_cannot_be_decided_is_none(output):
+def test_nothing_is_decided_by_a_shape(output):
     assert to_nchw(output, CONTEXT) is None
 
 
@@ -129,11 +115,28 @@ def test_stated_grid_decides():
         output.flatten(2).transpose(1, 2),
         output.flatten(2),
     ):
-        if form.dim() == 3 and form.shape[1] < 12:
-            form = torch.cat([form] * 1)
         assert torch.equal(to_nchw(form, context), output)
     with pytest.raises(LayerError, match=r'\(2, 5, 3, 5\)'):
         to_nchw(numbered(5, 3, 5), context)
+
+
+def test_a_stated_layout_decides_where_nothing_was_followed():
+    output = numbered(8, 8, 8)
+    first = replace(CONTEXT, layout='NCHW')
+    last = replace(CONTEXT, layout='NHWC')
+    assert torch.equal(to_nchw(output, first), output)
+    assert torch.equal(to_nchw(output.permute(0, 2, 3, 1), last), output)
+
+
+def test_what_is_stated_and_contradicts_what_was_followed_is_refused():
+    tokens = numbered(3, 9, 16).flatten(2).transpose(1, 2)
+    context = read_as('n(yx)c', (9, 16), tokens.shape)
+    with pytest.raises(LayerError, match=r'its grid is \(9, 16\)'):
+        to_nchw(tokens, replace(context, grid=(12, 12)))
+    last = numbered(3, 4, 8).permute(0, 2, 3, 1)
+    context = read_as('nyxc', (4, 8), last.shape)
+    with pytest.raises(LayerError, match=r'its grid is \(4, 8\)'):
+        to_nchw(last, replace(context, layout='NCHW'))
 
 
 def test_leaves_walk_everything_that_is_nested():

@@ -14,7 +14,8 @@ from torch.nn import functional as F
 
 from mmerf import measure_erf
 from mmerf.core.attributions import Attribution, LayerMaps
-from mmerf.core.grid.tracer import GridTracer
+from mmerf.core.errors import LayerError
+from mmerf.core.following.tracer import GridTracer
 from mmerf.core.targets import CentreUnit
 
 
@@ -33,16 +34,21 @@ def strided(coords, times=1):
     return coords
 
 
-def history_of(run, height, width):
-    history = GridTracer((height, width))
-    with torch.no_grad(), history:
-        run(torch.zeros(1, 3, height, width))
-    return history
+def followed(run, height, width, batch=1):
+    """Grids of what ``run`` returns, one tensor or several."""
+    images = torch.zeros(batch, 3, height, width)
+    tracer = GridTracer(images)
+    with torch.no_grad(), tracer:
+        out = run(images)
+    several = out if isinstance(out, (tuple, list)) else [out]
+    found = [tracer.read(tensor, batch) for tensor in several]
+    grids = [None if each is None else each[1] for each in found]
+    return grids if isinstance(out, (tuple, list)) else grids[0]
 
 
-def agree(history, coords):
-    size = tuple(coords.shape[2:])
-    grid = history.grid(size)
+def agree(grid, coords):
+    size = grid.size
+    assert size == tuple(coords.shape[2:])
     assert grid.known
     for unit in [(0, 0), (size[0] // 2, size[1] // 2), (size[0] - 1, 1)]:
         expected = coords[0, :, unit[0], unit[1]].tolist()
@@ -65,9 +71,9 @@ def resnet(strides):
 
 def test_padded_resnet():
     net = resnet(strides=(1, 2, 2, 2))
-    history = history_of(net, 96, 160)
-    for times in (2, 3, 4, 5):
-        agree(history, strided(coordinates(96, 160), times))
+    grids = followed(net, 96, 160)
+    for times, grid in zip((2, 3, 4, 5), grids, strict=True):
+        agree(grid, strided(coordinates(96, 160), times))
 
 
 def test_mit_reads_each_stage_after_its_own_patch_embedding():
@@ -94,11 +100,10 @@ def test_vgg_like_chain():
     layers = []
     for channels in (3, 4, 4):
         layers += [nn.Conv2d(channels, 4, 3, padding=1), nn.MaxPool2d(2)]
-    history = history_of(nn.Sequential(*layers), 48, 80)
     coords = coordinates(48, 80)
-    for _ in range(3):
+    for count in (1, 2, 3):
         coords = F.avg_pool2d(coords, 2)
-        agree(history, coords)
+        agree(followed(nn.Sequential(*layers[: 2 * count]), 48, 80), coords)
 
 
 def test_vit():
@@ -106,7 +111,8 @@ def test_vit():
         type='VisionTransformer', img_size=(64, 96), patch_size=16,
         embed_dims=16, num_layers=2, num_heads=2, out_indices=(0, 1),
     )  # fmt: skip
-    agree(history_of(net, 64, 96), F.avg_pool2d(coordinates(64, 96), 16))
+    for grid in followed(net, 64, 96):
+        agree(grid, F.avg_pool2d(coordinates(64, 96), 16))
 
 
 def test_swin():
@@ -114,10 +120,9 @@ def test_swin():
         type='SwinTransformer', embed_dims=8, depths=(2, 2, 2, 2),
         num_heads=(1, 1, 2, 2), window_size=7,
     )  # fmt: skip
-    history = history_of(net, 96, 224)
     coords = F.avg_pool2d(coordinates(96, 224), 4)
-    for _ in range(4):
-        agree(history, coords)
+    for grid in followed(net, 96, 224):
+        agree(grid, coords)
         coords = F.avg_pool2d(coords, 2)
 
 
@@ -132,13 +137,14 @@ def test_patch_merging_by_strided_slices(channels_last):
             parts = [x[:, :, i::2, j::2] for i in (0, 1) for j in (0, 1)]
             return torch.cat(parts, 1)
 
-    history = history_of(Merging(), 16, 24)
-    agree(history, F.avg_pool2d(coordinates(16, 24), 2))
+    agree(followed(Merging(), 16, 24), F.avg_pool2d(coordinates(16, 24), 2))
 
 
 def test_lone_strided_slice_is_subsampling():
-    history = history_of(lambda x: x[:, :, ::2, ::2], 16, 24)
-    agree(history, strided(coordinates(16, 24)))
+    agree(
+        followed(lambda x: x[:, :, ::2, ::2], 16, 24),
+        strided(coordinates(16, 24)),
+    )
 
 
 @pytest.mark.parametrize('factor', [2, 3])
@@ -153,9 +159,8 @@ def test_resizing(mode, factor):
         F.avg_pool2d(coordinates(48, 96), 4), scale_factor=factor,
         mode='bilinear',
     )  # fmt: skip
-    history = history_of(run, 48, 96)
+    grid = followed(run, 48, 96)
     inner = coords[:, :, coords.shape[2] // 2, coords.shape[3] // 2]
-    grid = history.grid(tuple(coords.shape[2:]))
     unit = (grid.size[0] // 2, grid.size[1] // 2)
     assert grid.pixel(unit) == pytest.approx(tuple(inner[0].tolist()))
 
@@ -164,24 +169,29 @@ def test_resizing_with_aligned_corners():
     def resize(x):
         return F.interpolate(x, (23, 41), mode='bilinear', align_corners=True)
 
-    history = history_of(lambda x: resize(F.avg_pool2d(x, 4)), 48, 96)
-    agree(history, resize(F.avg_pool2d(coordinates(48, 96), 4)))
+    grid = followed(lambda x: resize(F.avg_pool2d(x, 4)), 48, 96)
+    agree(grid, resize(F.avg_pool2d(coordinates(48, 96), 4)))
 
 
 def test_resizing_does_not_replace_a_grid_that_is_known():
     def run(x):
         y = F.avg_pool2d(x, 4)  # offset 1.5
         z = F.max_pool2d(x, 3, 8, 1)  # offset 0
-        return y, F.interpolate(z, scale_factor=2)
+        wide = conv(F.interpolate(z, scale_factor=2))
+        return y + wide, torch.cat([wide, y], 1)
 
-    agree(history_of(run, 32, 48), F.avg_pool2d(coordinates(32, 48), 4))
+    conv = nn.Conv2d(3, 3, 3, padding=1)
+    for grid in followed(run, 32, 48):
+        agree(grid, F.avg_pool2d(coordinates(32, 48), 4))
 
 
 def test_transposed_convolution_undoes_a_patchify():
     down = nn.Conv2d(3, 3, 4, 4)
     up = nn.ConvTranspose2d(3, 3, 2, 2)
-    history = history_of(nn.Sequential(down, up), 32, 48)
-    agree(history, F.avg_pool2d(coordinates(32, 48), 2))
+    agree(
+        followed(nn.Sequential(down, up), 32, 48),
+        F.avg_pool2d(coordinates(32, 48), 2),
+    )
 
 
 def test_padding_and_dilation():
@@ -190,9 +200,7 @@ def test_padding_and_dilation():
     def run(x):
         return conv(F.pad(x, (3, 1, 2, 2)))
 
-    history = history_of(run, 20, 30)
-    size = run(torch.zeros(1, 3, 20, 30)).shape[2:]
-    grid = history.grid(tuple(size))
+    grid = followed(run, 20, 30)
     # kernel centre of output (i, j): row 2 i - 2 + 2 - 2, column j + 6 - 3
     assert grid.pixel((0, 0)) == (-2.0, 3.0)
     assert grid.pixel((1, 1)) == (0.0, 4.0)
@@ -200,20 +208,26 @@ def test_padding_and_dilation():
 
 def test_pixel_shuffles():
     def run(x):
-        return F.pixel_shuffle(F.pixel_unshuffle(x, 4), 2)
+        y = F.pixel_unshuffle(x, 4)
+        return y, F.pixel_shuffle(y, 2)
 
-    history = history_of(run, 32, 48)
-    agree(history, F.avg_pool2d(coordinates(32, 48), 4))
-    agree(history, F.avg_pool2d(coordinates(32, 48), 2))
+    for grid, side in zip(followed(run, 32, 48), (4, 2), strict=True):
+        agree(grid, F.avg_pool2d(coordinates(32, 48), side))
 
 
-def test_unknown_history_is_reported():
-    class Reshaping(nn.Module):
-        def forward(self, x):
-            return x.reshape(x.shape[0], -1, x.shape[2] // 3, x.shape[3] // 3)
+class Scrambling(nn.Module):
+    """Channels made of parts of rows: no axis is an image axis any more."""
 
-    net = nn.Sequential(Reshaping())
-    result = measure_erf(net, torch.rand(1, 3, 18, 12), ['0'])['0']
+    def forward(self, x):
+        return x.reshape(x.shape[0], -1, x.shape[2] // 3, x.shape[3] // 3)
+
+
+def test_what_cannot_be_followed_is_refused_or_stated():
+    net, image = nn.Sequential(Scrambling()), torch.rand(1, 3, 18, 12)
+    with pytest.raises(LayerError, match="layout='NCHW'"):
+        measure_erf(net, image, ['0'])
+    stated = [dict(name='0', layout='NCHW')]
+    result = measure_erf(net, image, stated)['0']
     assert not result.pixel_known
     assert result.unit_pixel == (3.5 * 3 - 0.5, 2.5 * 3 - 0.5)
 
@@ -252,23 +266,22 @@ def test_pooling_that_enlarges_does_not_replace_a_grid():
 
     def run(x):
         y = F.avg_pool2d(x, 4)
-        return F.adaptive_avg_pool2d(F.max_pool2d(y, 3, 2, 1), y.shape[2:])
+        z = F.adaptive_avg_pool2d(F.max_pool2d(y, 3, 2, 1), y.shape[2:])
+        return y + z
 
-    agree(history_of(run, 24, 24), F.avg_pool2d(coordinates(24, 24), 4))
+    agree(followed(run, 24, 24), F.avg_pool2d(coordinates(24, 24), 4))
 
 
 def test_padding_one_axis_and_by_reflection():
     for pad in [(3, 1), (3, 1, 0, 0)]:
-        history = history_of(lambda x, p=pad: F.pad(x, p), 16, 20)
-        assert history.grid((16, 24)).pixel((2, 3)) == (2, 0)
-        assert history.grid((16, 24)).known
-    history = history_of(lambda x: F.pad(x, (1, 1, 2, 2), 'reflect'), 16, 20)
-    assert history.grid((20, 22)).pixel((2, 1)) == (0, 0)
+        grid = followed(lambda x, p=pad: F.pad(x, p), 16, 20)
+        assert grid.size == (16, 24) and grid.known
+        assert grid.pixel((2, 3)) == (2, 0)
+    grid = followed(lambda x: F.pad(x, (1, 1, 2, 2), 'reflect'), 16, 20)
+    assert grid.size == (20, 22) and grid.pixel((2, 1)) == (0, 0)
 
 
 def test_dilated_transposed_convolution():
     up = nn.ConvTranspose2d(3, 2, 3, 2, 2, dilation=2)
-    history = history_of(up, 16, 20)
-    size = tuple(up(torch.zeros(1, 3, 16, 20)).shape[2:])
     # the kernel's middle tap, 2 px in, meets input pixel i at 2 i
-    assert history.grid(size).pixel((8, 4)) == (4, 2)
+    assert followed(up, 16, 20).pixel((8, 4)) == (4, 2)

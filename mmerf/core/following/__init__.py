@@ -1,0 +1,4 @@
+"""Where the entries of every tensor of a forward pass sit in the input.
+
+May import: ``grid``, ``errors``.
+"""

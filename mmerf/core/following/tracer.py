@@ -1,0 +1,205 @@
+"""Follows where the entries of every tensor sit while a model runs.
+
+The input's entries are pixels. Each operation's rule says where those of its
+output sit (``RULES``); a tensor whose operation has no rule is lost, and so is
+what is made of it. So a layer's layout and its units' pixels are read off its
+output, whatever its shape.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from ..grid.coordinates import Axis, Grid, Size, even_grid
+from ..grid.factors import Dim, Factor
+from ..grid.placed import LOST, Line, Placed, Tag
+from ..grid.reading import Reading
+from .call import Call, Outcome, Rule
+from .mixing_rules import MIXING_RULES, pointwise
+from .read_placed import reading_of
+from .resize_rules import RESIZE_RULES
+from .slice_rules import SLICE_RULES
+from .tags import Tags
+from .view_rules import VIEW_RULES
+from .window_rules import WINDOW_RULES
+
+Steps = tuple[int, int] | None  # px, down and across
+RULES: dict[str, Rule] = {
+    **VIEW_RULES,
+    **SLICE_RULES,
+    **WINDOW_RULES,
+    **RESIZE_RULES,
+    **MIXING_RULES,
+}
+
+
+class GridTracer(TorchDispatchMode):
+    """Follows the places of tensors' entries while a model runs.
+
+    Args:
+        images (Tensor): What the model is called with, (N, ..., C, H, W).
+
+    Attributes:
+        reads_strides (bool): Whether ``as_strided`` was called.
+        sizes (dict[tuple[int, int], Grid]): Grids made so far, by (h, w); of
+            several of one size the last.
+
+    Example:
+        >>> conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        >>> images = torch.zeros(1, 3, 32, 32)
+        >>> with GridTracer(images) as tracer:
+        ...     out = conv(images)
+        >>> reading, grid = tracer.read(out, 1)
+        >>> grid.pixel((8, 8))
+        (16.0, 16.0)
+    """
+
+    def __init__(self, images: Tensor) -> None:
+        super().__init__()
+        self.reads_strides = False
+        self.tags = Tags()
+        count = math.prod(images.shape[:-3])
+        height, width = (int(side) for side in images.shape[-2:])
+        self.input_size = (height, width)
+        self.frames = count // max(len(images), 1)
+        whole = Axis(0, 1)
+        self.sizes = {self.input_size: Grid(self.input_size, whole, whole)}
+        dims = [Dim((Factor('n', len(images), self.frames),))]
+        dims += [Dim((Factor('n', size),)) for size in images.shape[1:-3]]
+        channels = int(images.shape[-3])
+        self.tags.set(
+            images,
+            Placed(
+                (
+                    *dims,
+                    Dim((Factor(None, channels),) if channels > 1 else ()),
+                    Dim((Factor('y', height),)),
+                    Dim((Factor('x', width),)),
+                ),
+                {'y': Line(whole), 'x': Line(whole)},
+            ),
+        )
+
+    def read(self, tensor: Tensor, batch: int) -> tuple[Reading, Grid] | None:
+        """How a tensor is laid out, and its grid; None where it is lost."""
+        tag = self.tags.of(tensor)
+        return reading_of(tag, batch) if isinstance(tag, Placed) else None
+
+    def grid(self, size: Size) -> Grid:
+        """A grid of this size (h, w) for a tensor that is lost, in doubt."""
+        found = self.sizes.get(size)
+        if found is None:
+            return even_grid(size, self.input_size)
+        return Grid(size, found.y, found.x, followed=False)
+
+    def steps(self) -> Steps:
+        """Multiples at which a crop keeps every grid made so far.
+
+        Returns:
+            tuple[int, int], optional: In pixels, down and across; None where
+            a grid's stride is no whole number.
+        """
+        steps = []
+        for axis in (0, 1):
+            jumps = [grid.stride[axis] for grid in self.sizes.values()]
+            whole = [jump for jump in jumps if 1 / (jump or 1) % 1]
+            if any(jump % 1 for jump in whole):
+                return None
+            steps.append(math.lcm(*(int(jump) for jump in whole)))
+        return steps[0], steps[1]
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        schema = func._schema
+        if schema.name == 'aten::as_strided':
+            self.reads_strides = True
+        arguments = {a.name: a.default_value for a in schema.arguments}
+        arguments.update(zip(arguments, args, strict=False))
+        arguments.update(kwargs or {})
+        call = Call(arguments, out, self.tags.of)
+        tags = [self.tags.of(tensor) for tensor in _tensors(arguments)]
+        if any(tag is not None for tag in tags):
+            outcome = self._follow(func, call)
+            self._note(schema, arguments, out, outcome)
+        return out
+
+    def _follow(self, func: Any, call: Call) -> Outcome:
+        """What the operation's rule says."""
+        name = func._schema.name.removeprefix('aten::')
+        rule = RULES.get(name)
+        if rule is None and func._schema.is_mutable:
+            rule = RULES.get(name.removesuffix('_'))
+        if rule is None and _is_pointwise(func):
+            rule = pointwise
+        return None if rule is None else rule(call)
+
+    def _note(
+        self, schema: Any, arguments: dict, out: Any, outcome: Outcome
+    ) -> None:
+        """Give the outputs, and what was written to, their tags."""
+        outputs = list(_tensors({'out': out}))
+        if isinstance(outcome, list):
+            tags = outcome + [LOST] * (len(outputs) - len(outcome))
+        else:
+            tags = [outcome] * len(outputs)
+        written = [
+            arguments[a.name]
+            for a in schema.arguments
+            if a.alias_info is not None and a.alias_info.is_write
+        ]
+        for tensor, tag in zip(outputs, tags, strict=True):
+            fits = isinstance(tag, Placed) and tag.shape == tuple(tensor.shape)
+            checked: Tag = tag if fits and tag is not None else LOST
+            (self.tags.written if written else self.tags.set)(tensor, checked)
+            if isinstance(checked, Placed):
+                self._keep_size(checked)
+        if written and not outputs:
+            for tensor in _tensors({'written': written}):
+                self.tags.written(tensor, LOST)
+
+    def _keep_size(self, placed: Placed) -> None:
+        """Keep the grid of a (N, C, h, w) tensor, or of one like it."""
+        alone = [placed.single(p) for p in range(len(placed.dims))]
+        sides = {name: f for found in alone if found for name, f in [found]}
+        if len(placed.dims) == 4 and len(sides) == 2:
+            size = (sides['y'].size, sides['x'].size)
+            whole = all(len(placed.factors_of(name)) == 1 for name in sides)
+            if whole and size != self.input_size:
+                y, x = (placed.lines[name].axis for name in ('y', 'x'))
+                self.sizes[size] = Grid(size, y, x)
+
+
+def _is_pointwise(func: Any) -> bool:
+    """Whether an operation works entry by entry."""
+    if torch.Tag.pointwise in func.tags:
+        return True
+    name = func._schema.name
+    if not func._schema.is_mutable or not name.endswith('_'):
+        return False
+    functional = getattr(torch.ops.aten, name[6:-1], None)
+    return functional is not None and any(
+        torch.Tag.pointwise in getattr(functional, overload).tags
+        for overload in functional.overloads()
+    )
+
+
+def _tensors(arguments: dict[str, Any]) -> list[Tensor]:
+    """All tensors among values, in lists too."""
+    found = []
+    for value in arguments.values():
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple)):
+            found += [item for item in value if isinstance(item, Tensor)]
+    return found

@@ -1,0 +1,173 @@
+"""One output of a layer, read as (N, C, h, w) as its layer returns it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from ..following.tracer import GridTracer, Steps
+from ..grid.coordinates import Grid
+from ..grid.reading import Reading
+from ..layers.candidates import possible_layouts
+from ..layers.clips import frames_to_channels, read_frames
+from ..layers.names import Layer
+from ..layers.output_forms import OutputContext, tensor_of
+
+
+@dataclass
+class PassPlan:
+    """What one forward recorded, for later ones at the same input size.
+
+    Attributes:
+        calls (dict[str, int]): How often each module was called, by name.
+        grids (dict[str, Grid]): Each output's grid, by output key.
+        readings (dict[str, Reading]): Each output's layout, by output key.
+        steps (dict[str, Steps]): At which multiples (px) crops keep an
+            output's grid, by output key.
+    """
+
+    calls: dict[str, int] = field(default_factory=dict)
+    grids: dict[str, Grid] = field(default_factory=dict)
+    readings: dict[str, Reading] = field(default_factory=dict)
+    steps: dict[str, Steps] = field(default_factory=dict)
+
+
+@dataclass
+class Undecided:
+    """An output whose layout is not known.
+
+    Attributes:
+        output (Tensor): What the layer returned, without gradient.
+        layouts (list of Reading): Those that fit its shape.
+    """
+
+    output: Tensor
+    layouts: list[Reading]
+
+
+@dataclass
+class Output:
+    """An output that was read.
+
+    Attributes:
+        nchw (Tensor): Shape (N, C, h, w).
+        layout (Reading): How it was laid out.
+        grid (Grid): Where its units sit.
+        context (OutputContext): What was known about it.
+        shape (tuple[int, ...]): Of the images.
+    """
+
+    nchw: Tensor
+    layout: Reading
+    grid: Grid
+    context: OutputContext
+    shape: tuple[int, ...]
+
+    def read(self, other: Any) -> Tensor | None:
+        """Another output of the same form as (N, C, h, w)."""
+        return frames_to_channels(other, self.context, self.shape)
+
+
+class OutputReader:
+    """Reads the outputs of one forward pass.
+
+    Args:
+        inputs (Tensor): The images, (N, C, H, W) or clips.
+        tracer (GridTracer, optional): Follows this pass.
+        plan (PassPlan, optional): Record of an earlier pass, where this one
+            is not followed.
+        front (int): Tokens that the model has in front of its grids.
+        behaved (mapping, optional): Layouts of outputs that cannot be
+            followed, by output key.
+    """
+
+    def __init__(
+        self,
+        inputs: Tensor,
+        tracer: GridTracer | None,
+        plan: PassPlan | None,
+        front: int,
+        behaved: Mapping[str, Reading] | None,
+    ) -> None:
+        self.shape = tuple(inputs.shape)
+        self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
+        self.tracer, self.plan, self.front = tracer, plan, front
+        self.behaved = behaved or {}
+
+    def read(self, layer: Layer, key: str, leaf: Any) -> Output | None:
+        """Read an output; None where its layout is not known.
+
+        Args:
+            layer (Layer): The layer, with what the user stated of it.
+            key (str): The output's key.
+            leaf: The output, as ``leaves`` yields it.
+
+        Raises:
+            LayerError: If what is stated does not fit the output.
+        """
+        context = self.context(layer, key, leaf)
+        found = read_frames(leaf, context, self.shape)
+        if found is None:
+            return None
+        nchw, layout = found
+        grid = self._grid(key, leaf, (int(nchw.shape[2]), int(nchw.shape[3])))
+        return Output(nchw, layout, grid, context, self.shape)
+
+    def context(self, layer: Layer, key: str, leaf: Any) -> OutputContext:
+        """What is known about an output before it is read."""
+        if self.plan is not None:  # as the first pass read it
+            found = self.plan.readings.get(key)
+            return OutputContext(self.shape[0], self.size, found)
+        followed = self._followed(leaf)
+        found = followed[0] if followed else self.behaved.get(key)
+        return OutputContext(
+            self.shape[0],
+            self.size,
+            found,
+            layer.grid,
+            layer.layout,
+            layer.first,
+            self.front,
+        )
+
+    def undecided(self, leaf: Any) -> Undecided | None:
+        """An output that may be a feature map, to be decided later."""
+        tensor = tensor_of(leaf)
+        if self.tracer is None or tensor is None:
+            return None
+        layouts = possible_layouts(
+            tuple(tensor.shape),
+            self.shape[0],
+            self.size,
+            self.tracer.sizes,
+            self.front,
+        )
+        if not layouts or not tensor.is_floating_point():
+            return None
+        return Undecided(tensor.detach().clone(), layouts)
+
+    def _followed(self, leaf: Any) -> tuple[Reading, Grid] | None:
+        """Layout and grid of an output, of images or of frames of clips."""
+        tensor = tensor_of(leaf)
+        if self.tracer is None or tensor is None:
+            return None
+        frames = 1
+        for count in self.shape[1:-3]:
+            frames *= count
+        for batch in dict.fromkeys((self.shape[0], self.shape[0] * frames)):
+            found = self.tracer.read(tensor, batch)
+            if found is not None:
+                return found
+        return None
+
+    def _grid(self, key: str, leaf: Any, size: tuple[int, int]) -> Grid:
+        if self.plan is not None:
+            return self.plan.grids[key]
+        followed = self._followed(leaf)
+        if followed is not None and followed[1].size == size:
+            return followed[1]
+        assert self.tracer is not None
+        return self.tracer.grid(size)
