@@ -51,8 +51,7 @@ def preserved(model: nn.Module) -> Iterator[None]:
     _check_not_sharded(model)
     with ExitStack() as stack:
         stack.enter_context(random_state(model))
-        stack.enter_context(_attributes_restored(model))
-        stack.enter_context(_buffers_restored(model))
+        stack.enter_context(state_restored(model))
         stack.callback(_restore_flags, _flags(model))
         stack.enter_context(_checkpointing_off())
         for module in model.modules():
@@ -62,6 +61,21 @@ def preserved(model: nn.Module) -> Iterator[None]:
                     setattr(module, name, False)
         for parameter in model.parameters():
             parameter.requires_grad_(False)
+        yield
+
+
+@contextmanager
+def state_restored(model: nn.Module) -> Iterator[None]:
+    """Run forwards inside; afterwards the model has the state it had.
+
+    That is buffers, plain attributes, hooks and children: what a forward may
+    count, cache or build. So a forward on a crop leaves nothing for one on a
+    whole image to find.
+
+    Args:
+        model (nn.Module): The model, without wrappers.
+    """
+    with _attributes_restored(model), _buffers_restored(model):
         yield
 
 

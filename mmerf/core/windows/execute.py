@@ -6,7 +6,7 @@ These decisions change the cost of a map and nothing else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,14 +16,16 @@ from ..aggregate.batch_maps import Gathering
 from ..attributions.base import Attribution, LayerMaps
 from ..batch import Batch, Forward
 from ..errors import ERFError, one_line
-from ..grid.coordinates import Grid, UnitYX
+from ..grid.coordinates import Grid
+from ..running.isolation import state_restored
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
 from ..running.probes import Recorder
-from ..targets.base import Part, Target, TargetContext
+from ..targets.base import Target
 from .bn_folding import Folding
 from .layout import Layout
 from .planner import Planner, WindowPlan
+from .target_in_window import TargetInWindow
 
 Grids = dict[str, Grid]
 SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
@@ -87,7 +89,8 @@ class Passes:
             the layers, and each one's grid over the whole image.
         """
         done = self._run_batch(batch, target, gathering)
-        if self.layout.disagrees(self.layers, batch.forward, batch.inputs):
+        forward = self._afresh(batch.forward)
+        if self.layout.disagrees(self.layers, forward, batch.inputs):
             gathering.clear()
             self.forget_plans()
             done = self._run_batch(batch, target, gathering)
@@ -99,6 +102,19 @@ class Passes:
         self._plans.clear()
         self.layers.forget()
 
+    def _afresh(self, forward: Forward) -> Forward:
+        """A forward that finds the model as it was before the pass.
+
+        What a model keeps from its first forward (a table of positions, a
+        calibration) is not what a crop or a probe has made.
+        """
+
+        def run(images: Tensor, positions: Sequence[int]) -> Any:
+            with state_restored(self.model):
+                return forward(images, positions)
+
+        return run
+
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
@@ -109,7 +125,9 @@ class Passes:
             return self._run(plan, forward, images, target, gathering)
         if self._folding is None:
             with precision(images.device.type, None):
-                self._folding = self._fold_batch_norms(forward, images)
+                self._folding = self._fold_batch_norms(
+                    self._afresh(forward), images
+                )
         with self._folding.applied():
             plan = self._plan(forward, images, target)
             return self._run(plan, forward, images, target, gathering)
@@ -124,7 +142,8 @@ class Passes:
     ) -> tuple[list[str], Grids]:
         grids: Grids = {}
         while plan.window is not None:
-            inside = self._maps_in_window(plan, forward, images, target)
+            with state_restored(self.model):
+                inside = self._maps_in_window(plan, forward, images, target)
             if inside is not None:
                 for found in inside:
                     gathering.add(found, plan.window.corner)
@@ -181,7 +200,7 @@ class Passes:
         found = self.attribution(
             forward,
             self.layout.of(plan.window.crop(images)),
-            _TargetInWindow(target, units, plan),
+            TargetInWindow(target, units, plan),
             plan.inside,
         )
         size = (int(images.shape[2]), int(images.shape[3]))
@@ -236,7 +255,7 @@ class Passes:
         try:
             with precision(images.device.type, None):
                 plan = self._planner.plan(
-                    forward, with_noise(images[:1]), self._margin
+                    self._afresh(forward), with_noise(images[:1]), self._margin
                 )
         except ERFError as error:
             plan = WindowPlan(whole=self.layers, reason=one_line(error, 80))
@@ -250,29 +269,3 @@ def with_noise(image: Tensor) -> Tensor:
     noise = torch.randn(image.shape, generator=generator)
     spread = float(image.std()) or 1.0
     return image + noise.to(image) * spread
-
-
-class _TargetInWindow(Target):
-    """A target scored at a crop's units, with pixels of the whole image."""
-
-    def __init__(
-        self,
-        target: Target,
-        units: Mapping[str, UnitYX | None],
-        plan: WindowPlan,
-    ) -> None:
-        self.target, self.units, self.plan = target, units, plan
-
-    def select(self, positions: Sequence[int]) -> Target:
-        return _TargetInWindow(
-            self.target.select(positions), self.units, self.plan
-        )
-
-    def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
-        unit: Any = self.units[context.layer]
-        scores = self.target.at(*unit)(output, context)
-        place = self.plan.places[context.layer]
-        pixels = dict.fromkeys(
-            range(len(output)), place.grid.pixel(place.unit)
-        )
-        return [Part(context.layer, scores, pixels)]
