@@ -1,0 +1,271 @@
+"""Random nets: drawn from a seed, or made again from a recipe."""
+
+import random
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from .block import Layout, Unfit
+from .pixels import NoPixel, start
+from .table import FILLERS, KINDS, STEMS
+
+MOST_VALUES = 2_000_000  # of one block's output
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a net and its images are made from.
+
+    Attributes:
+        size (tuple): (H, W) of the images.
+        batch (int): Number of images.
+        blocks (tuple): Kind and seed of each block.
+        layers (tuple): Block and name inside it of each measured layer.
+        target (tuple): ``('CentreUnit',)``, ``('Unit', y, x)`` or
+            ``('Pixel', y, x)``.
+    """
+
+    size: tuple
+    batch: int
+    blocks: tuple
+    layers: tuple = ()
+    target: tuple = ('CentreUnit',)
+
+
+@dataclass
+class Place:
+    """A block's place in a net, and what is true of its output.
+
+    Attributes:
+        kind (str): Of the block.
+        seed (int): Of its parameters.
+        channels (int): Of its input.
+        size (tuple): (h, w) of its input.
+        grid (tuple): (h, w) of its output.
+        coords (Tensor, optional): Each unit's pixel, (2, h, w); None where
+            it is not to be known.
+        strict (bool): Whether a claim to know it is wrong.
+        steps (list, optional): Windows so far, of plain chains.
+        reads (dict[str, Layout]): Layers that can be measured.
+    """
+
+    kind: str
+    seed: int
+    channels: int
+    size: tuple
+    grid: tuple = ()
+    coords: torch.Tensor | None = None
+    strict: bool = False
+    steps: list | None = None
+    reads: dict[str, Layout] = field(default_factory=dict)
+
+    def block(self):
+        """The block as it is before its first call."""
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            draw = random.Random(self.seed)
+            made = KINDS[self.kind].make(self.channels, self.size, draw)
+            _random_statistics(made)
+        return made.eval()
+
+
+def _random_statistics(block):
+    """Norms as a training may leave them."""
+    for module in block.modules():
+        if getattr(module, 'running_var', None) is not None:
+            module.running_mean.normal_(0, 0.3)
+            module.running_var.uniform_(0.3, 1.3)
+            if module.weight is not None:
+                nn.init.uniform_(module.weight, 0.5, 1.5)
+                nn.init.normal_(module.bias, 0, 0.3)
+
+
+class Chained(nn.Module):
+    """Blocks one after the other."""
+
+    def __init__(self, blocks):
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class RandomNet:
+    """A net that grows block by block, and what is true of each layer.
+
+    Args:
+        size (tuple): (H, W) of its images.
+        batch (int): Number of images.
+    """
+
+    def __init__(self, size, batch):
+        self.size, self.batch = tuple(size), batch
+        self.places = []
+        self.layers, self.target = (), ('CentreUnit',)
+        self._x = self.images()
+
+    def images(self):
+        generator = torch.Generator().manual_seed(1000 * self.batch)
+        return torch.randn(self.batch, 3, *self.size, generator=generator)
+
+    @property
+    def grid(self):
+        return tuple(self._x.shape[2:])
+
+    def add(self, kind, seed):
+        """Put a block at the end.
+
+        Raises:
+            Unfit: If it cannot stand there.
+        """
+        chosen, grid = KINDS[kind], self.grid
+        if chosen.most is not None and grid[0] * grid[1] > chosen.most:
+            raise Unfit
+        place = Place(kind, seed, self._x.shape[1], grid)
+        try:
+            block = place.block()
+            with torch.no_grad():
+                x = block(self._x.clone())
+        except (RuntimeError, ValueError, AssertionError) as error:
+            raise Unfit from error
+        if x.dim() != 4 or min(x.shape[2:]) < 4 or x.shape[1] > 64:
+            raise Unfit
+        if x.numel() > MOST_VALUES or not 1e-6 < x.abs().max() < 1e6:
+            raise Unfit
+        place.grid, place.reads = tuple(x.shape[2:]), dict(block.reads)
+        self._declare(place, block)
+        self.places.append(place)
+        self._x = x
+
+    def _declare(self, place, block):
+        """What becomes of pixels and of the closed form."""
+        before = self.places[-1] if self.places else None
+        coords, steps = start(*self.size), []
+        if before is not None:
+            place.strict = before.strict
+            coords, steps = before.coords, before.steps
+        own = block.steps()
+        if steps is not None and own is not None:
+            place.steps = [*steps, *own]
+        if coords is not None:
+            try:
+                place.coords = block.pixels(coords, place.grid)
+            except NoPixel as error:
+                place.strict = error.strict
+
+    def net(self):
+        """The net as it is before its first call."""
+        return Chained([place.block() for place in self.places]).eval()
+
+    def key(self, layer):
+        """A measured layer's name, as mmerf is given it."""
+        index, inner = layer
+        return f'blocks.{index}' + (f'.{inner}' if inner else '')
+
+    @property
+    def recipe(self):
+        blocks = tuple((p.kind, p.seed) for p in self.places)
+        return Recipe(self.size, self.batch, blocks, self.layers, self.target)
+
+
+def from_recipe(recipe):
+    """The net of a recipe.
+
+    Raises:
+        Unfit: If there is none.
+    """
+    net = RandomNet(recipe.size, recipe.batch)
+    for kind, seed in recipe.blocks:
+        net.add(kind, seed)
+    net.layers, net.target = recipe.layers, recipe.target
+    for index, inner in net.layers:
+        if index >= len(net.places) or inner not in net.places[index].reads:
+            raise Unfit
+    return net
+
+
+def draw_net(seed, attempt=0):
+    """A random net; every kind is featured by one seed of len(KINDS).
+
+    Raises:
+        Unfit: If this attempt leads to none.
+    """
+    draw = random.Random(f'net {seed} {attempt}')
+    featured = list(KINDS.values())[seed % len(KINDS)]
+    net = RandomNet(_image_size(draw, featured.square), _batch(draw))
+    count, local = draw.randint(1, 5), draw.random() < 0.7
+    place = draw.randint(0, count)
+    if max(net.size) > 130 and place > 0 and draw.random() < 0.8:
+        _try(net, draw, STEMS)
+    while len(net.places) < place:
+        _filler(net, draw, local)
+    while featured.most and net.grid[0] * net.grid[1] > featured.most:
+        _try(net, draw, STEMS[:2])
+    net.add(featured.name, draw.getrandbits(32))
+    middle = len(net.places) - 1
+    while len(net.places) <= count:
+        _filler(net, draw, local)
+    net.layers = _layers(net, draw, middle)
+    net.target = _target(net, draw)
+    return net
+
+
+def _image_size(draw, square):
+    if draw.random() < 0.75:
+        size = (draw.randint(130, 230), draw.randint(130, 230))
+    else:
+        size = (draw.randint(40, 125), draw.randint(40, 125))
+    if draw.random() < 0.4:
+        size = (size[0] // 16 * 16, size[1] // 16 * 16)
+    return (size[0], size[0]) if square or draw.random() < 0.2 else size
+
+
+def _batch(draw):
+    return 2 if draw.random() < 0.3 else 1
+
+
+def _filler(net, draw, local):
+    others = FILLERS if local or draw.random() < 0.5 else list(KINDS.values())
+    _try(net, draw, others)
+
+
+def _try(net, draw, kinds):
+    """Add one of some kinds, whichever fits."""
+    for _ in range(20):
+        try:
+            net.add(draw.choice(kinds).name, draw.getrandbits(32))
+        except Unfit:
+            continue
+        return
+    raise Unfit
+
+
+def _layers(net, draw, featured):
+    """A layer in the middle, or the featured one's own, and the last."""
+    last = len(net.places) - 1
+    inner = [name for name in net.places[featured].reads if name]
+    middle = featured if inner else draw.randint(0, max(last - 1, 0))
+    chosen = [(middle, draw.choice(inner) if inner else '')]
+    final = (last, draw.choice(list(net.places[last].reads)))
+    return tuple(dict.fromkeys([*chosen, final]))
+
+
+def _target(net, draw):
+    which = draw.random()
+    if which < 0.4:
+        return ('CentreUnit',)
+    if which < 0.7:
+        pixel = [round(side * draw.uniform(0.1, 0.9), 1) for side in net.size]
+        return ('Pixel', *pixel)
+    grids = [net.places[index].grid for index, _ in net.layers]
+    unit = []
+    for axis in (0, 1):
+        side = min(grid[axis] for grid in grids)
+        unit.append(draw.randrange(side))
+        if draw.random() < 0.2:
+            unit[axis] -= side
+    return ('Unit', *unit)
