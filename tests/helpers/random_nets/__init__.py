@@ -8,6 +8,14 @@ that module's ``KINDS``.
 """
 
 from .check import BAD, NetRecord, check_net, make_net
+from .nets import featured_kind
 from .table import KINDS
 
-__all__ = ['BAD', 'KINDS', 'NetRecord', 'check_net', 'make_net']
+__all__ = [
+    'BAD',
+    'KINDS',
+    'NetRecord',
+    'check_net',
+    'featured_kind',
+    'make_net',
+]

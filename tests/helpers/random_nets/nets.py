@@ -188,14 +188,19 @@ def from_recipe(recipe):
     return net
 
 
+def featured_kind(seed):
+    """The kind that a seed's net holds for sure: all kinds take turns."""
+    return list(KINDS.values())[seed % len(KINDS)]
+
+
 def draw_net(seed, attempt=0):
-    """A random net; every kind is featured by one seed of len(KINDS).
+    """A random net.
 
     Raises:
         Unfit: If this attempt leads to none.
     """
     draw = random.Random(f'net {seed} {attempt}')
-    featured = list(KINDS.values())[seed % len(KINDS)]
+    featured = featured_kind(seed)
     net = RandomNet(_image_size(draw, featured.square), _batch(draw))
     count, local = draw.randint(1, 5), draw.random() < 0.7
     place = draw.randint(0, count)

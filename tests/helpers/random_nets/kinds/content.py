@@ -73,7 +73,7 @@ def warped(channels, size, draw):
     padding = draw.choice(('zeros', 'border', 'reflection'))
 
     def run(m, x):
-        n, _, h, w = x.shape
+        h, w = x.shape[2:]
         ys = torch.linspace(-1, 1, h).to(x)
         xs = torch.linspace(-1, 1, w).to(x)
         y, z = torch.meshgrid(ys, xs, indexing='ij')
