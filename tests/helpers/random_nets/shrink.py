@@ -1,0 +1,70 @@
+"""A smaller net that fails in the same way."""
+
+import time
+from dataclasses import replace
+
+from .block import Unfit
+from .check import NetRecord, compare, with_reference
+from .nets import from_recipe
+
+
+def shrink(record, part):
+    """Drop layers, blocks and images as long as the net fails.
+
+    Args:
+        record (NetRecord): Of a net that fails.
+        part (str): What is to stay wrong: ``map``, ``pixel``, ``theory`` or
+            ``trace``.
+
+    Returns:
+        NetRecord: The smallest that was found.
+    """
+    best, shorter = record, True
+    while shorter:
+        shorter = False
+        for recipe in _smaller(best.recipe):
+            found = _record_of(recipe, part)
+            if found is not None:
+                best, shorter = found, True
+                break
+    return best
+
+
+def _record_of(recipe, part):
+    """The record of a recipe that still fails; None of others."""
+    begin = time.perf_counter()
+    try:
+        net = with_reference(from_recipe(recipe))
+    except Unfit:
+        return None
+    layers = compare(net, theory=part == 'theory')
+    if not any(part in layer.failed for layer in layers):
+        return None
+    return NetRecord(None, recipe, layers, time.perf_counter() - begin)
+
+
+def _smaller(recipe):
+    """Recipes that are one step smaller."""
+    if len(recipe.layers) > 1:
+        for layer in recipe.layers:
+            yield replace(recipe, layers=(layer,))
+    last = max(index for index, _ in recipe.layers)
+    if last + 1 < len(recipe.blocks):
+        yield replace(recipe, blocks=recipe.blocks[: last + 1])
+    for gone in range(len(recipe.blocks)):
+        layers = tuple(
+            (index - (index > gone), inner)
+            for index, inner in recipe.layers
+            if index != gone
+        )
+        blocks = recipe.blocks[:gone] + recipe.blocks[gone + 1 :]
+        if layers and blocks:
+            yield replace(recipe, blocks=blocks, layers=layers)
+        if not layers and gone:  # measure the block before instead
+            yield replace(
+                recipe, blocks=recipe.blocks[:gone], layers=((gone - 1, ''),)
+            )
+    if recipe.batch > 1:
+        yield replace(recipe, batch=1)
+    if recipe.target != ('CentreUnit',):
+        yield replace(recipe, target=('CentreUnit',))
