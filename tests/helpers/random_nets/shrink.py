@@ -4,8 +4,9 @@ import time
 from dataclasses import replace
 
 from .block import Unfit
-from .check import NetRecord, compare, with_reference
+from .check import compare, with_reference
 from .nets import from_recipe
+from .records import NetRecord
 
 
 def shrink(record, part):
@@ -23,24 +24,32 @@ def shrink(record, part):
     while shorter:
         shorter = False
         for recipe in _smaller(best.recipe):
-            found = _record_of(recipe, part)
+            found = _failing(recipe, part)
             if found is not None:
                 best, shorter = found, True
                 break
     return best
 
 
-def _record_of(recipe, part):
-    """The record of a recipe that still fails; None of others."""
+def check_recipe(recipe, theory):
+    """The record of a recipe's net.
+
+    Raises:
+        Unfit: If there is no such net, or its map is zero.
+    """
     begin = time.perf_counter()
+    net = with_reference(from_recipe(recipe))
+    layers = compare(net, theory)
+    return NetRecord(None, recipe, layers, time.perf_counter() - begin)
+
+
+def _failing(recipe, part):
+    """The record of a recipe that still fails; None of others."""
     try:
-        net = with_reference(from_recipe(recipe))
+        record = check_recipe(recipe, part == 'theory')
     except Unfit:
         return None
-    layers = compare(net, theory=part == 'theory')
-    if not any(part in layer.failed for layer in layers):
-        return None
-    return NetRecord(None, recipe, layers, time.perf_counter() - begin)
+    return record if any(part in x.failed for x in record.layers) else None
 
 
 def _smaller(recipe):

@@ -5,25 +5,22 @@ from .kinds import (
     attention,
     content,
     convolutions,
+    custom_gradients,
+    edits,
+    gates,
     layouts,
     norms,
     own_code,
     places,
     pooling,
+    positions,
     resampling,
 )
 
 _FAMILIES = (
-    convolutions,
-    pooling,
-    resampling,
-    attention,
-    norms,
-    content,
-    places,
-    own_code,
-    layouts,
-)
+    convolutions, pooling, resampling, attention, gates, norms, content,
+    places, positions, custom_gradients, edits, own_code, layouts,
+)  # fmt: skip
 KINDS: dict[str, Kind] = {
     kind.name: kind for family in _FAMILIES for kind in family.KINDS
 }

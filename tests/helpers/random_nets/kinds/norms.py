@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from ..block import Apply, Kind
-from .convolutions import Chain
+from ..chain import Chain
 
 
 def batch_norm(channels, size, draw):

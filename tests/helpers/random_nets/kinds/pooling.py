@@ -5,8 +5,8 @@ from torch import nn
 from torch.nn import functional
 
 from ..block import Apply, Kind, nowhere
+from ..chain import Chain
 from ..pixels import adaptive, moved, resized, sliding
-from .convolutions import Chain
 
 
 def max_pool(channels, size, draw):
