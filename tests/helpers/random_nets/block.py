@@ -71,11 +71,16 @@ class Apply(Block):
             the block has others.
         pixels (callable, optional): As ``Block.pixels``.
         steps (list, optional): As ``Block.steps`` returns.
+        inner_reads (tuple of str): Layers inside, on the block's own grid,
+            that can be measured.
         parts: Modules, parameters and buffers, by name.
     """
 
-    def __init__(self, function, pixels=None, steps=None, **parts):
+    def __init__(
+        self, function, pixels=None, steps=None, inner_reads=(), **parts
+    ):
         super().__init__()
+        self.reads = {name: Layout() for name in ('', *inner_reads)}
         self.function, self._pixels, self._steps = function, pixels, steps
         for name, part in parts.items():
             if type(part) is torch.Tensor:

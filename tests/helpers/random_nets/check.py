@@ -82,51 +82,73 @@ def compare(net, theory=False):
     target = None
     if where:
         target = dict(type=kind, y=where[0], x=where[1])
-    model = net.net()
 
-    def measure(model, layers):
+    def measure(layers):
         keys = [net.key(layer) for layer in layers]
-        return measure_erf(
+        model = net.net().train(net.batch > 1)
+        before = _state(model)
+        results = measure_erf(
             model, net.images(), keys, target=target, theory=theory
         )
+        same = _state_is(model, before)
+        after = _outputs(net, model) if same else {}
+        return [
+            compare_layer(net, layer, results[net.key(layer)], after)
+            for layer in layers
+        ]
 
     try:
-        results = measure(model, net.layers)
-    except Exception:  # each layer for itself, to see which one it is
-        return [_alone(net, layer, measure) for layer in net.layers]
-    after = _outputs(net, model)
-    return [
-        compare_layer(net, layer, results[net.key(layer)], after[layer])
-        for layer in net.layers
-    ]
+        return measure(net.layers)
+    except Exception as error:  # each layer for itself: which one is it?
+        records = [_alone(net.key(x), measure, x) for x in net.layers]
+        if all(record.map not in ('refused', 'crashed') for record in records):
+            _note_error(records[0], error)
+        return records
 
 
-def _alone(net, layer, measure):
-    record = LayerRecord(net.key(layer))
-    model = net.net()
+def _alone(key, measure, layer):
     try:
-        result = measure(model, [layer])[net.key(layer)]
-    except ERFError as error:
-        record.map = 'refused'
-        record.details.append(f'refused: {error}')
-        if '\n' in str(error):
-            record.map = 'crashed'
-        return record
+        return measure([layer])[0]
     except Exception as error:
-        record.map = 'crashed'
-        record.details.append(f'crashed: {type(error).__name__}: {error}')
+        record = LayerRecord(key)
+        _note_error(record, error)
         return record
-    return compare_layer(net, layer, result, _outputs(net, model)[layer])
+
+
+def _note_error(record, error):
+    """Refused, in one line of mmerf's own; or crashed."""
+    refused = isinstance(error, ERFError) and '\n' not in str(error)
+    record.map = 'refused' if refused else 'crashed'
+    name = '' if refused else f' {type(error).__name__}:'
+    record.details.append(f'{record.map}:{name} {error}')
+
+
+def _state(model):
+    """What a measurement may not change."""
+    tensors = {k: v.clone() for k, v in model.state_dict().items()}
+    flags = [module.training for module in model.modules()]
+    wanted = [p.requires_grad for p in model.parameters()]
+    grads = [p.grad for p in model.parameters()]
+    return tensors, flags, wanted, grads
+
+
+def _state_is(model, before):
+    tensors, *others = _state(model)
+    return (
+        others == list(before[1:])
+        and tensors.keys() == before[0].keys()
+        and all(torch.equal(v, before[0][k]) for k, v in tensors.items())
+    )
 
 
 def _outputs(net, model):
-    """Layers' outputs after a measurement, as the first call gave them."""
+    """Layers' outputs after a measurement, as a first call gives them."""
     fresh = net.net
-    net.net = lambda: model
+    net.net = model.eval
     try:
         found = plain_maps(net, net.units, torch.float32)
     except Exception:
-        return dict.fromkeys(net.layers)
+        return {}
     finally:
         net.net = fresh
     return {layer: plain.output for layer, plain in found.items()}

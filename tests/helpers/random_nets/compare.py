@@ -18,8 +18,8 @@ def compare_layer(net, layer, result, after):
         net (RandomNet): With its reference.
         layer (tuple): One of its measured layers.
         result (ERFResult): What mmerf found.
-        after (Tensor, optional): The layer's output once mmerf was done;
-            None if the net no longer runs.
+        after (dict): By layer, its output once mmerf was done; nothing if
+            the net no longer runs, or is not in the state it was in.
     """
     record = LayerRecord(net.key(layer))
     run_on = str(result.provenance['run_on'])
@@ -37,9 +37,12 @@ def compare_layer(net, layer, result, after):
     if result.theory is not None:
         _compare_theory(net, layer, place, result, record)
     before = net.rounded[layer].output
-    if after is None or not torch.allclose(after, before, 1e-4, 1e-6):
+    if layer not in after:
         record.trace = 'wrong'
-        record.details.append('trace: outputs changed by the measurement')
+        record.details.append('trace wrong: the net is in another state')
+    elif not torch.allclose(after[layer], before, 1e-4, 1e-6):
+        record.trace = 'wrong'
+        record.details.append('trace wrong: the net gives other outputs')
     return record
 
 

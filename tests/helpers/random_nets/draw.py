@@ -20,7 +20,9 @@ def draw_net(seed, attempt=0):
     """
     draw = random.Random(f'net {seed} {attempt}')
     featured = featured_kind(seed)
-    net = RandomNet(_image_size(draw, featured.square), _batch(draw))
+    net = RandomNet(
+        _image_size(draw, featured.square), _batch(draw), _style(draw)
+    )
     count, local = draw.randint(1, 5), draw.random() < 0.7
     place = draw.randint(0, count)
     if max(net.size) > 130 and place > 0 and draw.random() < 0.8:
@@ -50,6 +52,10 @@ def _image_size(draw, square):
 
 def _batch(draw):
     return 2 if draw.random() < 0.3 else 1
+
+
+def _style(draw):
+    return draw.choice(('noise',) * 7 + ('smooth',) * 2 + ('boxed',))
 
 
 def _filler(net, draw, local):

@@ -24,6 +24,8 @@ class Recipe:
         layers (tuple): Block and name inside it of each measured layer.
         target (tuple): ``('CentreUnit',)``, ``('Unit', y, x)`` or
             ``('Pixel', y, x)``.
+        style (str): Of the images: ``noise``, ``smooth``, or ``boxed``: noise
+            between bars of zeros.
     """
 
     size: tuple
@@ -31,6 +33,7 @@ class Recipe:
     blocks: tuple
     layers: tuple = ()
     target: tuple = ('CentreUnit',)
+    style: str = 'noise'
 
 
 @dataclass
@@ -100,17 +103,24 @@ class RandomNet:
     Args:
         size (tuple): (H, W) of its images.
         batch (int): Number of images.
+        style (str): As in ``Recipe``.
     """
 
-    def __init__(self, size, batch):
-        self.size, self.batch = tuple(size), batch
+    def __init__(self, size, batch, style='noise'):
+        self.size, self.batch, self.style = tuple(size), batch, style
         self.places = []
         self.layers, self.target = (), ('CentreUnit',)
         self._x = self.images()
 
     def images(self):
         generator = torch.Generator().manual_seed(1000 * self.batch)
-        return torch.randn(self.batch, 3, *self.size, generator=generator)
+        x = torch.randn(self.batch, 3, *self.size, generator=generator)
+        if self.style == 'smooth':
+            return nn.functional.avg_pool2d(x, 9, 1, 4) * 5
+        if self.style == 'boxed':
+            x[:, :, : self.size[0] // 4] = 0
+            x[..., -(self.size[1] // 3) :] = 0
+        return x
 
     @property
     def grid(self):
@@ -169,7 +179,9 @@ class RandomNet:
     @property
     def recipe(self):
         blocks = tuple((p.kind, p.seed) for p in self.places)
-        return Recipe(self.size, self.batch, blocks, self.layers, self.target)
+        return Recipe(
+            self.size, self.batch, blocks, self.layers, self.target, self.style
+        )
 
 
 def from_recipe(recipe):
@@ -178,7 +190,7 @@ def from_recipe(recipe):
     Raises:
         Unfit: If there is none.
     """
-    net = RandomNet(recipe.size, recipe.batch)
+    net = RandomNet(recipe.size, recipe.batch, recipe.style)
     for kind, seed in recipe.blocks:
         net.add(kind, seed)
     net.layers, net.target = recipe.layers, recipe.target

@@ -66,7 +66,8 @@ class NetRecord:
         )
         lines = [
             f'PYTHONPATH=.:tests python -m helpers.random_nets {again}',
-            f'  {self.recipe.batch} x {self.recipe.size}, '
+            f'  {self.recipe.batch} {self.recipe.style} images of '
+            f'{self.recipe.size}, '
             f'target {self.recipe.target}, measured '
             + ', '.join(layer.key for layer in self.layers),
         ]

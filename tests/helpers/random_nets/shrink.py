@@ -75,5 +75,7 @@ def _smaller(recipe):
             )
     if recipe.batch > 1:
         yield replace(recipe, batch=1)
+    if recipe.style != 'noise':
+        yield replace(recipe, style='noise')
     if recipe.target != ('CentreUnit',):
         yield replace(recipe, target=('CentreUnit',))

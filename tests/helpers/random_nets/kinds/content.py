@@ -139,7 +139,11 @@ def filled_locally(channels, size, draw):
         x = m.mix(x)
         return x.masked_fill_(x < 0, -0.1)
 
-    return Apply(run, mix=nn.Conv2d(channels, channels, 3, padding=1))
+    return Apply(
+        run,
+        inner_reads=('mix',),
+        mix=nn.Conv2d(channels, channels, 3, padding=1),
+    )
 
 
 def dynamic_filter(channels, size, draw):

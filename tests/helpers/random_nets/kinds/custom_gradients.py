@@ -99,7 +99,11 @@ def custom(function, contiguous=False):
             x = m.conv(x)
             return function.apply(x.contiguous() if contiguous else x)
 
-        return Apply(run, conv=nn.Conv2d(channels, 6, 3, padding=1))
+        return Apply(
+            run,
+            inner_reads=('conv',),
+            conv=nn.Conv2d(channels, 6, 3, padding=1),
+        )
 
     return make
 
@@ -124,7 +128,20 @@ def tensor_hook(channels, size, draw):
             x.register_hook(lambda g: 2 * g.clamp(min=-0.5, max=0.5))
         return x
 
-    return Apply(run, conv=nn.Conv2d(channels, 6, 3, padding=1))
+    return Apply(
+        run,
+        inner_reads=('conv',),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+    )
+
+
+def module_hook(channels, size, draw):
+    """A backward hook on a convolution clips the gradient before a norm."""
+    conv, norm = nn.Conv2d(channels, 6, 3, padding=1), nn.BatchNorm2d(6)
+    conv.register_full_backward_pre_hook(
+        lambda module, gradient: (gradient[0].clamp(-0.3, 0.3),)
+    )
+    return Apply(lambda m, x: m.norm(m.conv(x)).relu(), conv=conv, norm=norm)
 
 
 def reversed_gradient(channels, size, draw):
@@ -150,6 +167,7 @@ KINDS = [
     Kind('smoothed gradient', custom(Smoothed)),
     Kind('checkpoint', checkpointed(False)),
     Kind('reentrant checkpoint', checkpointed(True)),
+    Kind('module hook', module_hook),
     Kind('tensor hook', tensor_hook),
     Kind('detached in part', reversed_gradient),
 ]

@@ -15,7 +15,11 @@ def in_place(channels, size, draw):
         y *= 1.5
         return y
 
-    return Apply(run, conv=nn.Conv2d(channels, 6, 3, padding=1))
+    return Apply(
+        run,
+        inner_reads=('conv',),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+    )
 
 
 def edits_its_input(channels, size, draw):
@@ -64,7 +68,11 @@ def border_assignment(channels, size, draw):
         x[:, :, :, -2:] = 0
         return x
 
-    return Apply(run, conv=nn.Conv2d(channels, 6, 3, padding=1))
+    return Apply(
+        run,
+        inner_reads=('conv',),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+    )
 
 
 def boolean_assignment(channels, size, draw):
@@ -73,7 +81,11 @@ def boolean_assignment(channels, size, draw):
         x[x > 0.5] = 0.5
         return x
 
-    return Apply(run, conv=nn.Conv2d(channels, 6, 3, padding=1))
+    return Apply(
+        run,
+        inner_reads=('conv',),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+    )
 
 
 def viewed(channels, size, draw):
@@ -114,7 +126,11 @@ def careless_strides(channels, size, draw):
         n, c, h, w = x.shape
         return x.as_strided((n, c, h, w), (c * h * w, h * w, w, 1)) * 1.5
 
-    return Apply(run, conv=nn.Conv2d(channels, 6, 3, padding=1))
+    return Apply(
+        run,
+        inner_reads=('conv',),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+    )
 
 
 def counted(channels, size, draw):

@@ -185,6 +185,19 @@ class OneOfMany(Block):
         return outputs[1]
 
 
+class Twice(Block):
+    """A layer that is called twice in a forward."""
+
+    reads = {'': Layout(), 'inner@0': Layout(), 'inner@1': Layout()}
+
+    def __init__(self, channels):
+        super().__init__()
+        self.inner = nn.Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x):
+        return self.inner(self.inner(x).relu_())
+
+
 class TokensFirst(Inner):
     """Tokens of several windows as a batch: (windows, L, C) inside."""
 
@@ -219,5 +232,6 @@ KINDS = [
     Kind('list', lambda c, s, d: OneOfMany(c, list)),
     Kind('tuple', lambda c, s, d: OneOfMany(c, tuple)),
     Kind('dictionary', lambda c, s, d: OneOfMany(c, dict)),
+    Kind('called twice', lambda c, s, d: Twice(c)),
     Kind('tokens of windows', TokensFirst),
 ]

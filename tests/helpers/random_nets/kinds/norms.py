@@ -12,6 +12,44 @@ def batch_norm(channels, size, draw):
     return Chain(nn.BatchNorm2d(channels), nn.ReLU())
 
 
+def batch_statistics(channels, size, draw):
+    """A batch norm without running statistics: those of the batch."""
+    return Apply(
+        lambda m, x: m.norm(x),
+        norm=nn.BatchNorm2d(channels, track_running_stats=False),
+    )
+
+
+def norm_and_skip(channels, size, draw):
+    """What a batch norm follows is used beside it as well."""
+
+    def run(m, x):
+        x = m.conv(x)
+        return m.norm(x).relu() + x
+
+    return Apply(
+        run,
+        inner_reads=('conv', 'norm'),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+        norm=nn.BatchNorm2d(6),
+    )
+
+
+def tied_weights(channels, size, draw):
+    """A batch norm follows a convolution whose weights serve elsewhere."""
+
+    def run(m, x):
+        y = m.norm(m.conv(x)).relu()
+        return functional.conv2d(y, m.conv.weight.transpose(0, 1), padding=1)
+
+    return Apply(
+        run,
+        inner_reads=('norm',),
+        conv=nn.Conv2d(channels, 6, 3, padding=1),
+        norm=nn.BatchNorm2d(6),
+    )
+
+
 def layer_norm(channels, size, draw):
     def run(m, x):
         return m.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
@@ -129,6 +167,9 @@ def softmax_over_places(channels, size, draw):
 
 KINDS = [
     Kind('batch norm', batch_norm, filler=True),
+    Kind('batch statistics', batch_statistics),
+    Kind('norm and skip', norm_and_skip),
+    Kind('tied weights', tied_weights),
     Kind('layer norm', layer_norm, filler=True),
     Kind('circular, layer norm', circular_layer_norm),
     Kind('group norm', group_norm),

@@ -60,6 +60,19 @@ class Hooked(Block):
         return self.conv(x)
 
 
+def dropped(channels, size, draw):
+    """Dropout and a depth that is random in training."""
+    conv = nn.Conv2d(channels, channels, 3, padding=1)
+    drop = nn.Dropout(0.5)
+
+    def run(m, x):
+        if m.training and torch.rand(()) < 0.5:
+            return x
+        return x + m.drop(m.conv(x)).relu()
+
+    return Apply(run, conv=conv, drop=drop)
+
+
 def mapped(channels, size, draw):
     """torch.func.vmap over the images."""
 
@@ -84,6 +97,7 @@ KINDS = [
     Kind('jit function', scripted_function),
     Kind('compiled', lambda c, s, d: Compiled(c)),
     Kind('forward hook', lambda c, s, d: Hooked(c)),
+    Kind('dropout', dropped),
     Kind('vmap', mapped),
     Kind('products', products),
 ]
