@@ -7,7 +7,7 @@ from .records import LayerRecord
 from .reference import closed_form, distances, plain_maps
 
 OF_PEAK = 1e-4  # difference allowed, of the map's peak
-OF_ROUNDING = 3  # and of what float32 differs from float64
+OF_ROUNDING = 10  # and of what float32 differs from float64
 PIXELS = 1.0  # px, how far a unit's pixel may be off
 
 
