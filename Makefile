@@ -4,6 +4,7 @@
 #     make layers, questions, compare, growth or sweep
 # make smp    the study of decoder interpolation
 # make backends   check the vis backends that are not installed by default
+# make fuzz   3,000 random nets against autograd; SEED and NETS choose which
 # make lint   ruff and mypy
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -14,6 +15,8 @@ STAMP := .venv/.ready
 CONFIG := configs/demo/fcn_texture.py
 WORK := work_dirs/fcn_texture
 JOBS ?= 2
+SEED ?= 0
+NETS ?= 3000
 
 TRAIN = $(BIN)/python "$$($(BIN)/python -c \
 		'import mmseg; print(mmseg.__path__[0])')/.mim/tools/train.py"
@@ -26,7 +29,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
-	smp backends
+	smp backends fuzz
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -91,6 +94,12 @@ sweep: $(FCN)/iter_160.pth
 test: $(STAMP)
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
 		$(BIN)/python -m pytest -n $(JOBS) --dist worksteal
+
+# Other nets than those of the suite, which are the first 200 of SEED=0.
+fuzz: $(STAMP)
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 PYTHONPATH=.:tests \
+		$(BIN)/python tools/dev/fuzz_nets.py --nets $(NETS) \
+		--seed $(SEED) --jobs $(JOBS)
 
 # Read back what the vis backends receive that are not installed by default.
 backends: $(STAMP)

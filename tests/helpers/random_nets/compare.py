@@ -1,0 +1,145 @@
+"""Compare a result with the reference: map, pixel, field, no trace."""
+
+import numpy as np
+import torch
+
+from .records import LayerRecord
+from .reference import closed_form, distances, plain_maps
+
+OF_PEAK = 1e-4  # difference allowed, of the map's peak
+OF_ROUNDING = 10  # and of what float32 differs from float64
+PIXELS = 1.0  # px, how far a unit's pixel may be off
+
+
+def compare_layer(net, layer, result, after):
+    """The record of a layer.
+
+    Args:
+        net (RandomNet): With its reference.
+        layer (tuple): One of its measured layers.
+        result (ERFResult): What mmerf found.
+        after (dict): By layer, its output once mmerf was done; nothing if
+            the net no longer runs, or is not in the state it was in.
+    """
+    record = LayerRecord(net.key(layer))
+    run_on = str(result.provenance['run_on'])
+    record.window = run_on.startswith('window')
+    place = net.places[layer[0]]
+    unit = result.unit
+    if any(not 0 <= u < g for u, g in zip(unit, place.grid, strict=True)):
+        record.map = 'wrong'
+        record.details.append(
+            f'map wrong: unit {unit} is not on the grid {place.grid}'
+        )
+        return record
+    _compare_map(net, layer, result, record, run_on)
+    _compare_pixel(net, place, result, record)
+    if result.theory is not None:
+        _compare_theory(net, layer, place, result, record)
+    before = net.rounded[layer].output
+    if layer not in after:
+        record.trace = 'wrong'
+        record.details.append('trace wrong: the net is in another state')
+    elif not torch.allclose(after[layer], before, 1e-4, 1e-6):
+        record.trace = 'wrong'
+        record.details.append('trace wrong: the net gives other outputs')
+    return record
+
+
+def _compare_map(net, layer, result, record, run_on):
+    expected, rounded = net.plain[layer].map, net.rounded[layer].map
+    unit = tuple(result.unit)
+    if unit != net.units[layer]:
+        if net.target[0] != 'Pixel':
+            record.map = 'wrong'
+            record.details.append(
+                f'map wrong: unit {unit}, not {net.units[layer]}'
+            )
+            return
+        units = {layer: unit}
+        expected = plain_maps(net, units)[layer].map
+        rounded = plain_maps(net, units, torch.float32)[layer].map
+    allowed = max(
+        OF_PEAK * expected.max(), OF_ROUNDING * abs(rounded - expected).max()
+    )
+    off = abs(result.map - expected).max()
+    if not off <= allowed:
+        record.map = 'wrong'
+        share = off / max(expected.max(), 1e-30)
+        record.details.append(
+            f'map wrong: off by {share:.3g} of the peak, allowed '
+            f'{allowed / max(expected.max(), 1e-30):.1g}; {run_on}'
+        )
+
+
+def _compare_pixel(net, place, result, record):
+    if not result.pixel_known:
+        return
+    claimed = tuple(round(v, 3) for v in result.unit_pixel)
+    if place.coords is None:
+        record.pixel = 'wrong' if place.strict else 'claimed'
+        if place.strict:
+            record.details.append(
+                f'pixel wrong: {claimed} claimed where there is none'
+            )
+        return
+    y, x = result.unit
+    true = place.coords[:, y, x]
+    off = float(distances(place.coords[:, y : y + 1, x : x + 1], claimed))
+    record.pixel = 'right'
+    if off > PIXELS:
+        record.pixel = 'wrong'
+        told = tuple(round(v, 3) for v in true.tolist())
+        record.details.append(f'pixel wrong: {claimed} claimed, {told} true')
+    if net.target[0] == 'Pixel':
+        every = distances(place.coords, net.target[1:])
+        if float(every[y, x]) > float(every.min()) + PIXELS:
+            record.pixel = 'wrong'
+            record.details.append(
+                f'pixel wrong: unit {result.unit} taken for the nearest'
+            )
+
+
+def _compare_theory(net, layer, place, result, record):
+    theory = result.theory
+    record.theory = 'right'
+    if place.steps is not None:
+        true = closed_form(place.steps)
+        if theory.size is None:
+            record.theory = 'bound'
+            extents = (theory.y, theory.x)
+            fits = all(
+                e.kind != 'global' and e.size <= t
+                for e, t in zip(extents, true, strict=True)
+            )
+        else:
+            fits = tuple(theory.size) == true
+        if not fits:
+            record.theory = 'wrong'
+            record.details.append(
+                f'theory wrong: {theory}, closed form {true}'
+            )
+        return
+    box = theory.box(result.unit_pixel)
+    if box is None:
+        record.theory = 'bound'
+        return
+    expected = net.plain[layer].map
+    if tuple(result.unit) != net.units[layer]:
+        expected = plain_maps(net, {layer: tuple(result.unit)})[layer].map
+    rows, columns = (axis.tolist() for axis in np.nonzero(expected))
+    ends = (min(rows), max(rows), min(columns), max(columns))
+    if record.pixel == 'right':
+        beyond = [
+            box[0] - ends[0], ends[1] - box[1],
+            box[2] - ends[2], ends[3] - box[3],
+        ]  # fmt: skip
+    else:  # about a pixel that is not known, only sizes can be compared
+        sides = (ends[1] - ends[0] + 1, ends[3] - ends[2] + 1)
+        beyond = [a - b for a, b in zip(sides, theory.size, strict=True)]
+    if max(beyond) > 0.5:
+        record.theory = 'wrong'
+        told = tuple(round(edge, 2) for edge in box)
+        record.details.append(
+            f'theory wrong: box {told} ({theory.phase}), gradient in {ends}'
+        )

@@ -1,0 +1,31 @@
+"""Random nets of every kind of blocks, against plain autograd in float64.
+
+Maps, units' pixels and theoretical fields; 3,000 more by ``make fuzz``. A net
+that fails prints the line that makes it again, and its blocks.
+"""
+
+import pytest
+from helpers.random_nets import KINDS, check_net, featured_kind
+
+NETS, EACH = 200, 20
+IN_WINDOWS = 6  # layers of each part, at least: else windows go untested
+
+
+@pytest.mark.parametrize('first', range(0, NETS, EACH))
+def test_every_map_pixel_and_field_is_right_or_refused(first):
+    records = [check_net(seed) for seed in range(first, first + EACH)]
+    failed = [record for record in records if record.failed]
+    assert not failed, '\n'.join(map(str, ['', *failed]))
+    layers = [layer for record in records for layer in record.layers]
+    assert len(layers) > EACH
+    assert sum(layer.window for layer in layers) >= IN_WINDOWS
+    assert sum(layer.map == 'refused' for layer in layers) < len(layers) / 5
+    for record in records:
+        kinds = [kind for kind, _ in record.recipe.blocks]
+        assert featured_kind(record.seed).name in kinds
+
+
+def test_every_kind_of_blocks_occurs():
+    assert len(KINDS) >= 60
+    featured = {featured_kind(seed).name for seed in range(NETS)}
+    assert featured == set(KINDS)
