@@ -39,8 +39,21 @@ def reading_of(placed: Placed, batch: int) -> tuple[Reading, Grid] | None:
     images = count_of(placed.factors_of('n'))
     if images != batch and not (images == 1 and batch == 1):
         return None
-    grid = Grid((size[0], size[1]), axes[0], axes[1])
-    return Reading(placed.dims, batch), grid
+    swapped = _across_first(placed.dims)
+    h, w = reversed(size) if swapped else size
+    grid = Grid((h, w), axes[0], axes[1], swapped=swapped)
+    return Reading(placed.dims, batch, swapped), grid
+
+
+def _across_first(dims: Sequence[Dim]) -> bool:
+    """Whether columns have a dimension of their own before that of rows."""
+    alone = [
+        name
+        for dim in dims
+        for name in ('y', 'x')
+        if dim.has(name) and not dim.has('n' + ('x' if name == 'y' else 'y'))
+    ]
+    return alone == ['x', 'y']
 
 
 def _without_fine_parts(placed: Placed) -> Placed:

@@ -28,7 +28,7 @@ class Axis:
     doubt: float = 0.0
     turn: int = 0
 
-    def pixel(self, unit: float, count: int) -> float:
+    def pixel(self, unit: float, count: float) -> float:
         """Input pixel of a unit of an axis of ``count`` units."""
         index = (unit + self.turn) % count if self.turn else unit
         return self.offset + self.jump * index
@@ -96,12 +96,15 @@ class Grid:
         y, x (Axis): Input pixel of row ``i`` and of column ``j``.
         followed (bool): False if the operations that made the grid were not
             all followed, and it is assumed to cover the input evenly.
+        swapped (bool): Whether the grid's rows lie along the image's columns,
+            as after a transposition: unit (i, j) is at row j and column i.
     """
 
     size: Size
     y: Axis
     x: Axis
     followed: bool = True
+    swapped: bool = False
 
     @property
     def known(self) -> bool:
@@ -115,17 +118,21 @@ class Grid:
             >>> Grid((7, 7), Axis(1.5, 4), Axis(0, 4)).pixel((3, 3))
             (13.5, 12)
         """
-        return (
-            self.y.pixel(unit[0], self.size[0]),
-            self.x.pixel(unit[1], self.size[1]),
-        )
+        row, column = self._turned(unit)
+        rows, columns = self._turned(self.size)
+        return self.y.pixel(row, rows), self.x.pixel(column, columns)
 
     def nearest_unit(self, pixel: PixelYX) -> UnitYX:
         """The unit whose input pixel is nearest a pixel."""
-        return (
-            self.y.nearest_unit(pixel[0], self.size[0]),
-            self.x.nearest_unit(pixel[1], self.size[1]),
+        rows, columns = self._turned(self.size)
+        unit = (
+            self.y.nearest_unit(pixel[0], int(rows)),
+            self.x.nearest_unit(pixel[1], int(columns)),
         )
+        return unit[::-1] if self.swapped else unit
+
+    def _turned(self, pair: tuple[float, float]) -> tuple[float, float]:
+        return pair[::-1] if self.swapped else pair
 
     @property
     def stride(self) -> tuple[float, float]:

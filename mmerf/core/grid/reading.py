@@ -18,10 +18,12 @@ class Reading:
     Attributes:
         dims (tuple of Dim): The tensor's dimensions.
         batch (int): Number of images when it was found.
+        swapped (bool): Whether units are counted across before down.
     """
 
     dims: tuple[Dim, ...]
     batch: int
+    swapped: bool = False
 
     @property
     def size(self) -> Size:
@@ -29,9 +31,13 @@ class Reading:
         factors = [f for dim in self.dims for f in dim.factors]
         h, w = (
             count_of([f for f in factors if f.axis == name])
-            for name in ('y', 'x')
+            for name in self._order
         )
         return h, w
+
+    @property
+    def _order(self) -> str:
+        return 'xy' if self.swapped else 'yx'
 
     def nchw(self, tensor: Tensor, batch: int) -> Tensor | None:
         """A tensor as (N, C, h, w).
@@ -60,12 +66,14 @@ class Reading:
             tensor = tensor.narrow(position, dim.before, inner)
             factors += now
         apart = tensor.reshape([f.size for f in factors])
-        order = sorted(range(len(factors)), key=lambda i: _rank(factors[i]))
+        order = sorted(
+            range(len(factors)), key=lambda i: _rank(factors[i], self._order)
+        )
         laid = apart.permute(order)
         images = count_of([f for f in factors if f.axis == 'n'])
         h, w = (
             count_of([f for f in factors if f.axis == name])
-            for name in ('y', 'x')
+            for name in self._order
         )
         if images not in (1, batch) or (images == 1 and batch != 1):
             return None
@@ -80,9 +88,9 @@ def count_of(factors: Sequence[Factor]) -> int:
     return count
 
 
-def _rank(factor: Factor) -> tuple[int, int]:
+def _rank(factor: Factor, order: str) -> tuple[int, int]:
     """Images first, then channels, rows and columns, large steps first."""
-    place = ('n', None, 'y', 'x').index(factor.axis)
+    place = ('n', None, *order).index(factor.axis)
     return place, -abs(factor.step) if factor.axis else 0
 
 

@@ -1,7 +1,8 @@
-"""Read what modules return, by replacing their ``forward`` for a while.
+"""Read what modules return, by replacing how they are called for a while.
 
-The instance's ``forward`` is replaced rather than hooked: segmentors call
-``decode_head.forward(x)``, which no forward hook sees.
+Segmentors call ``decode_head.forward(x)``, which no forward hook sees; called
+as usual, hooks of the module's own may still change what it returns. So both
+are watched: a call, with all of its hooks, and a bare ``forward``.
 """
 
 from __future__ import annotations
@@ -10,25 +11,26 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import torch
 from torch import nn
 
-_NO_OWN_FORWARD = object()
+_NOTHING_OWN = object()
 
 
 @contextmanager
-def replaced_forward(
-    module: nn.Module, forward: Callable[..., Any]
+def replaced_method(
+    module: nn.Module, name: str, method: Callable[..., Any]
 ) -> Iterator[None]:
-    """Give a module another ``forward`` inside the context only."""
-    own = module.__dict__.get('forward', _NO_OWN_FORWARD)
-    module.__dict__['forward'] = forward
+    """Give a module another method inside the context only."""
+    own = module.__dict__.get(name, _NOTHING_OWN)
+    module.__dict__[name] = method
     try:
         yield
     finally:
-        if own is _NO_OWN_FORWARD:
-            module.__dict__.pop('forward', None)
+        if own is _NOTHING_OWN:
+            module.__dict__.pop(name, None)
         else:
-            module.__dict__['forward'] = own
+            module.__dict__[name] = own
 
 
 @contextmanager
@@ -36,7 +38,7 @@ def intercepted(
     modules: Iterable[nn.Module],
     on_return: Callable[[nn.Module, Any], None],
 ) -> Iterator[None]:
-    """Call ``on_return(module, output)`` whenever a module's forward returns.
+    """Call ``on_return(module, output)`` whenever a module returns.
 
     Args:
         modules (iterable of nn.Module): Without repeats.
@@ -44,19 +46,53 @@ def intercepted(
     """
     with ExitStack() as stack:
         for module in modules:
-            forward = _reporting(module, on_return)
-            stack.enter_context(replaced_forward(module, forward))
+            watched = _Watched(module, on_return)
+            for name in ('forward', '_call_impl'):
+                method = replaced_method(module, name, getattr(watched, name))
+                stack.enter_context(method)
         yield
 
 
-def _reporting(
-    module: nn.Module, on_return: Callable[[nn.Module, Any], None]
-) -> Callable[..., Any]:
-    own = module.forward
+class _Watched:
+    """A module's call and its forward; each return is reported once."""
 
-    def forward(*args: Any, **kwargs: Any) -> Any:
-        output = own(*args, **kwargs)
-        on_return(module, output)
+    def __init__(
+        self, module: nn.Module, on_return: Callable[[nn.Module, Any], None]
+    ) -> None:
+        self.module, self.on_return = module, on_return
+        self.own_forward = module.forward
+        self.own_call = module._call_impl
+        self.called = False  # and its forward has not begun
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        by_call, self.called = self.called, False
+        output = self.own_forward(*args, **kwargs)
+        if not by_call:
+            self.on_return(self.module, output)
         return output
 
-    return forward
+    def _call_impl(self, *args: Any, **kwargs: Any) -> Any:
+        self.called = True
+        try:
+            output = self.own_call(*args, **kwargs)
+        finally:
+            self.called = False
+        self.on_return(self.module, output)
+        return output
+
+
+@contextmanager
+def noticed_tensor_hooks() -> Iterator[list[torch.Tensor]]:
+    """Collect tensors on which a hook is registered inside the context."""
+    found: list[torch.Tensor] = []
+    own = torch.Tensor.register_hook
+
+    def register_hook(tensor: torch.Tensor, hook: Any) -> Any:
+        found.append(tensor)
+        return own(tensor, hook)
+
+    torch.Tensor.register_hook = register_hook  # type: ignore[method-assign]
+    try:
+        yield found
+    finally:
+        torch.Tensor.register_hook = own  # type: ignore[method-assign]

@@ -161,13 +161,14 @@ def on_grid(
         _nearest_indices(line, count, full, length)
         for line, count, full, length in zip(
             (grid.y, grid.x),
-            grid.size,
+            grid.size[::-1] if grid.swapped else grid.size,
             context.input_size,
             indices.shape[1:],
             strict=True,
         )
     )
-    return indices[:, rows][:, :, columns].to(output.device)
+    found = indices[:, rows][:, :, columns].to(output.device)
+    return found.transpose(1, 2) if grid.swapped else found
 
 
 def _nearest_indices(line: Axis, count: int, full: int, length: int) -> Tensor:

@@ -110,6 +110,7 @@ class _PairFinder:
             if isinstance(m, nn.Conv2d)
             and m not in keep
             and m._parameters.get('weight') is not None
+            and not _sees_gradients(m)
         ]
         self.norms = [
             m
@@ -117,6 +118,7 @@ class _PairFinder:
             if isinstance(m, nn.modules.batchnorm._BatchNorm)
             and m not in keep
             and m.running_mean is not None
+            and not _sees_gradients(m)
         ]
         self.calls: dict[nn.Module, int] = {}
         self.conv_before: dict[nn.Module, nn.Conv2d] = {}
@@ -158,3 +160,8 @@ class _PairFinder:
             for norm, conv in self.conv_before.items()
             if self.calls[norm] == 1 == self.calls[conv]
         ]
+
+
+def _sees_gradients(module: nn.Module) -> bool:
+    """Whether backward hooks would see the gradient that folding scales."""
+    return bool(module._backward_hooks or module._backward_pre_hooks)

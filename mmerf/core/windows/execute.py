@@ -17,6 +17,7 @@ from ..attributions.base import Attribution, LayerMaps
 from ..batch import Batch, Forward
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
+from ..running.intercept import noticed_tensor_hooks
 from ..running.isolation import state_restored
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
@@ -128,9 +129,16 @@ class Passes:
                 self._folding = self._fold_batch_norms(
                     self._afresh(forward), images
                 )
-        with self._folding.applied():
+        with self._folding.applied(), noticed_tensor_hooks() as hooks:
             plan = self._plan(forward, images, target)
-            return self._run(plan, forward, images, target, gathering)
+            done = self._run(plan, forward, images, target, gathering)
+        if not (hooks and self._folding.count):
+            return done
+        # A hook may see, and change, the gradient that folding scales.
+        self._folding.drop()
+        self._folding_error = 'the model registers hooks on its tensors'
+        gathering.clear()
+        return self._run_batch(batch, target, gathering)
 
     def _run(
         self,

@@ -254,7 +254,8 @@ class Planner:
 def _croppable(grid: Grid) -> bool:
     """Whether a crop's units can be found again in the whole grid."""
     axes = (grid.y, grid.x)
-    return grid.followed and all(a.jump >= 0 and not a.turn for a in axes)
+    straight = all(axis.jump >= 0 and not axis.turn for axis in axes)
+    return grid.followed and straight and not grid.swapped
 
 
 def _clipped_span(low: float, high: float, length: int) -> tuple[int, int]:
