@@ -14,7 +14,7 @@ from .measurement import Measurement
 from .options import MeasurementOptions, check_inputs
 from .results.erf_result import ERFResult
 from .statistics import SHARES
-from .theory.search import structural_support
+from .theory.search import find_theory
 
 
 def measure_erf(
@@ -58,7 +58,8 @@ def measure_erf(
             Tensor, else each batch as it comes.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``.
         theory (bool): Also find each layer's theoretical receptive field, on
-            a private copy of the model; not with ``forward``.
+            a private copy of the model; not with ``forward``. A layer without
+            one gives a warning with the reason.
         provenance (mapping, optional): Stored with every result.
         classes (sequence of str, optional): Names of the model's classes, for
             targets that name some.
@@ -123,11 +124,13 @@ def measure_erf(
         warnings.warn(reason, stacklevel=2)
     if theory and measurement.seen:
         channels, height, width = measurement.input_shape
-        measurement.theory = structural_support(
+        measurement.theory = find_theory(
             model,
             measurement.scored.layers,
             lambda copy: lambda images, positions: copy(images),
             (height, width),
             channels,
         )
+        for note in measurement.theory_notes():
+            warnings.warn(note, stacklevel=2)
     return measurement.compute(provenance)

@@ -1,0 +1,230 @@
+"""Spans after sliding windows: convolution, pooling, unfolding, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .operation import Operation, extended
+from .span_memory import NOTHING, Spans, filled
+
+
+def _per_dim(value: Any, count: int) -> list[int]:
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    return values * count if len(values) == 1 else values
+
+
+def _taken(numbers: Tensor, dim: int, places: Tensor) -> Tensor:
+    """Elements at some places, or at the nearest there is."""
+    places = places.clamp(0, numbers.shape[dim] - 1)
+    return numbers.index_select(dim, places)
+
+
+def _slid(
+    op: Operation,
+    spans: Spans,
+    dim: int,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    dilation: int = 1,
+    whole: bool = False,
+) -> Spans:
+    """Spans after a window has slid along one dimension.
+
+    Args:
+        op (Operation): The operation.
+        spans (list of Tensor): Before.
+        dim (int): The dimension.
+        size (int): Its new size.
+        kernel, stride, padding, dilation (int): The window.
+        whole (bool): Whether sites get the whole window, not its middle.
+    """
+    length = spans[0].shape[dim]
+    steps = (size - 1) * stride + 1
+    after = steps + (kernel - 1) * dilation - length - padding
+    fills = [op.outside(spans, dim)] * 2 + [NOTHING] * 2
+    middle = torch.arange(size) * stride - padding
+    middle += (kernel - 1) * dilation // 2
+    out = []
+    for which, numbers in enumerate(spans):
+        if which > 1 and not whole:
+            out.append(_taken(numbers, dim, middle))
+            continue
+        padded = extended(numbers, dim, (padding, after), fills[which])
+        largest = None
+        for tap in range(kernel):
+            seen = padded.narrow(dim, tap * dilation, steps)
+            seen = seen[(slice(None),) * (dim % seen.dim()) + (
+                slice(None, None, stride),
+            )]  # fmt: skip
+            largest = seen if largest is None else torch.maximum(largest, seen)
+        assert largest is not None
+        out.append(largest)
+    return out
+
+
+def _convolution(op: Operation) -> Spans:
+    weight, source = op.arguments['weight'], op.arguments['input']
+    groups, count = op.arguments['groups'], source.dim() - 2
+    if op.is_tracked(weight):
+        raise ValueError('the weight depends on the input')
+    shape = source.shape
+    spans = [
+        numbers.reshape(shape[0], groups, -1, *shape[2:]).amax(2)
+        for numbers in op.read(source)
+    ]
+    stride, padding, dilation = (
+        _per_dim(op.arguments[name], count)
+        for name in ('stride', 'padding', 'dilation')
+    )
+    slide = _transposed if op.arguments.get('transposed') else _slid
+    for i in range(count):
+        spans = slide(
+            op,
+            spans,
+            2 + i,
+            op.shape[2 + i],
+            weight.shape[2 + i],
+            stride[i],
+            padding[i],
+            dilation[i],
+        )
+    spread = (op.shape[0], groups, op.shape[1] // groups, *op.shape[2:])
+    return [
+        numbers.unsqueeze(2).expand(spread).reshape(op.shape)
+        for numbers in spans
+    ]
+
+
+def _transposed(
+    op: Operation,
+    spans: Spans,
+    dim: int,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    dilation: int,
+) -> Spans:
+    """A transposed convolution: units apart, then a window of stride 1."""
+    length = spans[0].shape[dim]
+    outside = op.outside(spans, dim)
+    reach = (kernel - 1) * dilation
+    apart = []
+    for which, numbers in enumerate(spans):
+        fill = outside if which < 2 else NOTHING
+        numbers = extended(numbers, dim, (reach, reach), fill)
+        shape = list(numbers.shape)
+        shape[dim] = (shape[dim] - 1) * stride + 1
+        wide = filled(shape, NOTHING)
+        every = (slice(None),) * dim + (slice(None, None, stride),)
+        wide[every] = numbers
+        apart.append(wide)
+    # Unit 0 now stands at reach * stride; output o covers it with the taps
+    # at o + padding - tap * dilation.
+    start = reach * stride + padding - reach
+    steps = torch.arange(size) + padding - reach // 2
+    nearest = torch.div(steps, stride, rounding_mode='floor')
+    out = []
+    for which, numbers in enumerate(apart):
+        if which > 1:
+            out.append(_taken(spans[which], dim, nearest.clamp(0, length)))
+            continue
+        missing = start + size + reach - numbers.shape[dim]
+        fill = outside if missing > 0 else NOTHING
+        padded = extended(
+            numbers, dim, (max(-start, 0), max(missing, 0)), fill
+        )
+        begin = max(start, 0)
+        seen = [
+            padded.narrow(dim, begin + tap * dilation, size)
+            for tap in range(kernel)
+        ]
+        out.append(torch.stack(seen).amax(0))
+    return out
+
+
+def _pooling(op: Operation) -> Spans:
+    kernel = list(op.arguments['kernel_size'])
+    count = len(kernel)
+    stride = list(op.arguments['stride'] or kernel)
+    spans, first = op.read(op.source), op.source.dim() - count
+    geometry = zip(
+        kernel,
+        _per_dim(stride, count),
+        _per_dim(op.arguments['padding'], count),
+        _per_dim(op.arguments.get('dilation', 1), count),
+        strict=True,
+    )
+    for i, (k, s, p, d) in enumerate(geometry):
+        whole = k >= op.source.shape[first + i]  # a mean of the whole grid
+        spans = _slid(
+            op, spans, first + i, op.shape[first + i], k, s, p, d, whole
+        )
+    return spans
+
+
+def _constant_pad(op: Operation) -> Spans:
+    return _padded(op, op.read(op.source), op.arguments['pad'])
+
+
+def _padded(op: Operation, spans: Spans, pad: list[int]) -> Spans:
+    for i in range(0, len(pad), 2):
+        dim = spans[0].dim() - 1 - i // 2
+        ends = (pad[i], pad[i + 1])
+        if ends == (0, 0):
+            continue
+        fill = op.outside(spans, dim)
+        places = torch.arange(-ends[0], spans[0].shape[dim] + ends[1])
+        spans = [extended(n, dim, ends, fill) for n in spans[:2]] + [
+            _taken(n, dim, places) for n in spans[2:]
+        ]
+    return spans
+
+
+def _mirrored_pad(op: Operation) -> Spans:
+    """Padding by copies of pixels inside; more of the strip may hide it."""
+    moved = [op.run_on_spans(which) for which in range(4)]
+    pad = op.arguments['padding']
+    fills = _padded(op, [n.clone() for n in op.read(op.source)], list(pad))
+    if not op.endless:
+        return moved
+    return [torch.maximum(m, f) for m, f in zip(moved, fills, strict=True)]
+
+
+def _unfolded(op: Operation) -> Spans:
+    """``im2col``: every tap of a window becomes a channel."""
+    up, left = _per_dim(op.arguments['padding'], 2)
+    spans = _padded(op, op.read(op.source), [left, left, up, up])
+    return [
+        op.func(**{**op.arguments, 'self': numbers, 'padding': [0, 0]})
+        for numbers in spans
+    ]
+
+
+def _rules(
+    rule: Callable[[Operation], Spans], names: str
+) -> dict[str, Callable[[Operation], Spans]]:
+    return {f'aten::{name}': rule for name in names.split()}
+
+
+RULES: dict[str, Callable[[Operation], Spans]] = {
+    **_rules(_convolution, 'convolution mkldnn_convolution'),
+    **_rules(
+        _pooling,
+        'max_pool2d_with_indices max_pool2d avg_pool2d avg_pool1d '
+        'max_pool3d_with_indices avg_pool3d',
+    ),
+    **_rules(_constant_pad, 'constant_pad_nd'),
+    **_rules(
+        _mirrored_pad,
+        'reflection_pad1d reflection_pad2d replication_pad1d '
+        'replication_pad2d',
+    ),
+    **_rules(_unfolded, 'im2col'),
+}
