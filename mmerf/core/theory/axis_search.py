@@ -12,7 +12,7 @@ from ..errors import ModelError, shortened
 from ..layers.names import Layer
 from ..results.theoretical_field import Extent
 from .strip_bounds import Bound, Bounds, bound_strip
-from .strip_probe import Span, touched_spans
+from .strip_probe import Span, Wanted, touched_spans
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
 # px, lengths of strips; the last ones only where a field may end there
@@ -20,7 +20,7 @@ LENGTHS = (96, 352, 1056, 2112, 4224, 8448, 16896)
 FILLED = (352, 1056)  # px, of the strips that a global field fills
 MOST_ELEMENTS = 250_000_000  # numbers of a forward on a longer strip
 DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
-MOST_DRAWS = 48
+MOST_DRAWS, FEW_DRAWS = 64, 2
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ class AxisSearch:
         self.done: dict[str, Found] = {}
         self.by_place: dict[str, float] = {}
         self._strips: dict[int, tuple[tuple[int, int, int], Bounds]] = {}
-        self._filled: dict[str, set[int]] = {}
+        self._filled: set[str] = set()  # the first of FILLED
         self._short = SHORT_SIDES[0]
 
     def search(self, length: int) -> dict[str, Found]:
@@ -121,38 +121,42 @@ class AxisSearch:
     def _settle(self, size: int) -> None:
         """Settle the layers that a strip shows enough of."""
         shape, bounds = self._strip(size)
-        whole = (0.0, size - 1.0)
-        wanted = {}
+        whole = Wanted((0.0, size - 1.0), FEW_DRAWS)
+        wanted: dict[str, Wanted] = {}
         for key, bound in self._open(bounds).items():
             if not bound.reached:
                 why = 'it depends on no pixel of the input'
                 self.done[key] = Found(None, bound.stride, why=why)
-            elif bound.closed:
-                wanted[key] = bound.spans[0]
-            elif bound.joins and size in FILLED:
-                wanted[key] = whole
-        spans = self._touched(shape, bounds, wanted)
-        for key in wanted:
-            bound, span = bounds.by_key[key], spans.get(key)
-            if bound.closed and bound.same:
-                self.done[key] = _compared(span, bound, bounds)
+            elif bound.closed and bound.same:
+                wanted[key] = Wanted(bound.spans[0], _draws(bounds))
             elif bound.closed:
                 self.by_place[key] = bound.stride
-            elif span == whole:
-                self._filled.setdefault(key, set()).add(size)
-            if bound.closed or size != FILLED[-1]:
-                continue
-            if self._filled.get(key) == set(FILLED):
-                extent = _extent('global', whole, bound)
+            elif bound.joins and size == FILLED[0]:
+                wanted[key] = whole
+            elif bound.joins and size == FILLED[1]:
+                if key in self._filled:
+                    wanted[key] = whole
+                else:
+                    self.by_place[key] = bound.stride
+        spans = self._touched(shape, wanted)
+        for key in wanted:
+            bound, span = bounds.by_key[key], spans.get(key)
+            if bound.closed:
+                self.done[key] = _compared(span, bound, bounds)
+            elif span == whole.span and size == FILLED[0]:
+                self._filled.add(key)
+            elif span == whole.span:
+                extent = _extent('global', whole.span, bound)
                 self.done[key] = Found(extent, bound.stride)
-            else:
+            elif size == FILLED[1]:
                 self.by_place[key] = bound.stride
 
     def _bound_the_rest(self, size: int) -> None:
         """Layers for which no strip was long enough get a bound."""
         shape, bounds = self._strips[size]
-        rest = dict.fromkeys(self._open(bounds), (0.0, size - 1.0))
-        spans = self._touched(shape, bounds, rest)
+        whole = Wanted((0.0, size - 1.0), FEW_DRAWS)
+        rest = dict.fromkeys(self._open(bounds), whole)
+        spans = self._touched(shape, rest)
         why = f'its operations may reach beyond a strip of {size} px'
         for key in rest:
             bound = bounds.by_key[key]
@@ -169,8 +173,11 @@ class AxisSearch:
                 for key, bound in bounds.by_key.items()
                 if key in self.by_place
             }
-            wanted = {key: bound.spans[0] for key, bound in here.items()}
-            spans = self._touched(shape, bounds, wanted)
+            wanted = {
+                key: Wanted(bound.spans[0], _draws(bounds))
+                for key, bound in here.items()
+            }
+            spans = self._touched(shape, wanted)
         except ModelError as error:
             why = (
                 "it depends on the unit's place, and the model does not run "
@@ -213,23 +220,17 @@ class AxisSearch:
         raise AssertionError('unreachable')
 
     def _touched(
-        self,
-        shape: tuple[int, int, int],
-        bounds: Bounds,
-        wanted: Mapping[str, Span],
+        self, shape: tuple[int, int, int], wanted: Mapping[str, Wanted]
     ) -> dict[str, Span]:
-        draws = DRAWN_ELEMENTS // max(bounds.elements, 1)
-        images = 2 if 2 * bounds.elements <= MOST_ELEMENTS else 1
         return touched_spans(
-            self.model,
-            self.layers,
-            self.forward,
-            shape,
-            self.axis,
-            wanted,
-            max(2, min(MOST_DRAWS, draws)),
-            images,
+            self.model, self.layers, self.forward, shape, self.axis, wanted
         )
+
+
+def _draws(bounds: Bounds) -> int:
+    """How many images are worth their time on a strip."""
+    affordable = DRAWN_ELEMENTS // max(bounds.elements, 1)
+    return max(FEW_DRAWS, min(MOST_DRAWS, affordable))
 
 
 def _extent(kind: str, span: Span, bound: Bound) -> Extent:

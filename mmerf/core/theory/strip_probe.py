@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -20,15 +21,20 @@ STEEPEST = 6  # powers of ten by which an image may grow towards its ends
 Span = tuple[float, float]  # first and last pixel
 
 
+class Wanted(NamedTuple):
+    """What is looked for: a span that is wide enough, in some images."""
+
+    span: Span
+    images: int
+
+
 def touched_spans(
     model: nn.Module,
     layers: list[Layer],
     forward: Forward,
     shape: tuple[int, int, int],
     axis: int,
-    wanted: Mapping[str, Span],
-    draws: int,
-    images: int,
+    wanted: Mapping[str, Wanted],
 ) -> dict[str, Span]:
     """The first and the last pixel of a strip that move each middle unit.
 
@@ -43,9 +49,8 @@ def touched_spans(
         forward (callable): ``forward(images, positions)`` runs the model.
         shape (tuple[int, int, int]): (C, H, W) of the strip.
         axis (int): The axis that is looked along: 0 down, 1 across.
-        wanted (mapping): By layer key, the span that is wide enough.
-        draws (int): Most forwards.
-        images (int): Random images of one forward.
+        wanted (mapping): By layer key, the span that is wide enough, and the
+            most images in which it is looked for.
 
     Returns:
         dict[str, Span]: By layer key. Layers without any gradient are
@@ -61,13 +66,13 @@ def touched_spans(
     found: dict[str, Span] = {}
     pending = list(wanted)
     with preserved(model), torch.enable_grad():
-        for number in range(draws):
-            if not pending:
-                break
-            drawn = _draw(number, (images, *shape), axis, generator)
+        number = 0
+        while pending:
+            drawn = _draw(number, (1, *shape), axis, generator)
             leaf = drawn.to(device).requires_grad_()
+            number += 1
             target = _MiddleUnit(generator)
-            parts = scored.probe(forward, leaf.clone(), target, range(images))
+            parts = scored.probe(forward, leaf.clone(), target, range(1))
             scores = {k: parts[k].scores for k in pending if k in parts}
             while scores:
                 key, score = next(iter(scores.items()))
@@ -77,7 +82,8 @@ def touched_spans(
             pending = [
                 key
                 for key in pending
-                if key not in found or not _covers(found[key], wanted[key])
+                if number < wanted[key].images
+                and not _covers(found.get(key), wanted[key].span)
             ]
     return found
 
@@ -105,16 +111,18 @@ def _joined(
     return {key: (min(first, low), max(last, high))}
 
 
-def _covers(span: Span, wanted: Span) -> bool:
+def _covers(span: Span | None, wanted: Span) -> bool:
+    if span is None:
+        return False
     return span[0] <= wanted[0] and span[1] >= wanted[1]
 
 
 def _draw(
     number: int, shape: tuple[int, ...], axis: int, generator: torch.Generator
 ) -> Tensor:
-    """Random images, shape (N, C, H, W), float64.
+    """A random image, shape (1, C, H, W), float64.
 
-    The first are plain noise. Later ones grow from the middle towards their
+    The first is plain noise. Later ones grow from the middle towards their
     ends, as noise or smoothly, so that maxima are found at outer taps.
     """
 
