@@ -12,13 +12,15 @@ from ..errors import ModelError, shortened
 from ..layers.names import Layer
 from ..results.theoretical_field import Extent
 from .strip_bounds import Bound, Bounds, bound_strip
-from .strip_probe import Span, Wanted, touched_spans
+from .strip_probe import Span, Wanted, covers, joined_span, touched_spans
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
+WIDER = (4, 16, 64)  # times that, for taps that miss a narrow strip
 # px, lengths of strips; the last ones only where a field may end there
 LENGTHS = (96, 352, 1056, 2112, 4224, 8448, 16896)
 FILLED = (352, 1056)  # px, of the strips that a global field fills
-MOST_ELEMENTS = 250_000_000  # numbers of a forward on a longer strip
+MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
+WIDE_ELEMENTS = 30_000_000  # and on a wider one
 DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
 MOST_DRAWS, FEW_DRAWS = 64, 2
 
@@ -121,14 +123,14 @@ class AxisSearch:
     def _settle(self, size: int) -> None:
         """Settle the layers that a strip shows enough of."""
         shape, bounds = self._strip(size)
-        whole = Wanted((0.0, size - 1.0), FEW_DRAWS)
-        wanted: dict[str, Wanted] = {}
+        whole = (0.0, size - 1.0)
+        wanted: dict[str, Span] = {}
         for key, bound in self._open(bounds).items():
             if not bound.reached:
                 why = 'it depends on no pixel of the input'
                 self.done[key] = Found(None, bound.stride, why=why)
             elif bound.closed and bound.same:
-                wanted[key] = Wanted(bound.spans[0], _draws(bounds))
+                wanted[key] = bound.spans[0]
             elif bound.closed:
                 self.by_place[key] = bound.stride
             elif bound.joins and size == FILLED[0]:
@@ -138,15 +140,15 @@ class AxisSearch:
                     wanted[key] = whole
                 else:
                     self.by_place[key] = bound.stride
-        spans = self._touched(shape, wanted)
+        spans = self._touched(shape, bounds, wanted)
         for key in wanted:
             bound, span = bounds.by_key[key], spans.get(key)
             if bound.closed:
                 self.done[key] = _compared(span, bound, bounds)
-            elif span == whole.span and size == FILLED[0]:
+            elif span == whole and size == FILLED[0]:
                 self._filled.add(key)
-            elif span == whole.span:
-                extent = _extent('global', whole.span, bound)
+            elif span == whole:
+                extent = _extent('global', whole, bound)
                 self.done[key] = Found(extent, bound.stride)
             elif size == FILLED[1]:
                 self.by_place[key] = bound.stride
@@ -154,9 +156,9 @@ class AxisSearch:
     def _bound_the_rest(self, size: int) -> None:
         """Layers for which no strip was long enough get a bound."""
         shape, bounds = self._strips[size]
-        whole = Wanted((0.0, size - 1.0), FEW_DRAWS)
+        whole = (0.0, size - 1.0)
         rest = dict.fromkeys(self._open(bounds), whole)
-        spans = self._touched(shape, rest)
+        spans = self._touched(shape, bounds, rest)
         why = f'its operations may reach beyond a strip of {size} px'
         for key in rest:
             bound = bounds.by_key[key]
@@ -173,11 +175,8 @@ class AxisSearch:
                 for key, bound in bounds.by_key.items()
                 if key in self.by_place
             }
-            wanted = {
-                key: Wanted(bound.spans[0], _draws(bounds))
-                for key, bound in here.items()
-            }
-            spans = self._touched(shape, wanted)
+            wanted = {key: bound.spans[0] for key, bound in here.items()}
+            spans = self._touched(shape, bounds, wanted)
         except ModelError as error:
             why = (
                 "it depends on the unit's place, and the model does not run "
@@ -220,17 +219,51 @@ class AxisSearch:
         raise AssertionError('unreachable')
 
     def _touched(
-        self, shape: tuple[int, int, int], wanted: Mapping[str, Wanted]
+        self,
+        shape: tuple[int, int, int],
+        bounds: Bounds,
+        wanted: Mapping[str, Span],
     ) -> dict[str, Span]:
-        return touched_spans(
-            self.model, self.layers, self.forward, shape, self.axis, wanted
-        )
+        """What moves each unit, until it is as wide as it can be.
+
+        A few images come first, then wider strips: the taps of an even,
+        dilated kernel lie beside a narrow one. Many images come last, for
+        what only few channels pass on.
+        """
+        found: dict[str, Span] = {}
+        length, short = shape[1 + self.axis], shape[2 - self.axis]
+        for times, draws in _attempts(bounds):
+            sides = [length, short * times][:: 1 - 2 * self.axis]
+            pending = {
+                key: Wanted(span, draws)
+                for key, span in wanted.items()
+                if not covers(found.get(key), span)
+                and (bounds.by_key[key].closed or key not in found)
+            }
+            try:
+                seen = touched_spans(
+                    self.model,
+                    self.layers,
+                    self.forward,
+                    (shape[0], sides[0], sides[1]),
+                    self.axis,
+                    pending,
+                )
+            except ModelError:
+                if times == 1:
+                    raise
+                continue
+            for key, span in seen.items():
+                found[key] = joined_span(found.get(key), span)
+        return found
 
 
-def _draws(bounds: Bounds) -> int:
-    """How many images are worth their time on a strip."""
-    affordable = DRAWN_ELEMENTS // max(bounds.elements, 1)
-    return max(FEW_DRAWS, min(MOST_DRAWS, affordable))
+def _attempts(bounds: Bounds) -> list[tuple[int, int]]:
+    """How many times as wide a strip is, and how many forwards it gets."""
+    each = max(bounds.elements, 1)
+    wide = [(n, FEW_DRAWS) for n in WIDER if n * each <= WIDE_ELEMENTS]
+    many = min(MOST_DRAWS, DRAWN_ELEMENTS // each)
+    return [(1, FEW_DRAWS), *wide, (1, max(many, FEW_DRAWS))]
 
 
 def _extent(kind: str, span: Span, bound: Bound) -> Extent:
@@ -242,11 +275,13 @@ def _compared(span: Span | None, bound: Bound, bounds: Bounds) -> Found:
     most = bound.spans[0]
     if span is not None and span == most:
         return Found(_extent('box', span, bound), bound.stride)
-    size = most[1] - most[0] + 1
     why = (
-        f'its operations allow {size:.0f} px, but random images moved less '
-        '(channels that are always off, or maxima of few channels)'
+        f'its operations allow {most[1] - most[0] + 1:.0f} px, but random '
+        'images moved less (channels that are always off, or maxima of few '
+        'channels)'
     )
+    if span is not None and (span[0] < most[0] or span[1] > most[1]):
+        why = 'its gradient reaches beyond the operations that were followed'
     return _at_least(span, bound, bounds, why)
 
 
@@ -254,7 +289,7 @@ def _at_least(
     span: Span | None, bound: Bound, bounds: Bounds, why: str
 ) -> Found:
     if span is None:
-        why = 'no gradient reaches the input in any random image'
+        why = 'no gradient reaches the input of a strip in any random image'
         return Found(None, bound.stride, why=why)
     if bounds.not_followed:
         names = shortened(', '.join(bounds.not_followed), 80)

@@ -6,21 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from .operation import Operation, extended
+from .operation import Operation, extended, taken
 from .span_memory import NOTHING, Spans, filled
 
 
 def _per_dim(value: Any, count: int) -> list[int]:
     values = list(value) if isinstance(value, (list, tuple)) else [value]
     return values * count if len(values) == 1 else values
-
-
-def _taken(numbers: Tensor, dim: int, places: Tensor) -> Tensor:
-    """Elements at some places, or at the nearest there is."""
-    places = places.clamp(0, numbers.shape[dim] - 1)
-    return numbers.index_select(dim, places)
 
 
 def _slid(
@@ -47,15 +40,15 @@ def _slid(
     length = spans[0].shape[dim]
     steps = (size - 1) * stride + 1
     after = steps + (kernel - 1) * dilation - length - padding
-    fills = [op.outside(spans, dim)] * 2 + [NOTHING] * 2
+    outside = op.outside(spans, dim)
     middle = torch.arange(size) * stride - padding
     middle += (kernel - 1) * dilation // 2
     out = []
     for which, numbers in enumerate(spans):
         if which > 1 and not whole:
-            out.append(_taken(numbers, dim, middle))
+            out.append(taken(numbers, dim, middle))
             continue
-        padded = extended(numbers, dim, (padding, after), fills[which])
+        padded = extended(numbers, dim, (padding, after), outside)
         largest = None
         for tap in range(kernel):
             seen = padded.narrow(dim, tap * dilation, steps)
@@ -112,41 +105,29 @@ def _transposed(
     dilation: int,
 ) -> Spans:
     """A transposed convolution: units apart, then a window of stride 1."""
-    length = spans[0].shape[dim]
     outside = op.outside(spans, dim)
     reach = (kernel - 1) * dilation
-    apart = []
-    for which, numbers in enumerate(spans):
-        fill = outside if which < 2 else NOTHING
-        numbers = extended(numbers, dim, (reach, reach), fill)
-        shape = list(numbers.shape)
-        shape[dim] = (shape[dim] - 1) * stride + 1
-        wide = filled(shape, NOTHING)
-        every = (slice(None),) * dim + (slice(None, None, stride),)
-        wide[every] = numbers
-        apart.append(wide)
-    # Unit 0 now stands at reach * stride; output o covers it with the taps
-    # at o + padding - tap * dilation.
-    start = reach * stride + padding - reach
-    steps = torch.arange(size) + padding - reach // 2
-    nearest = torch.div(steps, stride, rounding_mode='floor')
+    nearest = torch.div(
+        torch.arange(size) + padding - reach // 2,
+        stride,
+        rounding_mode='floor',
+    )
+    # Units stand ``stride`` apart, the first of those outside at
+    # -reach * stride; output o reads at o + padding - tap * dilation.
+    begin = reach * stride + padding - reach
     out = []
-    for which, numbers in enumerate(apart):
-        if which > 1:
-            out.append(_taken(spans[which], dim, nearest.clamp(0, length)))
-            continue
-        missing = start + size + reach - numbers.shape[dim]
-        fill = outside if missing > 0 else NOTHING
-        padded = extended(
-            numbers, dim, (max(-start, 0), max(missing, 0)), fill
-        )
-        begin = max(start, 0)
+    for numbers in spans[:2]:
+        wide = extended(numbers, dim, (reach, reach + size), outside)
+        shape = list(wide.shape)
+        shape[dim] = (shape[dim] - 1) * stride + 1
+        apart = filled(shape, NOTHING)
+        apart[(slice(None),) * dim + (slice(None, None, stride),)] = wide
         seen = [
-            padded.narrow(dim, begin + tap * dilation, size)
+            apart.narrow(dim, begin + tap * dilation, size)
             for tap in range(kernel)
         ]
         out.append(torch.stack(seen).amax(0))
-    return out
+    return out + [taken(numbers, dim, nearest) for numbers in spans[2:]]
 
 
 def _pooling(op: Operation) -> Spans:
@@ -182,7 +163,7 @@ def _padded(op: Operation, spans: Spans, pad: list[int]) -> Spans:
         fill = op.outside(spans, dim)
         places = torch.arange(-ends[0], spans[0].shape[dim] + ends[1])
         spans = [extended(n, dim, ends, fill) for n in spans[:2]] + [
-            _taken(n, dim, places) for n in spans[2:]
+            taken(n, dim, places) for n in spans[2:]
         ]
     return spans
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .span_memory import BEYOND, NOTHING, SpanMemory, Spans, filled, varies
+from .span_memory import BEYOND, NOTHING, SpanMemory, Spans, varies
 
 
 @dataclass(frozen=True)
@@ -75,32 +75,50 @@ class Operation:
         swapped = {k: numbers(k, v) for k, v in self.arguments.items()}
         return self.func(**{**swapped, **changed})
 
-    def outside(self, spans: Spans, dim: int) -> float:
+    def outside(self, spans: Spans, dim: int) -> float | None:
         """What lies in the padding at the ends of a dimension.
 
-        ``BEYOND`` where the dimension follows the axis of a strip, so that a
-        longer strip would have more units there.
+        Returns:
+            float, optional: Along the axis, ``BEYOND`` on a strip, since a
+            longer one would have more units there, and else ``NOTHING``.
+            None for the copies of the last elements: across a strip, a wider
+            one would have units there with the same spans.
         """
         along = varies(spans, dim)
         if not along and spans[0].shape[dim] == 1:  # one unit on the strip?
             along = not any(varies(spans, d) for d in range(spans[0].dim()))
-        return BEYOND if self.endless and along else NOTHING
+            along = along and self.endless
+        if not along:
+            return None
+        return BEYOND if self.endless else NOTHING
 
 
-def extended(numbers: Tensor, dim: int, ends: tuple, value: float) -> Tensor:
-    """Add or, where negative, remove elements at both ends of a dimension."""
-    before, after = ends
+def extended(
+    numbers: Tensor, dim: int, ends: tuple[int, int], value: float | None
+) -> Tensor:
+    """Add or, where negative, remove elements at both ends of a dimension.
+
+    Args:
+        numbers (Tensor): One number of each element's span.
+        dim (int): The dimension.
+        ends (tuple[int, int]): How many elements before, and after.
+        value (float, optional): Of the new elements; None copies the last
+            ones.
+    """
     size = numbers.shape[dim]
-    numbers = numbers.narrow(
-        dim, max(-before, 0), size + min(before, 0) + min(after, 0)
-    )
-    parts = [numbers]
-    for count, place in ((before, 0), (after, len(parts) + 1)):
-        if count > 0:
-            shape = list(numbers.shape)
-            shape[dim] = count
-            parts.insert(place, filled(shape, value))
-    return torch.cat(parts, dim)
+    places = torch.arange(-ends[0], size + ends[1])
+    out = taken(numbers, dim, places)
+    if value is not None:
+        new = (places < 0) | (places >= size)
+        shape = [1] * numbers.dim()
+        shape[dim] = len(places)
+        out = out.masked_fill(new.view(shape), value)
+    return out
+
+
+def taken(numbers: Tensor, dim: int, places: Tensor) -> Tensor:
+    """Elements at some places, or at the nearest that there is."""
+    return numbers.index_select(dim, places.clamp(0, numbers.shape[dim] - 1))
 
 
 def _on_cpu(value: Any) -> Any:

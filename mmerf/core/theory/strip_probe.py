@@ -17,15 +17,18 @@ from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
 from ..targets.base import TargetContext
 
+# Random images of one forward. With one alone, torch 2.13 computes a wrong
+# gradient of a batch norm on a CPU; see core/gradient/sparse_backward.py.
+IMAGES = 2
 STEEPEST = 6  # powers of ten by which an image may grow towards its ends
 Span = tuple[float, float]  # first and last pixel
 
 
 class Wanted(NamedTuple):
-    """What is looked for: a span that is wide enough, in some images."""
+    """The span that is wide enough, and the most forwards to look for it."""
 
     span: Span
-    images: int
+    forwards: int
 
 
 def touched_spans(
@@ -50,7 +53,7 @@ def touched_spans(
         shape (tuple[int, int, int]): (C, H, W) of the strip.
         axis (int): The axis that is looked along: 0 down, 1 across.
         wanted (mapping): By layer key, the span that is wide enough, and the
-            most images in which it is looked for.
+            most forwards that look for it.
 
     Returns:
         dict[str, Span]: By layer key. Layers without any gradient are
@@ -68,28 +71,31 @@ def touched_spans(
     with preserved(model), torch.enable_grad():
         number = 0
         while pending:
-            drawn = _draw(number, (1, *shape), axis, generator)
+            drawn = _draw(number, (IMAGES, *shape), axis, generator)
             leaf = drawn.to(device).requires_grad_()
             number += 1
             target = _MiddleUnit(generator)
-            parts = scored.probe(forward, leaf.clone(), target, range(1))
+            parts = scored.probe(forward, leaf.clone(), target, range(IMAGES))
             scores = {k: parts[k].scores for k in pending if k in parts}
             while scores:
                 key, score = next(iter(scores.items()))
                 del scores[key]
                 touched = _touched(score, leaf, axis, bool(scores))
-                found.update(_joined(key, found, touched))
+                if touched is not None:
+                    found[key] = joined_span(found.get(key), touched)
             pending = [
                 key
                 for key in pending
-                if number < wanted[key].images
-                and not _covers(found.get(key), wanted[key].span)
+                if number < wanted[key].forwards
+                and not covers(found.get(key), wanted[key].span)
             ]
     return found
 
 
-def _touched(score: Tensor, leaf: Tensor, axis: int, again: bool) -> Tensor:
-    """Places along the axis with any gradient, as indices."""
+def _touched(
+    score: Tensor, leaf: Tensor, axis: int, again: bool
+) -> Span | None:
+    """First and last place along the axis with any gradient."""
     try:
         (gradient,) = torch.autograd.grad(
             score.sum(), leaf, retain_graph=again, allow_unused=True
@@ -97,21 +103,20 @@ def _touched(score: Tensor, leaf: Tensor, axis: int, again: bool) -> Tensor:
     except Exception as error:  # the model's own backward code
         raise ModelError(one_line(error, 160)) from error
     if gradient is None:
-        return torch.zeros(0)
-    return (gradient != 0).any(1).any(2 - axis).any(0).cpu().nonzero()
+        return None
+    moves = (gradient != 0).any(1).any(2 - axis).any(0).nonzero().flatten()
+    return (float(moves[0]), float(moves[-1])) if len(moves) else None
 
 
-def _joined(
-    key: str, found: Mapping[str, Span], touched: Tensor
-) -> dict[str, Span]:
-    if not len(touched):
-        return {}
-    first, last = float(touched[0]), float(touched[-1])
-    low, high = found.get(key, (first, last))
-    return {key: (min(first, low), max(last, high))}
+def joined_span(one: Span | None, other: Span) -> Span:
+    """From the first pixel of two spans to the last; None is no span."""
+    if one is None:
+        return other
+    return min(one[0], other[0]), max(one[1], other[1])
 
 
-def _covers(span: Span | None, wanted: Span) -> bool:
+def covers(span: Span | None, wanted: Span) -> bool:
+    """Whether a span is as wide as wanted; None is no span."""
     if span is None:
         return False
     return span[0] <= wanted[0] and span[1] >= wanted[1]
@@ -120,10 +125,10 @@ def _covers(span: Span | None, wanted: Span) -> bool:
 def _draw(
     number: int, shape: tuple[int, ...], axis: int, generator: torch.Generator
 ) -> Tensor:
-    """A random image, shape (1, C, H, W), float64.
+    """Random images, shape (N, C, H, W), float64.
 
-    The first is plain noise. Later ones grow from the middle towards their
-    ends, as noise or smoothly, so that maxima are found at outer taps.
+    The first ones are plain noise. Later ones grow from the middle towards
+    their ends, as noise or smoothly, so that maxima are found at outer taps.
     """
 
     def random(*size: int) -> Tensor:
