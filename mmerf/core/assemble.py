@@ -19,7 +19,7 @@ def assemble_result(
     key: str,
     accumulator: Accumulator,
     grids: Collection[Grid],
-    theory: Support | None,
+    theory: tuple[Support | None, str | None],
     target: Target,
     attribution: Attribution,
     options: MeasurementOptions,
@@ -33,7 +33,8 @@ def assemble_result(
         accumulator (Accumulator): Holds at least one image.
         grids (collection of Grid): The layer's grids; several if images
             differ in size.
-        theory (Support, optional): The layer's theoretical field.
+        theory (tuple): The layer's theoretical field, or None, and why it is
+            missing or a bound, or None; the reason joins the provenance.
         target (Target): What was scored.
         attribution (Attribution): How maps were made.
         options (MeasurementOptions): Gives the shares.
@@ -63,13 +64,16 @@ def assemble_result(
         sizes=sizes,
         stderr=gathered.stderr,
         coverage=gathered.coverage if is_uneven(gathered.coverage) else None,
-        theory=theory if at_unit else None,
+        theory=theory[0],
         uncertainty=uncertainty_of(accumulator.profiles, shares)
         if erf
         else {},
         definition=dict(definition),
         shares=shares,
-        provenance=dict(provenance),
+        provenance={
+            **provenance,
+            **({'theory': theory[1]} if theory[1] else {}),
+        },
     )
 
 

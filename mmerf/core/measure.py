@@ -15,6 +15,7 @@ from .options import MeasurementOptions, check_inputs
 from .results.erf_result import ERFResult
 from .statistics import SHARES
 from .theory.search import find_theory
+from .theory.theory import missing_notes
 
 
 def measure_erf(
@@ -131,6 +132,7 @@ def measure_erf(
             (height, width),
             channels,
         )
-        for note in measurement.theory_notes():
+        keys = measurement.accumulators
+        for note in missing_notes(measurement.theory_of, keys):
             warnings.warn(note, stacklevel=2)
     return measurement.compute(provenance)

@@ -37,7 +37,7 @@ from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
 from .targets.base import Target
 from .targets.pass_context import bind_target
-from .theory.search import Theory
+from .theory.theory import Theory, theory_of
 from .windows.execute import Passes
 
 
@@ -57,9 +57,8 @@ class Measurement:
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
         input_kind (str): Description of the inputs, such as
             ``'whole image'``.
-        theory (Theory, optional): Theoretical fields, and the reasons for
-            those that are missing; set it before ``compute`` to store them
-            with the results.
+        theory (Theory, optional): Theoretical fields; set it before
+            ``compute`` to store them with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
             option if memory ran out.
         fitting (int, optional): How many images memory holds in a pass; None
@@ -246,7 +245,7 @@ class Measurement:
                 key,
                 accumulator,
                 self.grids[key],
-                self._field(key),
+                self.theory_of(key),
                 self.target,
                 self.attribution,
                 self.options,
@@ -260,38 +259,16 @@ class Measurement:
     def _provenance(self, key: str) -> dict:
         run_on = self.passes.run_mode.get(key.split(':')[0])
         found: dict = {**versions(), 'run_on': run_on}
-        if (why := self._theory_reason(key)) is not None:
-            found['theory'] = why
         if self.precision_check is not None:
             found['deviation_from_float32'] = self.precision_check.deviation(
                 key, self.options.shares
             )
         return found
 
-    def _field(self, key: str) -> Support | None:
-        if self.theory is None or not self.target.at_unit:
-            return None
-        return self.theory.fields.get(key.split(':')[0])
-
-    def _theory_reason(self, key: str) -> str | None:
-        """Why a result has no theoretical field, or no more than a bound."""
-        if self.theory is None or self.kind != 'erf':
-            return None
-        if not self.target.at_unit:
-            return 'a theoretical field is of one unit; the target has others'
-        return self.theory.why(key.split(':')[0])
-
-    def theory_notes(self) -> list[str]:
-        """Notes on results without a theoretical field, with the reasons."""
-        keys: dict[str, list[str]] = {}
-        for key in self.accumulators:
-            why = self._theory_reason(key)
-            if why is not None and self._field(key) is None:
-                keys.setdefault(why, []).append(key)
-        return [
-            f'no theoretical field of {", ".join(some)}: {why}'
-            for why, some in keys.items()
-        ]
+    def theory_of(self, key: str) -> tuple[Support | None, str | None]:
+        """A result's theoretical field, and why it is missing or a bound."""
+        at_unit = self.target.at_unit and self.kind == 'erf'
+        return theory_of(self.theory, key, at_unit)
 
     def excluded(self) -> dict[str, list[str]]:
         """Names of the images with non-finite maps or scores, by result."""

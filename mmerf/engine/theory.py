@@ -11,7 +11,8 @@ from torch import Tensor, nn
 
 from ..core.batch import Forward
 from ..core.measurement import Measurement
-from ..core.theory.search import Theory, find_theory
+from ..core.theory.search import find_theory
+from ..core.theory.theory import Theory, missing_notes
 from .batches.prepare_batch import prepare_tensor
 
 
@@ -41,7 +42,7 @@ def add_theory(measurement: Measurement) -> list[str]:
         (size[0], size[1]),
         channels,
     )
-    return measurement.theory_notes()
+    return missing_notes(measurement.theory_of, measurement.accumulators)
 
 
 class TheoryCache:

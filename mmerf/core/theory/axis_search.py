@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from torch import nn
 
 from ..batch import Forward
-from ..errors import ModelError, shortened
+from ..errors import ModelError
 from ..layers.names import Layer
-from ..results.theoretical_field import Extent
+from .found import Found, at_least, box_or_bound, extent_of
 from .strip_bounds import Bound, Bounds, bound_strip
-from .strip_probe import Span, Wanted, covers, joined_span, touched_spans
+from .strip_probe import Ends, Wanted, covers, joined_ends, touched_spans
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
 WIDER = (4, 16, 64)  # times that, for taps that miss a narrow strip
@@ -23,23 +23,6 @@ MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
 WIDE_ELEMENTS = 30_000_000  # and on a wider one
 DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
 MOST_DRAWS, FEW_DRAWS = 64, 2
-
-
-@dataclass(frozen=True)
-class Found:
-    """A layer's field along one axis.
-
-    Attributes:
-        extent (Extent, optional): None where there is none.
-        stride (float): Pixels from one unit to the next.
-        any_unit (bool): Whether it is the same for any unit.
-        why (str, optional): Why it is missing, or no more than a bound.
-    """
-
-    extent: Extent | None
-    stride: float
-    any_unit: bool = True
-    why: str | None = None
 
 
 class AxisSearch:
@@ -124,7 +107,7 @@ class AxisSearch:
         """Settle the layers that a strip shows enough of."""
         shape, bounds = self._strip(size)
         whole = (0.0, size - 1.0)
-        wanted: dict[str, Span] = {}
+        wanted: dict[str, Ends] = {}
         for key, bound in self._open(bounds).items():
             if not bound.reached:
                 why = 'it depends on no pixel of the input'
@@ -144,11 +127,11 @@ class AxisSearch:
         for key in wanted:
             bound, span = bounds.by_key[key], spans.get(key)
             if bound.closed:
-                self.done[key] = _compared(span, bound, bounds)
+                self.done[key] = box_or_bound(span, bound, bounds)
             elif span == whole and size == FILLED[0]:
                 self._filled.add(key)
             elif span == whole:
-                extent = _extent('global', whole, bound)
+                extent = extent_of('global', whole, bound)
                 self.done[key] = Found(extent, bound.stride)
             elif size == FILLED[1]:
                 self.by_place[key] = bound.stride
@@ -162,7 +145,7 @@ class AxisSearch:
         why = f'its operations may reach beyond a strip of {size} px'
         for key in rest:
             bound = bounds.by_key[key]
-            self.done[key] = _at_least(spans.get(key), bound, bounds, why)
+            self.done[key] = at_least(spans.get(key), bound, bounds, why)
 
     def _at_place(self, length: int) -> None:
         """Settle fields of the measured image's own unit, as of windows."""
@@ -187,7 +170,7 @@ class AxisSearch:
             why = "it was not read at the image's size"
         for key, stride in self.by_place.items():
             if key in here:
-                found = _compared(spans.get(key), here[key], bounds)
+                found = box_or_bound(spans.get(key), here[key], bounds)
             else:
                 found = Found(None, stride, why=why)
             self.done[key] = replace(found, any_unit=False)
@@ -222,15 +205,15 @@ class AxisSearch:
         self,
         shape: tuple[int, int, int],
         bounds: Bounds,
-        wanted: Mapping[str, Span],
-    ) -> dict[str, Span]:
+        wanted: Mapping[str, Ends],
+    ) -> dict[str, Ends]:
         """What moves each unit, until it is as wide as it can be.
 
         A few images come first, then wider strips: the taps of an even,
         dilated kernel lie beside a narrow one. Many images come last, for
         what only few channels pass on.
         """
-        found: dict[str, Span] = {}
+        found: dict[str, Ends] = {}
         length, short = shape[1 + self.axis], shape[2 - self.axis]
         for times, draws in _attempts(bounds):
             sides = [length, short * times][:: 1 - 2 * self.axis]
@@ -254,7 +237,7 @@ class AxisSearch:
                     raise
                 continue
             for key, span in seen.items():
-                found[key] = joined_span(found.get(key), span)
+                found[key] = joined_ends(found.get(key), span)
         return found
 
 
@@ -264,34 +247,3 @@ def _attempts(bounds: Bounds) -> list[tuple[int, int]]:
     wide = [(n, FEW_DRAWS) for n in WIDER if n * each <= WIDE_ELEMENTS]
     many = min(MOST_DRAWS, DRAWN_ELEMENTS // each)
     return [(1, FEW_DRAWS), *wide, (1, max(many, FEW_DRAWS))]
-
-
-def _extent(kind: str, span: Span, bound: Bound) -> Extent:
-    return Extent(kind, span[0] - bound.pixel, span[1] - bound.pixel)
-
-
-def _compared(span: Span | None, bound: Bound, bounds: Bounds) -> Found:
-    """A box where gradients reach as far as the operations do."""
-    most = bound.spans[0]
-    if span is not None and span == most:
-        return Found(_extent('box', span, bound), bound.stride)
-    why = (
-        f'its operations allow {most[1] - most[0] + 1:.0f} px, but random '
-        'images moved less (channels that are always off, or maxima of few '
-        'channels)'
-    )
-    if span is not None and (span[0] < most[0] or span[1] > most[1]):
-        why = 'its gradient reaches beyond the operations that were followed'
-    return _at_least(span, bound, bounds, why)
-
-
-def _at_least(
-    span: Span | None, bound: Bound, bounds: Bounds, why: str
-) -> Found:
-    if span is None:
-        why = 'no gradient reaches the input of a strip in any random image'
-        return Found(None, bound.stride, why=why)
-    if bounds.not_followed:
-        names = shortened(', '.join(bounds.not_followed), 80)
-        why = f'the reach of these operations is not known: {names}'
-    return Found(_extent('at least', span, bound), bound.stride, why=why)

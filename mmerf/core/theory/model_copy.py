@@ -49,25 +49,27 @@ def _bind_functions(copies: Mapping[int, nn.Module]) -> None:
     for module in copies.values():
         for name, value in list(vars(module).items()):
             if isinstance(value, FunctionType):
-                module.__dict__[name] = _bound(value, copies)
+                module.__dict__[name] = _rebound(value, copies)
             elif isinstance(value, dict) and name.endswith('_hooks'):
                 for key, hook in value.items():
-                    value[key] = _bound(hook, copies)
+                    value[key] = _rebound(hook, copies)
 
 
-def _bound(value: Any, copies: Mapping[int, nn.Module], depth: int = 0) -> Any:
+def _rebound(
+    value: Any, copies: Mapping[int, nn.Module], depth: int = 0
+) -> Any:
     """A value with copies in place of the modules that it refers to."""
     if depth > _DEEPEST:  # such as a function that closes over itself
         return value
     if isinstance(value, nn.Module):
         return copies.get(id(value), value)
     if isinstance(value, MethodType):
-        owner = _bound(value.__self__, copies, depth + 1)
+        owner = _rebound(value.__self__, copies, depth + 1)
         if owner is value.__self__:
             return value
         return MethodType(value.__func__, owner)
     if isinstance(value, (list, tuple)) and type(value) in (list, tuple):
-        items = [_bound(item, copies, depth + 1) for item in value]
+        items = [_rebound(item, copies, depth + 1) for item in value]
         same = all(a is b for a, b in zip(items, value, strict=True))
         return value if same else type(value)(items)
     if not isinstance(value, FunctionType) or not value.__closure__:
@@ -105,7 +107,7 @@ def _content(cell: CellType) -> Any:
 def _cell(
     cell: CellType, item: Any, copies: Mapping[int, nn.Module], depth: int
 ) -> CellType:
-    found = _bound(item, copies, depth + 1)
+    found = _rebound(item, copies, depth + 1)
     return cell if found is item else CellType(found)
 
 

@@ -13,7 +13,7 @@ the layers' middle units can depend on.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from torch import nn
 
@@ -22,38 +22,12 @@ from ..errors import ERFError, one_line
 from ..layers.names import Layer
 from ..results.theoretical_field import Support
 from ..running.isolation import preserved
-from .axis_search import AxisSearch, Found
+from .axis_search import AxisSearch
+from .found import Found
 from .model_copy import private_copy
+from .theory import Theory
 
 MakeForward = Callable[[nn.Module], Forward]
-
-
-@dataclass(frozen=True)
-class Theory:
-    """What is known of the theoretical fields of a model's layers.
-
-    Attributes:
-        fields (dict[str, Support]): By layer key.
-        reasons (dict[str, str]): By layer key, why there is no field, or why
-            it is only a bound.
-        reason (str, optional): Why no layer has a field.
-    """
-
-    fields: dict[str, Support] = field(default_factory=dict)
-    reasons: dict[str, str] = field(default_factory=dict)
-    reason: str | None = None
-
-    def why(self, key: str) -> str | None:
-        """Why a layer has no field, or only a bound; None where it has one.
-
-        Args:
-            key (str): The layer's key.
-        """
-        if key in self.reasons:
-            return self.reasons[key]
-        if key in self.fields:
-            return None
-        return self.reason or 'the layer was not run on the strips'
 
 
 def find_theory(
@@ -120,10 +94,10 @@ def structural_support(
             AxisSearch(copied, inside, forward, channels, axis).search(length)
             for axis, length in enumerate(input_size)
         )
-    return _both_axes(down, across)
+    return _joined_axes(down, across)
 
 
-def _both_axes(
+def _joined_axes(
     down: Mapping[str, Found], across: Mapping[str, Found]
 ) -> Theory:
     fields, reasons = {}, {}

@@ -14,9 +14,9 @@ from ..layers.output_forms import front_tokens
 from ..running.isolation import preserved
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
+from ..spans.memory import BEYOND
+from ..spans.tracer import SpanTracer
 from ..targets.base import TargetContext
-from .span_memory import BEYOND
-from .span_tracer import SpanTracer
 
 NEIGHBOURS = 5  # units after the middle one that have to agree with it
 NEAR_END = 1 / 8  # of a strip: sites there are those of its end
@@ -115,7 +115,10 @@ def bound_strip(
             scored.probe(forward, images, reader, range(1))
         grids = scored.grids(shape)
     return Bounds(
-        {k: _bound(v, grids[k], shape, axis) for k, v in reader.read.items()},
+        {
+            k: _bound_of(v, grids[k], shape, axis)
+            for k, v in reader.read.items()
+        },
         tracer.elements,
         list(tracer.not_followed),
     )
@@ -138,7 +141,7 @@ class _UnitSpans(Probe):
         return output.new_zeros(len(output))
 
 
-def _bound(
+def _bound_of(
     numbers: list[Tensor], grid: Grid, shape: tuple[int, ...], axis: int
 ) -> Bound:
     length, count = shape[1 + axis], grid.size[axis]

@@ -21,13 +21,13 @@ from ..targets.base import TargetContext
 # gradient of a batch norm on a CPU; see core/gradient/sparse_backward.py.
 IMAGES = 2
 STEEPEST = 6  # powers of ten by which an image may grow towards its ends
-Span = tuple[float, float]  # first and last pixel
+Ends = tuple[float, float]  # first and last pixel
 
 
 class Wanted(NamedTuple):
     """The span that is wide enough, and the most forwards to look for it."""
 
-    span: Span
+    span: Ends
     forwards: int
 
 
@@ -38,7 +38,7 @@ def touched_spans(
     shape: tuple[int, int, int],
     axis: int,
     wanted: Mapping[str, Wanted],
-) -> dict[str, Span]:
+) -> dict[str, Ends]:
     """The first and the last pixel of a strip that move each middle unit.
 
     A unit's channels are summed with random weights. A maximum passes the
@@ -56,7 +56,7 @@ def touched_spans(
             most forwards that look for it.
 
     Returns:
-        dict[str, Span]: By layer key. Layers without any gradient are
+        dict[str, Ends]: By layer key. Layers without any gradient are
         missing.
 
     Raises:
@@ -66,7 +66,7 @@ def touched_spans(
     generator = torch.Generator().manual_seed(sum(shape))
     device = next((p.device for p in model.parameters()), None)
     scored = LayerScores(layers, front_tokens(model))
-    found: dict[str, Span] = {}
+    found: dict[str, Ends] = {}
     pending = list(wanted)
     with preserved(model), torch.enable_grad():
         number = 0
@@ -82,7 +82,7 @@ def touched_spans(
                 del scores[key]
                 touched = _touched(score, leaf, axis, bool(scores))
                 if touched is not None:
-                    found[key] = joined_span(found.get(key), touched)
+                    found[key] = joined_ends(found.get(key), touched)
             pending = [
                 key
                 for key in pending
@@ -94,7 +94,7 @@ def touched_spans(
 
 def _touched(
     score: Tensor, leaf: Tensor, axis: int, again: bool
-) -> Span | None:
+) -> Ends | None:
     """First and last place along the axis with any gradient."""
     try:
         (gradient,) = torch.autograd.grad(
@@ -108,14 +108,14 @@ def _touched(
     return (float(moves[0]), float(moves[-1])) if len(moves) else None
 
 
-def joined_span(one: Span | None, other: Span) -> Span:
+def joined_ends(one: Ends | None, other: Ends) -> Ends:
     """From the first pixel of two spans to the last; None is no span."""
     if one is None:
         return other
     return min(one[0], other[0]), max(one[1], other[1])
 
 
-def covers(span: Span | None, wanted: Span) -> bool:
+def covers(span: Ends | None, wanted: Ends) -> bool:
     """Whether a span is as wide as wanted; None is no span."""
     if span is None:
         return False

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from .memory import NOTHING, Spans, filled
 from .operation import Operation, extended, taken
-from .span_memory import NOTHING, Spans, filled
 
 
 def _per_dim(value: Any, count: int) -> list[int]:
@@ -61,7 +61,7 @@ def _slid(
     return out
 
 
-def _convolution(op: Operation) -> Spans:
+def _convolved(op: Operation) -> Spans:
     weight, source = op.arguments['weight'], op.arguments['input']
     groups, count = op.arguments['groups'], source.dim() - 2
     if op.is_tracked(weight):
@@ -130,7 +130,7 @@ def _transposed(
     return out + [taken(numbers, dim, nearest) for numbers in spans[2:]]
 
 
-def _pooling(op: Operation) -> Spans:
+def _pooled(op: Operation) -> Spans:
     kernel = list(op.arguments['kernel_size'])
     count = len(kernel)
     stride = list(op.arguments['stride'] or kernel)
@@ -194,10 +194,10 @@ def _rules(
     return {f'aten::{name}': rule for name in names.split()}
 
 
-RULES: dict[str, Callable[[Operation], Spans]] = {
-    **_rules(_convolution, 'convolution mkldnn_convolution'),
+KERNEL_RULES: dict[str, Callable[[Operation], Spans]] = {
+    **_rules(_convolved, 'convolution mkldnn_convolution'),
     **_rules(
-        _pooling,
+        _pooled,
         'max_pool2d_with_indices max_pool2d avg_pool2d avg_pool1d '
         'max_pool3d_with_indices avg_pool3d',
     ),

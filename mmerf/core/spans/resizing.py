@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from .memory import BEYOND, NOTHING, Spans
 from .operation import Operation
-from .span_memory import BEYOND, NOTHING, Spans
 
 MOST_CELLS = 2**24  # of the matrix that shows which units an output reads
 
@@ -72,7 +72,7 @@ def _interpolated(op: Operation) -> Spans:
     return _resized(op, adaptive=False)
 
 
-def _pooled(op: Operation) -> Spans:
+def _pooled_adaptively(op: Operation) -> Spans:
     return _resized(op, adaptive=True)
 
 
@@ -82,9 +82,9 @@ _INTERPOLATIONS = (
     'upsample_bicubic2d _upsample_bicubic2d_aa'
 )
 
-RULES: dict[str, Callable[[Operation], Spans]] = {
+RESIZE_RULES: dict[str, Callable[[Operation], Spans]] = {
     **{f'aten::{name}': _interpolated for name in _INTERPOLATIONS.split()},
-    'aten::_adaptive_avg_pool2d': _pooled,
-    'aten::adaptive_avg_pool2d': _pooled,
-    'aten::adaptive_max_pool2d': _pooled,
+    'aten::_adaptive_avg_pool2d': _pooled_adaptively,
+    'aten::adaptive_avg_pool2d': _pooled_adaptively,
+    'aten::adaptive_max_pool2d': _pooled_adaptively,
 }

@@ -8,12 +8,12 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
-from .span_memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
-from .span_rules import CONSTANTS, SPAN_RULES, Operation, pointwise
+from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
+from .operation import Operation, tensors_in
+from .rules import CONSTANTS, SPAN_RULES, pointwise
 
-_POINTWISE = torch.Tag.pointwise
+_POINTWISE_TAG = torch.Tag.pointwise
 
 
 class SpanTracer(TorchDispatchMode):
@@ -80,12 +80,12 @@ class SpanTracer(TorchDispatchMode):
 
     def _follow(self, func: Any, args: tuple, kwargs: dict, out: Any) -> None:
         self.memory.sweep()
-        inputs = _tensors((args, kwargs))
+        inputs = tensors_in((args, kwargs))
         storages = {self.memory.storage_of(tensor) for tensor in inputs}
         changed = _written_to(func, args, kwargs)
         made = changed + [
             tensor
-            for tensor in _tensors(out)
+            for tensor in tensors_in(out)
             if self.memory.storage_of(tensor) not in storages
         ]
         self.elements += sum(tensor.numel() for tensor in made)
@@ -106,7 +106,7 @@ class SpanTracer(TorchDispatchMode):
     ) -> Spans | None:
         """Spans of an operation's output; None where there is no rule."""
         rule: Callable[[Operation], Spans] | None = SPAN_RULES.get(name)
-        if rule is None and _POINTWISE in func.tags:
+        if rule is None and _POINTWISE_TAG in func.tags:
             rule = pointwise
         if rule is not None:
             operation = Operation(
@@ -138,10 +138,6 @@ class SpanTracer(TorchDispatchMode):
         return [numbers.expand(out.shape) for numbers in whole]
 
 
-def _tensors(values: Any) -> list[Tensor]:
-    return [v for v in tree_leaves(values) if isinstance(v, Tensor)]
-
-
 def _arguments(func: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
     """An operation's arguments by name, with their defaults."""
     schema = func._schema.arguments
@@ -161,4 +157,4 @@ def _written_to(func: Any, args: tuple, kwargs: dict) -> list[Tensor]:
     if not names:
         return []
     found = _arguments(func, args, kwargs)
-    return _tensors([found[name] for name in names])
+    return tensors_in([found[name] for name in names])

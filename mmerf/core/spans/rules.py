@@ -9,13 +9,13 @@ and must never be too small.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 from torch import Tensor
 
-from . import kernel_spans, resize_spans
-from .operation import Operation
-from .span_memory import Spans, joined
+from .kernels import KERNEL_RULES
+from .memory import Spans, joined
+from .operation import Operation, tensors_in
+from .resizing import RESIZE_RULES
 
 
 def pointwise(op: Operation) -> Spans:
@@ -27,10 +27,10 @@ def _copied(op: Operation) -> Spans:
     return op.read(op.arguments['src'])
 
 
-def _moved(op: Operation) -> Spans:
+def _rearranged(op: Operation) -> Spans:
     """Elements get other places: the same operation moves their spans."""
     for name in ('index', 'indices'):
-        if any(op.is_tracked(t) for t in _tensors(op.arguments.get(name))):
+        if any(op.is_tracked(t) for t in tensors_in(op.arguments.get(name))):
             raise ValueError('the places depend on the input')
     return [op.run_on_spans(which) for which in range(4)]
 
@@ -116,11 +116,6 @@ def _attention(op: Operation) -> Spans:
     return joined(parts, op.shape)
 
 
-def _tensors(value: Any) -> list[Tensor]:
-    values = value if isinstance(value, (list, tuple)) else [value]
-    return [v for v in values if isinstance(v, Tensor)]
-
-
 def _names(names: str) -> list[str]:
     return [f'aten::{name}' for name in names.split()]
 
@@ -149,7 +144,7 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
             'pixel_shuffle pixel_unshuffle channel_shuffle index_put '
             'scatter repeat_interleave take_along_dim'
         ),
-        _moved,
+        _rearranged,
     ),
     **dict.fromkeys(
         _names(
@@ -184,6 +179,6 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
         ),
         _attention,
     ),
-    **kernel_spans.RULES,
-    **resize_spans.RULES,
+    **KERNEL_RULES,
+    **RESIZE_RULES,
 }
