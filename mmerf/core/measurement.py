@@ -29,7 +29,6 @@ from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
 from .results.erf_result import ERFResult
 from .results.provenance import versions
-from .results.theoretical_field import Support
 from .running.batch_size import FIRST_IMAGES, images_that_fit, saved_bytes
 from .running.isolation import preserved
 from .running.layer_scores import LayerScores
@@ -37,7 +36,7 @@ from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
 from .targets.base import Target
 from .targets.pass_context import bind_target
-from .theory.theory import Theory, theory_of
+from .theory.theory import FieldAndReason, Theory, theory_of
 from .windows.execute import Passes
 
 
@@ -265,10 +264,9 @@ class Measurement:
             )
         return found
 
-    def theory_of(self, key: str) -> tuple[Support | None, str | None]:
+    def theory_of(self, key: str) -> FieldAndReason:
         """A result's theoretical field, and why it is missing or a bound."""
-        at_unit = self.target.at_unit and self.kind == 'erf'
-        return theory_of(self.theory, key, at_unit)
+        return theory_of(self.theory, key, self.target.at_unit)
 
     def excluded(self) -> dict[str, list[str]]:
         """Names of the images with non-finite maps or scores, by result."""

@@ -7,6 +7,9 @@ from dataclasses import dataclass, field
 
 from ..results.theoretical_field import Support
 
+# A result's field, and why there is none or only a bound.
+FieldAndReason = tuple[Support | None, str | None]
+
 
 @dataclass(frozen=True)
 class Theory:
@@ -42,7 +45,7 @@ class Theory:
 
 def theory_of(
     theory: Theory | None, key: str, at_unit: bool
-) -> tuple[Support | None, str | None]:
+) -> FieldAndReason:
     """A result's field, and why there is none or only a bound.
 
     Args:
@@ -59,7 +62,7 @@ def theory_of(
 
 
 def missing_notes(
-    theory_of_key: Callable[[str], tuple[Support | None, str | None]],
+    theory_of_key: Callable[[str], FieldAndReason],
     keys: Iterable[str],
 ) -> list[str]:
     """Notes on results without a field, one for each reason.
