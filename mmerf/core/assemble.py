@@ -11,15 +11,15 @@ from .attributions.base import Attribution
 from .grid.coordinates import Grid
 from .options import MeasurementOptions
 from .results.erf_result import ERFResult
-from .results.theoretical_field import Support
 from .targets.base import Target
+from .theory.theory import FieldAndReason
 
 
 def assemble_result(
     key: str,
     accumulator: Accumulator,
     grids: Collection[Grid],
-    theory: tuple[Support | None, str | None],
+    theory: FieldAndReason,
     target: Target,
     attribution: Attribution,
     options: MeasurementOptions,
@@ -46,6 +46,8 @@ def assemble_result(
     erf = attribution.kind == 'erf'
     at_unit = erf and target.at_unit
     shares = tuple(options.shares)
+    field, why = theory
+    known = {} if why is None else {'theory': why}
     return ERFResult(
         map=gathered.map,
         layer=key,
@@ -64,16 +66,13 @@ def assemble_result(
         sizes=sizes,
         stderr=gathered.stderr,
         coverage=gathered.coverage if is_uneven(gathered.coverage) else None,
-        theory=theory[0],
+        theory=field if at_unit else None,
         uncertainty=uncertainty_of(accumulator.profiles, shares)
         if erf
         else {},
         definition=dict(definition),
         shares=shares,
-        provenance={
-            **provenance,
-            **({'theory': theory[1]} if theory[1] else {}),
-        },
+        provenance={**provenance, **known},
     )
 
 

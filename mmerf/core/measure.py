@@ -123,7 +123,7 @@ def measure_erf(
         raise MeasurementError('; '.join(absent.values()))
     for reason in absent.values():
         warnings.warn(reason, stacklevel=2)
-    if theory and measurement.seen:
+    if theory and measurement.seen and measurement.kind == 'erf':
         channels, height, width = measurement.input_shape
         measurement.theory = find_theory(
             model,

@@ -41,6 +41,11 @@ def _slid(
     steps = (size - 1) * stride + 1
     after = steps + (kernel - 1) * dilation - length - padding
     outside = op.outside(spans, dim)
+    if outside is None:
+        first = size // 2 * stride - padding
+        taps = range(first, first + kernel * dilation, dilation)
+        if not any(0 <= tap < length for tap in taps):
+            op.memory.beside = True
     middle = torch.arange(size) * stride - padding
     middle += (kernel - 1) * dilation // 2
     out = []

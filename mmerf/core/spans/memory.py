@@ -28,9 +28,14 @@ class SpanMemory:
 
     They are kept by storage and not by tensor, so that views and writing in
     place need no rules: a view reads and writes its base's spans.
+
+    Attributes:
+        beside (bool): Whether some window in the middle of a strip had all
+            of its taps beside the strip.
     """
 
     def __init__(self) -> None:
+        self.beside = False
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
 
     def storage_of(self, tensor: Tensor) -> int | None:

@@ -22,7 +22,7 @@ FILLED = (352, 1056)  # px, of the strips that a global field fills
 MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
 WIDE_ELEMENTS = 30_000_000  # and on a wider one
 DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
-MOST_DRAWS, FEW_DRAWS = 64, 2
+MOST_DRAWS, FEW_DRAWS = 32, 2
 
 
 class AxisSearch:
@@ -245,5 +245,6 @@ def _attempts(bounds: Bounds) -> list[tuple[int, int]]:
     """How many times as wide a strip is, and how many forwards it gets."""
     each = max(bounds.elements, 1)
     wide = [(n, FEW_DRAWS) for n in WIDER if n * each <= WIDE_ELEMENTS]
+    wide = wide if bounds.too_narrow else []
     many = min(MOST_DRAWS, DRAWN_ELEMENTS // each)
     return [(1, FEW_DRAWS), *wide, (1, max(many, FEW_DRAWS))]

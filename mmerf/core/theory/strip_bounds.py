@@ -72,11 +72,13 @@ class Bounds:
         by_key (dict[str, Bound]): By layer key.
         elements (int): Numbers that a forward of one image makes.
         not_followed (list[str]): Operations that were not followed.
+        too_narrow (bool): Whether some window lies beside the strip.
     """
 
     by_key: dict[str, Bound]
     elements: int
     not_followed: list[str]
+    too_narrow: bool
 
 
 def bound_strip(
@@ -121,6 +123,7 @@ def bound_strip(
         },
         tracer.elements,
         list(tracer.not_followed),
+        tracer.memory.beside,
     )
 
 
