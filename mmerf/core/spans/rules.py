@@ -13,7 +13,7 @@ from collections.abc import Callable
 from torch import Tensor
 
 from .kernels import KERNEL_RULES
-from .memory import Spans, joined
+from .memory import Spans, constant, joined
 from .operation import Operation, tensors_in
 from .resizing import RESIZE_RULES
 
@@ -25,6 +25,13 @@ def pointwise(op: Operation) -> Spans:
 
 def _copied(op: Operation) -> Spans:
     return op.read(op.arguments['src'])
+
+
+def _filled(op: Operation) -> Spans:
+    value = op.arguments.get('value')
+    if isinstance(value, Tensor):
+        return op.read(value)
+    return constant(op.shape)
 
 
 def _rearranged(op: Operation) -> Spans:
@@ -132,12 +139,13 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
     **dict.fromkeys(
         _names(
             'hardswish _prelu_kernel prelu _to_copy clone masked_fill where '
-            'native_dropout fill zero bernoulli rsub contiguous tril triu '
+            'native_dropout bernoulli rsub contiguous tril triu '
             'lift_fresh_copy hardtanh copysign'
         ),
         pointwise,
     ),
     'aten::copy': _copied,
+    **dict.fromkeys(_names('fill zero'), _filled),
     **dict.fromkeys(
         _names(
             'cat stack roll flip repeat index index_select gather '

@@ -142,6 +142,27 @@ def test_a_chain_wider_than_1056_px_is_not_global():
     assert found.size == (side, side)
 
 
+def test_a_batch_norm_behind_tokens_is_no_wider_than_its_operations():
+    """torch 2.13 computes a wrong gradient of it for a batch of one."""
+
+    class Tokens(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.norm = nn.BatchNorm2d(4)
+            self.linear = nn.Linear(4, 4)
+
+        def forward(self, x):
+            size = x.shape[2:]
+            x = self.linear(self.norm(x).flatten(2).transpose(1, 2))
+            return x.transpose(1, 2).unflatten(2, size)
+
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), Tokens(), nn.Conv2d(4, 4, 3, padding=1)
+    )
+    (found,) = search(net).fields.values()
+    assert found.size == (5, 5)
+
+
 def test_operations_that_are_not_followed_give_a_bound():
     class Sampled(nn.Module):
         def forward(self, x):

@@ -40,6 +40,7 @@ class NotCopied(nn.Module):
 )
 def test_a_missing_field_says_why_and_keeps_the_map(module, reason):
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), module)
+    nn.init.ones_(net[0].weight)
     with pytest.warns(UserWarning, match=reason):
         result = measure_erf(net, IMAGES, ['1'], theory=True)['1']
     assert result.theory is None and result.map.sum() > 0
@@ -72,6 +73,7 @@ def test_an_error_of_our_own_loses_no_map(monkeypatch):
 
     monkeypatch.setattr(search, 'private_copy', fails)
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+    nn.init.ones_(net[0].weight)
     with pytest.warns(UserWarning, match='ZeroDivisionError: a bug'):
         result = measure_erf(net, IMAGES, ['0'], theory=True)['0']
     assert result.map.sum() > 0
