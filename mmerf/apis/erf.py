@@ -201,8 +201,7 @@ def run_erf(
     notes = run_notes(measurement, checkpoint, loaded, stop)
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
-        reason = add_theory(measurement)
-        notes += [] if reason is None else [reason]
+        notes += add_theory(measurement)
     provenance = _provenance(config, cfg, loaded, model, seed)
     results = measurement.compute(provenance)
     if not results:

@@ -11,15 +11,15 @@ from .attributions.base import Attribution
 from .grid.coordinates import Grid
 from .options import MeasurementOptions
 from .results.erf_result import ERFResult
-from .results.theoretical_field import Support
 from .targets.base import Target
+from .theory.theory import FieldAndReason
 
 
 def assemble_result(
     key: str,
     accumulator: Accumulator,
     grids: Collection[Grid],
-    theory: Support | None,
+    theory: FieldAndReason,
     target: Target,
     attribution: Attribution,
     options: MeasurementOptions,
@@ -33,7 +33,8 @@ def assemble_result(
         accumulator (Accumulator): Holds at least one image.
         grids (collection of Grid): The layer's grids; several if images
             differ in size.
-        theory (Support, optional): The layer's theoretical field.
+        theory (tuple): The layer's theoretical field, or None, and why it is
+            missing or a bound, or None; the reason joins the provenance.
         target (Target): What was scored.
         attribution (Attribution): How maps were made.
         options (MeasurementOptions): Gives the shares.
@@ -45,6 +46,8 @@ def assemble_result(
     erf = attribution.kind == 'erf'
     at_unit = erf and target.at_unit
     shares = tuple(options.shares)
+    field, why = theory
+    known = {} if why is None else {'theory': why}
     return ERFResult(
         map=gathered.map,
         layer=key,
@@ -63,13 +66,13 @@ def assemble_result(
         sizes=sizes,
         stderr=gathered.stderr,
         coverage=gathered.coverage if is_uneven(gathered.coverage) else None,
-        theory=theory if at_unit else None,
+        theory=field if at_unit else None,
         uncertainty=uncertainty_of(accumulator.profiles, shares)
         if erf
         else {},
         definition=dict(definition),
         shares=shares,
-        provenance=dict(provenance),
+        provenance={**provenance, **known},
     )
 
 

@@ -14,7 +14,8 @@ from .measurement import Measurement
 from .options import MeasurementOptions, check_inputs
 from .results.erf_result import ERFResult
 from .statistics import SHARES
-from .theory.search import structural_support
+from .theory.search import find_theory
+from .theory.theory import missing_notes
 
 
 def measure_erf(
@@ -58,7 +59,8 @@ def measure_erf(
             Tensor, else each batch as it comes.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``.
         theory (bool): Also find each layer's theoretical receptive field, on
-            a private copy of the model; not with ``forward``.
+            a private copy of the model; not with ``forward``. A layer without
+            one gives a warning with the reason.
         provenance (mapping, optional): Stored with every result.
         classes (sequence of str, optional): Names of the model's classes, for
             targets that name some.
@@ -121,13 +123,16 @@ def measure_erf(
         raise MeasurementError('; '.join(absent.values()))
     for reason in absent.values():
         warnings.warn(reason, stacklevel=2)
-    if theory and measurement.seen:
+    if theory and measurement.seen and measurement.kind == 'erf':
         channels, height, width = measurement.input_shape
-        measurement.theory = structural_support(
+        measurement.theory = find_theory(
             model,
             measurement.scored.layers,
             lambda copy: lambda images, positions: copy(images),
             (height, width),
             channels,
         )
+        keys = measurement.accumulators
+        for note in missing_notes(measurement.theory_of, keys):
+            warnings.warn(note, stacklevel=2)
     return measurement.compute(provenance)

@@ -29,7 +29,6 @@ from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
 from .results.erf_result import ERFResult
 from .results.provenance import versions
-from .results.theoretical_field import Support
 from .running.batch_size import FIRST_IMAGES, images_that_fit, saved_bytes
 from .running.isolation import preserved
 from .running.layer_scores import LayerScores
@@ -37,6 +36,7 @@ from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
 from .targets.base import Target
 from .targets.pass_context import bind_target
+from .theory.theory import FieldAndReason, Theory, theory_of
 from .windows.execute import Passes
 
 
@@ -56,8 +56,8 @@ class Measurement:
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
         input_kind (str): Description of the inputs, such as
             ``'whole image'``.
-        theory (dict[str, Support]): Theoretical fields by layer key; set it
-            before ``compute`` to store them with the results.
+        theory (Theory, optional): Theoretical fields; set it before
+            ``compute`` to store them with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
             option if memory ran out.
         fitting (int, optional): How many images memory holds in a pass; None
@@ -86,7 +86,7 @@ class Measurement:
         self.grids: dict[str, set[Grid]] = {}
         self.seen = 0
         self.input_shape: tuple[int, ...] = ()
-        self.theory: dict[str, Support] = {}
+        self.theory: Theory | None = None
         self.input_kind = 'whole image'
 
     @property
@@ -245,7 +245,7 @@ class Measurement:
                 key,
                 accumulator,
                 self.grids[key],
-                self.theory.get(key.split(':')[0]),
+                self.theory_of(key),
                 self.target,
                 self.attribution,
                 self.options,
@@ -264,6 +264,10 @@ class Measurement:
                 key, self.options.shares
             )
         return found
+
+    def theory_of(self, key: str) -> FieldAndReason:
+        """A result's theoretical field, and why it is missing or a bound."""
+        return theory_of(self.theory, key, self.target.at_unit)
 
     def excluded(self) -> dict[str, list[str]]:
         """Names of the images with non-finite maps or scores, by result."""

@@ -10,22 +10,21 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..core.batch import Forward
-from ..core.errors import ERFError, one_line
 from ..core.measurement import Measurement
-from ..core.results.theoretical_field import Support
-from ..core.theory.search import structural_support
+from ..core.theory.search import find_theory
+from ..core.theory.theory import Theory, missing_notes
 from .batches.prepare_batch import prepare_tensor
 
 
-def add_theory(measurement: Measurement) -> str | None:
+def add_theory(measurement: Measurement) -> list[str]:
     """Find the theoretical field of every measured layer, once.
 
     Args:
         measurement (Measurement): After its first batch; gets ``theory``.
 
     Returns:
-        str, optional: Why there is none, such as a model that runs at one
-        size only; the measurement is complete without.
+        list[str]: Which layers have none, and why, such as a model that runs
+        at one size only; the measurement is complete without.
     """
 
     def make_forward(copy: nn.Module) -> Forward:
@@ -36,34 +35,29 @@ def add_theory(measurement: Measurement) -> str | None:
         return forward
 
     channels, *size = measurement.input_shape
-    try:
-        measurement.theory = structural_support(
-            measurement.model,
-            measurement.scored.layers,
-            make_forward,
-            (size[0], size[1]),
-            channels,
-        )
-    except ERFError as error:
-        return f'no theoretical receptive field: {one_line(error, 160)}'
-    return None
+    measurement.theory = find_theory(
+        measurement.model,
+        measurement.scored.layers,
+        make_forward,
+        (size[0], size[1]),
+        channels,
+    )
+    return missing_notes(measurement.theory_of, measurement.accumulators)
 
 
 class TheoryCache:
     """Theoretical fields, found once per run: training changes none."""
 
     def __init__(self) -> None:
-        self._found: dict[str, Support] | None = None
+        self._found: Theory | None = None
 
     def add_to(self, measurement: Measurement) -> None:
         """Set a measurement's ``theory``; the first time, log the seconds."""
         if self._found is None and measurement.input_shape:
             began = time.perf_counter()
-            reason = add_theory(measurement)
+            notes = add_theory(measurement)
             took = f'took {time.perf_counter() - began:.1f} s, once per run'
-            print_log(
-                f'ERFHook: {reason or "the theoretical fields"} {took}',
-                logger='current',
-            )
+            for text in [f'the theoretical fields {took}', *notes]:
+                print_log(f'ERFHook: {text}', logger='current')
             self._found = measurement.theory
-        measurement.theory = self._found or {}
+        measurement.theory = self._found

@@ -1,5 +1,5 @@
-"""The theoretical receptive field: closed form, and a search by gradients.
+"""The theoretical receptive field: closed form, and a search from two sides.
 
-May import: ``running``, ``results``, ``targets``, ``layers``, ``grid``,
-``batch``, ``errors``.
+May import: ``spans``, ``running``, ``results``, ``targets``, ``layers``,
+``grid``, ``batch``, ``errors``.
 """

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from ..batch import Forward
 from ..errors import ModelError, one_line
-from ..grid.coordinates import Grid
 from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
 from ..running.isolation import preserved
@@ -18,59 +17,47 @@ from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
 from ..targets.base import TargetContext
 
-IMAGES = 4  # random inputs of one strip; in each, one unit is scored
-SHIFT = (
-    5  # units between two scored ones; no multiple of a usual window's side
-)
+# Random images of one forward. With one alone, torch 2.13 computes a wrong
+# gradient of a batch norm on a CPU; see core/gradient/sparse_backward.py.
+IMAGES = 2
+STEEPEST = 6  # powers of ten by which an image may grow towards its ends
+Ends = tuple[float, float]  # first and last pixel
 
 
-@dataclass(frozen=True)
-class StripExtent:
-    """A layer's field along a strip's long axis, as far as the strip shows it.
+class Wanted(NamedTuple):
+    """The span that is wide enough, and the most forwards to look for it."""
 
-    Attributes:
-        before, after (float): First and last pixel that moves the unit, as
-            offsets from the unit's pixel.
-        bounded (bool): Whether the field ends before either end of the strip.
-        filled (bool): Whether the field reaches both ends of the strip.
-        same (bool): Whether two units in different places have the same
-            extent.
-        stride (float): Pixels from one unit to the next.
-    """
-
-    before: float
-    after: float
-    bounded: bool
-    filled: bool
-    same: bool
-    stride: float
+    span: Ends
+    forwards: int
 
 
-def run_strip(
+def touched_spans(
     model: nn.Module,
     layers: list[Layer],
     forward: Forward,
     shape: tuple[int, int, int],
     axis: int,
-    skip: Collection[str] = (),
-    ends: bool = False,
-) -> dict[str, StripExtent]:
-    """Run one strip and read every layer's field along it.
+    wanted: Mapping[str, Wanted],
+) -> dict[str, Ends]:
+    """The first and the last pixel of a strip that move each middle unit.
+
+    A unit's channels are summed with random weights. A maximum passes the
+    gradient to one of its inputs, and a unit that a ReLU has switched off to
+    none, so that one image may show less than all: spans of several random
+    images are joined until they are as wide as they can be.
 
     Args:
         model (nn.Module): In float64; left as it was.
         layers (list of Layer): The layers to read.
         forward (callable): ``forward(images, positions)`` runs the model.
         shape (tuple[int, int, int]): (C, H, W) of the strip.
-        axis (int): The long axis: 0 down, 1 across.
-        skip (collection of str): Keys of outputs not to read.
-        ends (bool): Score the first units, for how far the field reaches
-            forward, and the last, for how far back; else the middle unit and
-            one beside it.
+        axis (int): The axis that is looked along: 0 down, 1 across.
+        wanted (mapping): By layer key, the span that is wide enough, and the
+            most forwards that look for it.
 
     Returns:
-        dict[str, StripExtent]: By layer key. Layers for which some image
-        has no gradient at all are missing.
+        dict[str, Ends]: By layer key. Layers without any gradient are
+        missing.
 
     Raises:
         ModelError: If the model does not run on the strip.
@@ -78,96 +65,99 @@ def run_strip(
     """
     generator = torch.Generator().manual_seed(sum(shape))
     device = next((p.device for p in model.parameters()), None)
-    images = torch.randn(
-        (IMAGES, *shape), generator=generator, dtype=torch.float64
-    ).to(device)
-    leaf = images.requires_grad_()
     scored = LayerScores(layers, front_tokens(model))
-    target = _StripUnits(generator, axis, ends)
-    found: dict[str, StripExtent] = {}
+    found: dict[str, Ends] = {}
+    pending = list(wanted)
     with preserved(model), torch.enable_grad():
-        parts = scored.probe(forward, leaf.clone(), target, range(IMAGES))
-        grids = scored.grids(shape)
-        pending = {k: p.scores for k, p in parts.items() if k not in skip}
+        number = 0
         while pending:
-            key, score = next(iter(pending.items()))
-            del pending[key]
-            try:
-                (gradient,) = torch.autograd.grad(
-                    score.sum(), leaf, retain_graph=bool(pending)
-                )
-            except Exception as error:  # the model's own backward code
-                raise ModelError(one_line(error, 160)) from error
-            touched = (gradient != 0).any(1).any(2 - axis).cpu()
-            if touched.any(1).all():
-                found[key] = _read_extent(touched, grids[key], axis, ends)
+            drawn = _draw(number, (IMAGES, *shape), axis, generator)
+            leaf = drawn.to(device).requires_grad_()
+            number += 1
+            target = _MiddleUnit(generator)
+            parts = scored.probe(forward, leaf.clone(), target, range(IMAGES))
+            scores = {k: parts[k].scores for k in pending if k in parts}
+            while scores:
+                key, score = next(iter(scores.items()))
+                del scores[key]
+                touched = _touched(score, leaf, axis, bool(scores))
+                if touched is not None:
+                    found[key] = joined_ends(found.get(key), touched)
+            pending = [
+                key
+                for key in pending
+                if number < wanted[key].forwards
+                and not covers(found.get(key), wanted[key].span)
+            ]
     return found
 
 
-def _scored_units(count: int, ends: bool) -> list[int]:
-    """The unit along an axis that is scored in each of ``IMAGES`` images.
+def _touched(
+    score: Tensor, leaf: Tensor, axis: int, again: bool
+) -> Ends | None:
+    """First and last place along the axis with any gradient."""
+    try:
+        (gradient,) = torch.autograd.grad(
+            score.sum(), leaf, retain_graph=again, allow_unused=True
+        )
+    except Exception as error:  # the model's own backward code
+        raise ModelError(one_line(error, 160)) from error
+    if gradient is None:
+        return None
+    moves = (gradient != 0).any(1).any(2 - axis).any(0).nonzero().flatten()
+    return (float(moves[0]), float(moves[-1])) if len(moves) else None
 
-    Two images each for the middle unit and one ``SHIFT`` beside it; with
-    ``ends`` the first and the last unit, and those ``SHIFT`` from them.
+
+def joined_ends(one: Ends | None, other: Ends) -> Ends:
+    """From the first pixel of two spans to the last; None is no span."""
+    if one is None:
+        return other
+    return min(one[0], other[0]), max(one[1], other[1])
+
+
+def covers(span: Ends | None, wanted: Ends) -> bool:
+    """Whether a span is as wide as wanted; None is no span."""
+    if span is None:
+        return False
+    return span[0] <= wanted[0] and span[1] >= wanted[1]
+
+
+def _draw(
+    number: int, shape: tuple[int, ...], axis: int, generator: torch.Generator
+) -> Tensor:
+    """Random images, shape (N, C, H, W), float64.
+
+    The first ones are plain noise. Later ones grow from the middle towards
+    their ends, as noise or smoothly, so that maxima are found at outer taps.
     """
-    middle, last = count // 2, count - 1
-    beside = min(middle + SHIFT, last)
-    if ends:
-        return [0, min(SHIFT, last), max(last - SHIFT, 0), last]
-    return [middle, middle, beside, beside]
+
+    def random(*size: int) -> Tensor:
+        return torch.randn(size, generator=generator, dtype=torch.float64)
+
+    noise = random(*shape)
+    if number == 0:
+        return noise
+    length = shape[2 + axis]
+    place = torch.linspace(-1, 1, length, dtype=torch.float64).abs()
+    place = place.view((length, 1) if axis == 0 else (1, length))
+    steep = torch.rand(
+        (shape[0], 1, 1, 1), generator=generator, dtype=torch.float64
+    )
+    growth = 10 ** (STEEPEST * steep * place)
+    if number % 2:
+        return noise * growth
+    return growth * (random(*shape[:2], 1, 1) + 0.1 * noise)
 
 
-class _StripUnits(Probe):
-    """Every channel of one unit per image, with random weights."""
+class _MiddleUnit(Probe):
+    """Every channel of the middle unit, with random weights."""
 
-    def __init__(
-        self, generator: torch.Generator, axis: int, ends: bool
-    ) -> None:
-        self.generator, self.axis, self.ends = generator, axis, ends
+    def __init__(self, generator: torch.Generator) -> None:
+        self.generator = generator
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
-        size = (int(output.shape[2]), int(output.shape[3]))
-        place = [[side // 2] * len(output) for side in size]
-        place[self.axis] = _scored_units(size[self.axis], self.ends)
-        unit = output[list(range(len(output))), :, place[0], place[1]]
+        unit = output[:, :, output.shape[2] // 2, output.shape[3] // 2]
         weights = torch.randn(
             unit.shape, generator=self.generator, dtype=torch.float64
         )
         return (unit * weights.to(unit)).sum(dim=1)
-
-
-def _read_extent(
-    touched: Tensor, grid: Grid, axis: int, ends: bool
-) -> StripExtent:
-    """Read both sides of the field from each image's gradient.
-
-    Args:
-        touched (Tensor): Whether a pixel moves the unit, (images, length).
-        grid (Grid): The layer's grid.
-        axis (int): The long axis.
-        ends (bool): As for ``run_strip``.
-    """
-    line, stride = (grid.y, grid.x)[axis], grid.stride[axis]
-    units = _scored_units(grid.size[axis], ends)
-    spans = []
-    for unit, moves in zip(units, touched, strict=True):
-        pixels = moves.nonzero().flatten()
-        origin = line.offset + stride * unit
-        spans.append((int(pixels[0]), int(pixels[-1]), origin))
-    back, on = (spans[2:], spans[:2]) if ends else (spans, spans)
-    lows = [low - origin for low, _, origin in back]
-    highs = [high - origin for _, high, origin in on]
-    if not ends:  # join the two images of each unit
-        lows = [min(lows[:2]), min(lows[2:])]
-        highs = [max(highs[:2]), max(highs[2:])]
-    low, high = min(s[0] for s in back), max(s[1] for s in on)
-    length = touched.shape[1]
-    apart = units[0] != units[-2]
-    return StripExtent(
-        before=lows[-1] if ends else lows[0],
-        after=highs[0],
-        bounded=low > 0 and high < length - 1 and apart,
-        filled=low == 0 and high == length - 1,
-        same=lows[0] == lows[1] and highs[0] == highs[1],
-        stride=stride,
-    )

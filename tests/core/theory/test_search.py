@@ -10,6 +10,7 @@ from torch import nn
 from mmerf import ERFResult, measure_erf
 from mmerf.core.errors import ConfigError
 from mmerf.core.results.theoretical_field import Extent, Support
+from mmerf.core.theory import axis_search
 from mmerf.core.theory.closed_form import theoretical_field
 
 VGG16 = [2, 2, 3, 3, 3]  # convolutions before each pooling
@@ -180,16 +181,22 @@ def test_gaps_of_a_large_dilation_are_seen_through():
     assert found.size == (401, 401)
 
 
-def test_a_field_beyond_the_longest_strip_is_at_least_so_much():
-    """Taps 600 px apart: seen once from the ends, filled nowhere."""
+def test_a_field_beyond_the_longest_strip_is_at_least_so_much(monkeypatch):
+    """Taps 600 and 455 px apart: a strip of 1056 px shows some of them."""
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
         nn.Conv2d(4, 4, (1, 3), 1, (0, 600), dilation=(1, 600)),
         nn.Conv2d(4, 4, (1, 3), 1, (0, 455), dilation=(1, 455)),
     )
     (found,) = supports(net, ['2']).values()
-    assert str(found) == f'3 x >= {found.x.size}' and found.x.size > 1056
-    assert found.size is None
+    assert found.size == (3, 2113)
+    monkeypatch.setattr(axis_search, 'LENGTHS', (96, 352, 1056))
+    x = torch.randn(1, 3, 64, 64)
+    result = measure_erf(net, x, ['2'], theory=True)['2']
+    assert result.theory.size is None
+    assert str(result.theory) == f'3 x >= {result.theory.x.size}'
+    assert 3 < result.theory.x.size < 1056
+    assert 'beyond a strip of 1056 px' in result.provenance['theory']
 
 
 def test_the_closed_form_refuses_nonsense():

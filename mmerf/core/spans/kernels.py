@@ -1,0 +1,216 @@
+"""Spans after sliding windows: convolution, pooling, unfolding, padding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+
+from .memory import NOTHING, Spans, filled
+from .operation import Operation, extended, taken
+
+
+def _per_dim(value: Any, count: int) -> list[int]:
+    values = list(value) if isinstance(value, (list, tuple)) else [value]
+    return values * count if len(values) == 1 else values
+
+
+def _slid(
+    op: Operation,
+    spans: Spans,
+    dim: int,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    dilation: int = 1,
+    whole: bool = False,
+) -> Spans:
+    """Spans after a window has slid along one dimension.
+
+    Args:
+        op (Operation): The operation.
+        spans (list of Tensor): Before.
+        dim (int): The dimension.
+        size (int): Its new size.
+        kernel, stride, padding, dilation (int): The window.
+        whole (bool): Whether sites get the whole window, not its middle.
+    """
+    length = spans[0].shape[dim]
+    steps = (size - 1) * stride + 1
+    after = steps + (kernel - 1) * dilation - length - padding
+    outside = op.outside(spans, dim)
+    if outside is None:
+        first = size // 2 * stride - padding
+        taps = range(first, first + kernel * dilation, dilation)
+        if not any(0 <= tap < length for tap in taps):
+            op.memory.beside = True
+    middle = torch.arange(size) * stride - padding
+    middle += (kernel - 1) * dilation // 2
+    out = []
+    for which, numbers in enumerate(spans):
+        if which > 1 and not whole:
+            out.append(taken(numbers, dim, middle))
+            continue
+        padded = extended(numbers, dim, (padding, after), outside)
+        largest = None
+        for tap in range(kernel):
+            seen = padded.narrow(dim, tap * dilation, steps)
+            seen = seen[(slice(None),) * (dim % seen.dim()) + (
+                slice(None, None, stride),
+            )]  # fmt: skip
+            largest = seen if largest is None else torch.maximum(largest, seen)
+        assert largest is not None
+        out.append(largest)
+    return out
+
+
+def _convolved(op: Operation) -> Spans:
+    weight, source = op.arguments['weight'], op.arguments['input']
+    groups, count = op.arguments['groups'], source.dim() - 2
+    if op.is_tracked(weight):
+        raise ValueError('the weight depends on the input')
+    shape = source.shape
+    spans = [
+        numbers.reshape(shape[0], groups, -1, *shape[2:]).amax(2)
+        for numbers in op.read(source)
+    ]
+    stride, padding, dilation = (
+        _per_dim(op.arguments[name], count)
+        for name in ('stride', 'padding', 'dilation')
+    )
+    slide = _transposed if op.arguments.get('transposed') else _slid
+    for i in range(count):
+        spans = slide(
+            op,
+            spans,
+            2 + i,
+            op.shape[2 + i],
+            weight.shape[2 + i],
+            stride[i],
+            padding[i],
+            dilation[i],
+        )
+    spread = (op.shape[0], groups, op.shape[1] // groups, *op.shape[2:])
+    return [
+        numbers.unsqueeze(2).expand(spread).reshape(op.shape)
+        for numbers in spans
+    ]
+
+
+def _transposed(
+    op: Operation,
+    spans: Spans,
+    dim: int,
+    size: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    dilation: int,
+) -> Spans:
+    """A transposed convolution: units apart, then a window of stride 1."""
+    outside = op.outside(spans, dim)
+    reach = (kernel - 1) * dilation
+    nearest = torch.div(
+        torch.arange(size) + padding - reach // 2,
+        stride,
+        rounding_mode='floor',
+    )
+    # Units stand ``stride`` apart, the first of those outside at
+    # -reach * stride; output o reads at o + padding - tap * dilation.
+    begin = reach * stride + padding - reach
+    out = []
+    for numbers in spans[:2]:
+        wide = extended(numbers, dim, (reach, reach + size), outside)
+        shape = list(wide.shape)
+        shape[dim] = (shape[dim] - 1) * stride + 1
+        apart = filled(shape, NOTHING)
+        apart[(slice(None),) * dim + (slice(None, None, stride),)] = wide
+        seen = [
+            apart.narrow(dim, begin + tap * dilation, size)
+            for tap in range(kernel)
+        ]
+        out.append(torch.stack(seen).amax(0))
+    return out + [taken(numbers, dim, nearest) for numbers in spans[2:]]
+
+
+def _pooled(op: Operation) -> Spans:
+    kernel = list(op.arguments['kernel_size'])
+    count = len(kernel)
+    stride = list(op.arguments['stride'] or kernel)
+    spans, first = op.read(op.source), op.source.dim() - count
+    geometry = zip(
+        kernel,
+        _per_dim(stride, count),
+        _per_dim(op.arguments['padding'], count),
+        _per_dim(op.arguments.get('dilation', 1), count),
+        strict=True,
+    )
+    for i, (k, s, p, d) in enumerate(geometry):
+        whole = k >= op.source.shape[first + i]  # a mean of the whole grid
+        spans = _slid(
+            op, spans, first + i, op.shape[first + i], k, s, p, d, whole
+        )
+    return spans
+
+
+def _constant_pad(op: Operation) -> Spans:
+    return _padded(op, op.read(op.source), op.arguments['pad'])
+
+
+def _padded(op: Operation, spans: Spans, pad: list[int]) -> Spans:
+    for i in range(0, len(pad), 2):
+        dim = spans[0].dim() - 1 - i // 2
+        ends = (pad[i], pad[i + 1])
+        if ends == (0, 0):
+            continue
+        fill = op.outside(spans, dim)
+        places = torch.arange(-ends[0], spans[0].shape[dim] + ends[1])
+        spans = [extended(n, dim, ends, fill) for n in spans[:2]] + [
+            taken(n, dim, places) for n in spans[2:]
+        ]
+    return spans
+
+
+def _mirrored_pad(op: Operation) -> Spans:
+    """Padding by copies of pixels inside; more of the strip may hide it."""
+    moved = [op.run_on_spans(which) for which in range(4)]
+    pad = op.arguments['padding']
+    fills = _padded(op, [n.clone() for n in op.read(op.source)], list(pad))
+    if not op.endless:
+        return moved
+    return [torch.maximum(m, f) for m, f in zip(moved, fills, strict=True)]
+
+
+def _unfolded(op: Operation) -> Spans:
+    """``im2col``: every tap of a window becomes a channel."""
+    up, left = _per_dim(op.arguments['padding'], 2)
+    spans = _padded(op, op.read(op.source), [left, left, up, up])
+    return [
+        op.func(**{**op.arguments, 'self': numbers, 'padding': [0, 0]})
+        for numbers in spans
+    ]
+
+
+def _rules(
+    rule: Callable[[Operation], Spans], names: str
+) -> dict[str, Callable[[Operation], Spans]]:
+    return {f'aten::{name}': rule for name in names.split()}
+
+
+KERNEL_RULES: dict[str, Callable[[Operation], Spans]] = {
+    **_rules(_convolved, 'convolution mkldnn_convolution'),
+    **_rules(
+        _pooled,
+        'max_pool2d_with_indices max_pool2d avg_pool2d avg_pool1d '
+        'max_pool3d_with_indices avg_pool3d',
+    ),
+    **_rules(_constant_pad, 'constant_pad_nd'),
+    **_rules(
+        _mirrored_pad,
+        'reflection_pad1d reflection_pad2d replication_pad1d '
+        'replication_pad2d',
+    ),
+    **_rules(_unfolded, 'im2col'),
+}

@@ -1,0 +1,132 @@
+"""Which input pixels each element of a tensor may depend on.
+
+The spans of a tensor are four tensors of its shape, with a number per
+element, in pixels along one axis of the input:
+
+0. minus the first pixel on which the element may depend,
+1. the last such pixel,
+2. and 3. the same for its *site*, where a sliding window counts with its
+   middle tap alone. A site is wide only where something else than a sliding
+   window joins places, such as attention or a mean.
+
+Negated firsts let the largest number win in all four.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
+
+Spans = list[Tensor]
+NOTHING = -float('inf')  # depends on no pixel
+BEYOND = 2.0**40  # may depend on the strip's end, or on what follows it
+
+
+class SpanMemory:
+    """Spans of every element of the storages that depend on the input.
+
+    They are kept by storage and not by tensor, so that views and writing in
+    place need no rules: a view reads and writes its base's spans.
+
+    Attributes:
+        beside (bool): Whether some window in the middle of a strip had all
+            of its taps beside the strip.
+    """
+
+    def __init__(self) -> None:
+        self.beside = False
+        self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
+
+    def storage_of(self, tensor: Tensor) -> int | None:
+        """A storage's identity; None for a tensor without strides."""
+        if tensor.layout != torch.strided:
+            return None
+        return tensor.untyped_storage()._cdata
+
+    def tracks(self, tensor: Tensor) -> bool:
+        """Whether anything of a tensor's storage depends on the input."""
+        return self.storage_of(tensor) in self._known
+
+    def read(self, tensor: Tensor) -> Spans:
+        """A tensor's spans, each of its shape; ``NOTHING`` for constants.
+
+        The spans of a storage are shared: do not write to them.
+        """
+        found = self._known.get(self.storage_of(tensor) or 0)
+        shape = tuple(tensor.shape)
+        if found is None:
+            return constant(shape)
+        _, width, flat = found
+        if width != tensor.element_size():  # such as a complex number's parts
+            return [f.max().expand(shape) for f in flat]
+        place = (shape, tensor.stride(), tensor.storage_offset())
+        return [f.as_strided(*place) for f in flat]
+
+    def write(self, tensor: Tensor, spans: Spans) -> None:
+        """Keep a tensor's spans.
+
+        Raises:
+            ValueError: If the tensor has no strides, such as a sparse one.
+        """
+        key = self.storage_of(tensor)
+        if key is None:
+            raise ValueError(f'a tensor of layout {tensor.layout}')
+        width = tensor.element_size()
+        if key not in self._known:
+            storage = tensor.untyped_storage()
+            flat = constant((storage.nbytes() // width,), own=True)
+            self._known[key] = (StorageWeakRef(storage), width, flat)
+        _, known_width, flat = self._known[key]
+        if width != known_width:
+            for old, new in zip(flat, spans, strict=True):
+                old.fill_(torch.maximum(old.max(), new.max()))
+            return
+        for old, new in zip(self.read(tensor), spans, strict=True):
+            old.copy_(new.expand(tensor.shape))
+
+    def sweep(self) -> None:
+        """Forget storages that are gone."""
+        for key in [k for k, v in self._known.items() if v[0].expired()]:
+            del self._known[key]
+
+
+def constant(
+    shape: tuple[int, ...], value: float = NOTHING, own: bool = False
+) -> Spans:
+    """Spans with one number everywhere; ``own``: each with its memory."""
+    if own:
+        return [filled(shape, value) for _ in range(4)]
+    return [filled((), value).expand(shape)] * 4
+
+
+def filled(shape: tuple[int, ...] | list[int], value: float) -> Tensor:
+    """A tensor for numbers of spans, with one value everywhere."""
+    return torch.full(tuple(shape), value, dtype=torch.float32, device='cpu')
+
+
+def joined(parts: list[Spans], shape: tuple[int, ...]) -> Spans:
+    """What depends on all of some spans, broadcast to a shape.
+
+    Raises:
+        ValueError: If there are no spans.
+    """
+    if not parts:
+        raise ValueError('no spans to join')
+    out = []
+    for numbers in zip(*parts, strict=True):
+        largest = numbers[0]
+        for other in numbers[1:]:
+            largest = torch.maximum(largest, other)
+        out.append(largest.expand(shape))
+    return out
+
+
+def varies(spans: Spans, dim: int) -> bool:
+    """Whether elements along a dimension depend on different pixels."""
+    for numbers in spans[:2]:
+        known = numbers != NOTHING
+        lowest = torch.where(known, numbers, float('inf')).amin(dim)
+        if bool((numbers.amax(dim) > lowest).any()):
+            return True
+    return False

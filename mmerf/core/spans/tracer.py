@@ -1,0 +1,160 @@
+"""Follows which input pixels every tensor of a forward may depend on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
+from .operation import Operation, tensors_in
+from .rules import CONSTANTS, SPAN_RULES, pointwise
+
+_POINTWISE_TAG = torch.Tag.pointwise
+
+
+class SpanTracer(TorchDispatchMode):
+    """Upper bounds of receptive fields, for every element of every tensor.
+
+    While a model runs inside, each operation gives its outputs the spans of
+    what it reads. An operation without a rule, or whose rule fails, counts
+    as one that joins all of its inputs everywhere, which is never too small.
+    Rules are the better, the smaller their spans.
+
+    Args:
+        axis (int): Axis of the input that is followed: 0 down, 1 across.
+        endless (bool): Whether the image stands for a strip of any length:
+            its end pixels, and the padding after them, are ``BEYOND`` it.
+            Else the image is what it is, and padding depends on nothing.
+
+    Attributes:
+        elements (int): How many numbers the operations have made so far.
+        not_followed (dict[str, None]): Names of operations without a rule
+            that have met a tensor that depends on the input.
+
+    Example:
+        >>> conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
+        >>> image = torch.zeros(1, 3, 32, 32)
+        >>> with torch.no_grad(), SpanTracer(axis=0) as tracer:
+        ...     tracer.start(image)
+        ...     out = conv(image)
+        >>> first, last, *_ = tracer.memory.read(out)
+        >>> -int(first[0, 0, 8, 8]), int(last[0, 0, 8, 8])
+        (15, 17)
+    """
+
+    def __init__(self, axis: int, endless: bool = True) -> None:
+        super().__init__()
+        self.axis, self.endless = axis, endless
+        self.memory = SpanMemory()
+        self.elements = 0
+        self.not_followed: dict[str, None] = {}
+
+    def start(self, images: Tensor) -> None:
+        """Let every pixel of the images (..., H, W) depend on itself."""
+        length = images.shape[self.axis - 2]
+        place = torch.arange(length, dtype=torch.float32)
+        first, last = -place, place.clone()
+        sites = [first.clone(), last.clone()]
+        if self.endless:
+            for numbers in (first, last):
+                numbers[0] = numbers[-1] = BEYOND
+        shape = (length, 1) if self.axis == 0 else (1, length)
+        self.memory.write(
+            images, [n.view(shape) for n in (first, last, *sites)]
+        )
+
+    def __torch_dispatch__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple = (),
+        kwargs: dict | None = None,
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self._follow(func, args, kwargs or {}, out)
+        return out
+
+    def _follow(self, func: Any, args: tuple, kwargs: dict, out: Any) -> None:
+        self.memory.sweep()
+        inputs = tensors_in((args, kwargs))
+        storages = {self.memory.storage_of(tensor) for tensor in inputs}
+        changed = _written_to(func, args, kwargs)
+        made = changed + [
+            tensor
+            for tensor in tensors_in(out)
+            if self.memory.storage_of(tensor) not in storages
+        ]
+        self.elements += sum(tensor.numel() for tensor in made)
+        name = func._schema.name.removesuffix('_')
+        if name in CONSTANTS or not any(map(self.memory.tracks, inputs)):
+            return  # a view's spans are its base's; constants have none
+        if not made:
+            return
+        found = self._spans(func, name, args, kwargs, made[0])
+        for tensor in made:
+            fits = found is not None and tensor.shape == made[0].shape
+            spans = found if fits else self._anything(inputs, tensor)
+            assert spans is not None
+            self.memory.write(tensor, spans)
+
+    def _spans(
+        self, func: Any, name: str, args: tuple, kwargs: dict, out: Tensor
+    ) -> Spans | None:
+        """Spans of an operation's output; None where there is no rule."""
+        rule: Callable[[Operation], Spans] | None = SPAN_RULES.get(name)
+        if rule is None and _POINTWISE_TAG in func.tags:
+            rule = pointwise
+        if rule is not None:
+            operation = Operation(
+                func,
+                _arguments(func, args, kwargs),
+                out,
+                self.memory,
+                self.endless,
+            )
+            try:
+                found = rule(operation)
+                return [numbers.expand(out.shape) for numbers in found]
+            except (RuntimeError, LookupError, TypeError, ValueError):
+                pass  # a form of the operation that the rule does not know
+        self.not_followed[name] = None
+        return None
+
+    def _anything(self, inputs: list[Tensor], out: Tensor) -> Spans:
+        """Spans of what may depend on every element of all inputs."""
+        whole = joined(
+            [
+                [numbers.max() for numbers in self.memory.read(tensor)]
+                for tensor in inputs
+                if self.memory.tracks(tensor) and tensor.numel()
+            ]
+            or [constant((), NOTHING)],
+            (),
+        )
+        return [numbers.expand(out.shape) for numbers in whole]
+
+
+def _arguments(func: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
+    """An operation's arguments by name, with their defaults."""
+    schema = func._schema.arguments
+    found = {a.name: a.default_value for a in schema}
+    found.update(zip(found, args, strict=False))
+    found.update(kwargs)
+    return found
+
+
+def _written_to(func: Any, args: tuple, kwargs: dict) -> list[Tensor]:
+    """The tensors that an operation changes in place."""
+    names = {
+        argument.name
+        for argument in func._schema.arguments
+        if argument.alias_info is not None and argument.alias_info.is_write
+    }
+    if not names:
+        return []
+    found = _arguments(func, args, kwargs)
+    return tensors_in([found[name] for name in names])

@@ -1,0 +1,180 @@
+"""How far a layer's units can reach along a strip, from its operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..batch import Forward
+from ..grid.coordinates import Grid
+from ..layers.names import Layer
+from ..layers.output_forms import front_tokens
+from ..running.isolation import preserved
+from ..running.layer_scores import LayerScores
+from ..running.probes import Probe
+from ..spans.memory import BEYOND
+from ..spans.tracer import SpanTracer
+from ..targets.base import TargetContext
+
+NEIGHBOURS = 5  # units after the middle one that have to agree with it
+NEAR_END = 1 / 8  # of a strip: sites there are those of its end
+SAME = 0.01  # px, between the offsets of two units
+
+
+@dataclass(frozen=True)
+class Bound:
+    """The most that the middle units of a layer can depend on.
+
+    Attributes:
+        spans (list[tuple[float, float]]): First and last pixel of the middle
+            unit, and of those that follow it; infinite where they may reach
+            the end of the strip.
+        offsets (list[tuple[float, float]]): The same from the units' pixels.
+        joins (bool): Whether something else than sliding windows lets the
+            middle unit see an end of the strip: attention, a mean, or an
+            operation that is not followed.
+        reached (bool): Whether the unit may depend on any pixel at all.
+        pixel (float): The middle unit's input pixel along the axis.
+        stride (float): Pixels from one unit to the next.
+    """
+
+    spans: list[tuple[float, float]]
+    offsets: list[tuple[float, float]]
+    joins: bool
+    reached: bool
+    pixel: float
+    stride: float
+
+    @property
+    def closed(self) -> bool:
+        """Whether the strip shows all that these units can depend on."""
+        return len(self.spans) > 1 and all(
+            abs(end) < BEYOND for span in self.spans for end in span
+        )
+
+    @property
+    def same(self) -> bool:
+        """Whether all these units have the same field about their pixels."""
+        return all(
+            abs(one - other) < SAME
+            for offsets in self.offsets
+            for one, other in zip(offsets, self.offsets[0], strict=True)
+        )
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Every layer's bound on one strip.
+
+    Attributes:
+        by_key (dict[str, Bound]): By layer key.
+        elements (int): Numbers that a forward of one image makes.
+        not_followed (list[str]): Operations that were not followed.
+        too_narrow (bool): Whether some window lies beside the strip.
+    """
+
+    by_key: dict[str, Bound]
+    elements: int
+    not_followed: list[str]
+    too_narrow: bool
+
+
+def bound_strip(
+    model: nn.Module,
+    layers: list[Layer],
+    forward: Forward,
+    shape: tuple[int, int, int],
+    axis: int,
+    endless: bool = True,
+) -> Bounds:
+    """Run one strip and follow what each unit can depend on.
+
+    Args:
+        model (nn.Module): In float64; left as it was.
+        layers (list of Layer): The layers to read.
+        forward (callable): ``forward(images, positions)`` runs the model.
+        shape (tuple[int, int, int]): (C, H, W) of the strip.
+        axis (int): The axis that is followed: 0 down, 1 across.
+        endless (bool): Whether the strip stands for one of any length; see
+            ``SpanTracer``.
+
+    Raises:
+        ModelError: If the model does not run on the strip.
+        LayerError: If a layer cannot be read there.
+    """
+    device = next((p.device for p in model.parameters()), None)
+    generator = torch.Generator().manual_seed(sum(shape))
+    images = torch.randn(
+        (1, *shape), generator=generator, dtype=torch.float64
+    ).to(device)
+    scored = LayerScores(layers, front_tokens(model))
+    with preserved(model), torch.no_grad(), _plain_attention():
+        with SpanTracer(axis, endless) as tracer:
+            tracer.start(images)
+            reader = _UnitSpans(tracer, axis)
+            scored.probe(forward, images, reader, range(1))
+        grids = scored.grids(shape)
+    return Bounds(
+        {
+            k: _bound_of(v, grids[k], shape, axis)
+            for k, v in reader.read.items()
+        },
+        tracer.elements,
+        list(tracer.not_followed),
+        tracer.memory.beside,
+    )
+
+
+class _UnitSpans(Probe):
+    """Reads the spans of a row of units along the strip."""
+
+    def __init__(self, tracer: SpanTracer, axis: int) -> None:
+        self.tracer, self.axis = tracer, axis
+        self.read: dict[str, list[Tensor]] = {}
+
+    def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
+        across = 3 - self.axis  # the dimension of the short side
+        middle = output.shape[across] // 2
+        self.read[context.layer] = [
+            numbers.select(across, middle).amax((0, 1))
+            for numbers in self.tracer.memory.read(output)
+        ]
+        return output.new_zeros(len(output))
+
+
+def _bound_of(
+    numbers: list[Tensor], grid: Grid, shape: tuple[int, ...], axis: int
+) -> Bound:
+    length, count = shape[1 + axis], grid.size[axis]
+    middle = count // 2
+    line, stride = (grid.y, grid.x)[axis], grid.stride[axis]
+    spans, offsets = [], []
+    for unit in range(middle, min(middle + NEIGHBOURS, count - 1) + 1):
+        first, last = -float(numbers[0][unit]), float(numbers[1][unit])
+        pixel = line.offset + stride * unit
+        spans.append((first, last))
+        offsets.append((first - pixel, last - pixel))
+    low, high = -float(numbers[2][middle]), float(numbers[3][middle])
+    joins = low < NEAR_END * length or high > (1 - NEAR_END) * length - 1
+    reached = spans[0][0] <= spans[0][1]
+    return Bound(
+        spans,
+        offsets,
+        joins and count > 1,
+        reached,
+        line.offset + stride * middle,
+        stride,
+    )
+
+
+class _plain_attention:
+    """Let attention run as its parts, which can be followed."""
+
+    def __enter__(self) -> None:
+        self.fast = torch.backends.mha.get_fastpath_enabled()
+        torch.backends.mha.set_fastpath_enabled(False)
+
+    def __exit__(self, *error: object) -> None:
+        torch.backends.mha.set_fastpath_enabled(self.fast)
