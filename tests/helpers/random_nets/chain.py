@@ -2,7 +2,7 @@
 
 from torch import nn
 
-from .block import Block
+from .block import Block, Layout
 from .pixels import pair, sliding, transposed
 
 SLIDING = (nn.Conv2d, nn.MaxPool2d, nn.AvgPool2d, nn.LPPool2d)
@@ -20,30 +20,44 @@ def geometry(module):
 
 
 class Chain(Block):
-    """Modules one after the other; only the last window changes the grid."""
+    """Modules one after the other; only the last window changes the grid.
+
+    What is on the last grid can be measured, such as a convolution's output
+    before its batch norm.
+    """
 
     def __init__(self, *modules):
         super().__init__()
         self.chain = nn.Sequential(*modules)
+        windows = self._windows()
+        first = windows[-1] if windows else len(modules)
+        inside = [f'chain.{i}' for i in range(first, len(modules))]
+        self.reads = {name: Layout() for name in ('', *inside)}
+
+    def _windows(self):
+        """Numbers of the modules that are windows."""
+        kinds = (*SLIDING, nn.ConvTranspose2d)
+        return [
+            number
+            for number, module in enumerate(self.chain)
+            if isinstance(module, kinds)
+        ]
 
     def forward(self, x):
         return self.chain(x)
 
     def pixels(self, coords, size):
-        windows = [
-            module
-            for module in self.chain
-            if isinstance(module, (*SLIDING, nn.ConvTranspose2d))
-        ]
-        for module in self.chain:
-            if module in windows:
-                k, s, p, d = geometry(module)
-                rule = sliding
-                if isinstance(module, nn.ConvTranspose2d):
-                    rule = transposed
-                before = coords.shape[1:]
-                after = size if module is windows[-1] else before
-                coords = rule(coords, after, k, s, p, d)
+        windows = self._windows()
+        for number in windows:
+            module = self.chain[number]
+            k, s, p, d = geometry(module)
+            rule = sliding
+            if isinstance(module, nn.ConvTranspose2d):
+                rule = transposed
+            last = number == windows[-1]
+            coords = rule(
+                coords, size if last else coords.shape[1:], k, s, p, d
+            )
         return super().pixels(coords, size)
 
     def steps(self):

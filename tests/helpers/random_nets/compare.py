@@ -137,7 +137,7 @@ def _compare_theory(net, layer, place, result, record):
     else:  # about a pixel that is not known, only sizes can be compared
         sides = (ends[1] - ends[0] + 1, ends[3] - ends[2] + 1)
         beyond = [a - b for a, b in zip(sides, theory.size, strict=True)]
-    if max(beyond) > 0.5:
+    if max(beyond) > PIXELS:
         record.theory = 'wrong'
         told = tuple(round(edge, 2) for edge in box)
         record.details.append(

@@ -2,7 +2,7 @@
 
 import random
 
-from .block import Unfit
+from .block import Layout, Unfit
 from .nets import RandomNet
 from .table import FILLERS, KINDS, STEMS
 
@@ -77,11 +77,15 @@ def _try(net, draw, kinds):
 def _layers(net, draw, featured):
     """A layer in the middle, or the featured one's own, and the last."""
     last = len(net.places) - 1
-    inner = [name for name in net.places[featured].reads if name]
+    reads = net.places[featured].reads
+    odd = [name for name, layout in reads.items() if layout != Layout()]
+    inner = odd or [name for name in reads if name and draw.random() < 0.5]
     middle = featured if inner else draw.randint(0, max(last - 1, 0))
-    chosen = [(middle, draw.choice(inner) if inner else '')]
-    final = (last, draw.choice(list(net.places[last].reads)))
-    return tuple(dict.fromkeys([*chosen, final]))
+    chosen = (middle, draw.choice(inner) if inner else '')
+    final = ''
+    if draw.random() < 0.3:
+        final = draw.choice(list(net.places[last].reads))
+    return tuple(dict.fromkeys([chosen, (last, final)]))
 
 
 def _target(net, draw):

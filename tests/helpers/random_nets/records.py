@@ -55,7 +55,7 @@ class NetRecord:
 
     @property
     def failed(self):
-        return [f'{r.map} {n}' for r in self.layers for n in r.failed]
+        return [f'{getattr(r, n)} {n}' for r in self.layers for n in r.failed]
 
     def __str__(self):
         """Lines that make the net again, its blocks, and what is wrong."""
