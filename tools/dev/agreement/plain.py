@@ -53,8 +53,12 @@ def shake(model, seed=0):
                     normal(parameter, 0.02)
             elif name.endswith('bias'):
                 normal(parameter, 0.1)
+            elif parameter.abs().max() < 1e-3:
+                uniform(parameter, 0.1, 0.3)
             else:
+                before = parameter.clone()
                 uniform(parameter, 0.5, 1.5)
+                parameter.mul_(before)
         for name, buffer in model.named_buffers():
             if name.endswith('running_mean'):
                 normal(buffer, 0.1)

@@ -9,6 +9,7 @@ image, random weights, and prints a Markdown table. What each module returns
 is stated below by hand, from timm 1.0.31's source.
 """
 
+import copy
 import sys
 from pathlib import Path
 
@@ -220,8 +221,10 @@ def measure(name):
             for dtype in (torch.float64, torch.float32)
         )
 
-        def by_mmerf(keys, relu, model=model, image=image):
+        def by_mmerf(keys, relu, dtype, model=model, image=image):
             target = {'type': 'CentreUnit', 'relu': relu}
+            if dtype != image.dtype:
+                model, image = copy.deepcopy(model).to(dtype), image.to(dtype)
             return measure_erf(model, image, keys, target=target)
 
         for row in compare(exact, single, by_mmerf, ERFError):
