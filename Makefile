@@ -4,6 +4,8 @@
 #     make layers, questions, compare, growth or sweep
 # make smp    the study of decoder interpolation
 # make backends   check the vis backends that are not installed by default
+# make agreement   maps of timm's and mmseg's models against plain autograd;
+#     goes on where it was stopped, anew after rm -r work_dirs/agreement
 # make lint   ruff and mypy
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -26,7 +28,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
-	smp backends
+	smp backends agreement
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -96,6 +98,13 @@ test: $(STAMP)
 backends: $(STAMP)
 	tools/dev/backends.sh
 
+# timm goes into an environment of its own.
+AGREEMENT = OMP_NUM_THREADS=1 PYTHONPATH=. $(1) -W ignore tools/dev/agreement
+agreement: $(STAMP)
+	tools/dev/agreement/timm_env.sh
+	$(call AGREEMENT,.venv-timm/bin/python)/timm_stages.py
+	$(call AGREEMENT,$(BIN)/python)/mmseg_families.py
+
 # UNet++ in the four ways to upsample; segmentation_models_pytorch goes into
 # an environment of its own.
 smp: $(STAMP) data/texture/.ready
@@ -112,4 +121,5 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .venv-smp .venv-backends data work_dirs build *.egg-info
+	rm -rf .venv .venv-smp .venv-backends .venv-timm data work_dirs build \
+		*.egg-info
