@@ -183,32 +183,34 @@ def compare(exact, single, measure, error_class):
         list of dict: One row per layer.
     """
     zero = [key for key, plain in exact.items() if plain.signed is not None]
-    found = outcomes(
-        list(exact), lambda k: measure(k, True, torch.float32), error_class
-    )
-    signed = outcomes(
-        zero, lambda k: measure(k, False, torch.float32), error_class
-    )
+
+    def measured(dtype):
+        """All layers at once: the way they are run depends on all of them."""
+        found = outcomes(
+            list(exact), lambda k: measure(k, True, dtype), error_class
+        )
+        signed = outcomes(
+            zero, lambda k: measure(k, False, dtype), error_class
+        )
+        return found, {**found, **signed}
+
+    found, chosen = measured(torch.float32)
     rows = [
-        row_of(key, plain, single[key], {**found, **signed}[key])
+        row_of(key, plain, single[key], chosen[key])
         for key, plain in exact.items()
     ]
+    if any(row['verdict'] == 'WRONG' for row in rows):
+        with default_dtype(torch.float64):
+            _, again = measured(torch.float64)
+        for row in rows:
+            decide(row, exact[row['layer']], again[row['layer']])
     for row in rows:
-        key = row['layer']
         row['zero_in_both'] = None
-        if key in zero and not isinstance(found[key], str):
-            row['zero_in_both'] = not found[key].map.any()
+        outcome = found[row['layer']]
+        if row['layer'] in zero and not isinstance(outcome, str):
+            row['zero_in_both'] = not outcome.map.any()
             if not row['zero_in_both']:
                 row['verdict'] = 'WRONG'
-                continue
-        if row['verdict'] == 'WRONG':
-            with default_dtype(torch.float64):
-                again = outcomes(
-                    [key],
-                    lambda k: measure(k, k[0] not in zero, torch.float64),
-                    error_class,
-                )[key]
-            decide(row, exact[key], again)
     return rows
 
 
@@ -218,7 +220,7 @@ def decide(row, plain, again):
     if isinstance(again, str):
         return
     row['in_float64'] = difference(again.map, map_of(plain))
-    if row['in_float64'] <= EXACT:
+    if row['verdict'] == 'WRONG' and row['in_float64'] <= EXACT:
         row['verdict'] = 'agree in float64'
         run_on = again.provenance.get('run_on')
         if run_on != row['run_on']:  # float32's way is still in question
