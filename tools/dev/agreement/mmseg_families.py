@@ -139,7 +139,7 @@ def quarter(part, names):
         if isinstance(value, int):
             part[name] = value // 4
         elif value is not None:
-            part[name] = [channels // 4 for channels in value]
+            part[name] = type(value)(channels // 4 for channels in value)
 
 
 class MMSegReader:
