@@ -5,6 +5,8 @@
 # make smp    the study of decoder interpolation
 # make backends   check the vis backends that are not installed by default
 # make fuzz   3,000 random nets against autograd; SEED and NETS choose which
+# make agreement   maps of timm's and mmseg's models against plain autograd;
+#     goes on where it was stopped, anew after rm -r work_dirs/agreement
 # make lint   ruff and mypy
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -29,7 +31,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
-	smp backends fuzz
+	smp backends fuzz agreement
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -105,6 +107,13 @@ fuzz: $(STAMP)
 backends: $(STAMP)
 	tools/dev/backends.sh
 
+# timm goes into an environment of its own.
+AGREEMENT = OMP_NUM_THREADS=1 PYTHONPATH=. $(1) -W ignore tools/dev/agreement
+agreement: $(STAMP)
+	tools/dev/agreement/timm_env.sh
+	$(call AGREEMENT,.venv-timm/bin/python)/timm_stages.py
+	$(call AGREEMENT,$(BIN)/python)/mmseg_families.py
+
 # UNet++ in the four ways to upsample; segmentation_models_pytorch goes into
 # an environment of its own.
 smp: $(STAMP) data/texture/.ready
@@ -121,4 +130,5 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .venv-smp .venv-backends data work_dirs build *.egg-info
+	rm -rf .venv .venv-smp .venv-backends .venv-timm data work_dirs build \
+		*.egg-info
