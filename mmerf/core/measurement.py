@@ -170,10 +170,8 @@ class Measurement:
             precision(device.type, self.amp),
             preserved(self.model),
         ):
-            images = resize_images(
-                batch.inputs.to(device),
-                self.options.input_size,
-            )
+            inputs = batch.inputs.to(device)
+            images = resize_images(inputs, self.options.input_size)
             batch = replace(batch, inputs=images)
             size = (int(images.shape[-2]), int(images.shape[-1]))
             gathering = Gathering(

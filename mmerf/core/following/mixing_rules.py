@@ -12,7 +12,7 @@ from ..grid.placed import LOST, Placed
 from .call import Call, Outcome, Rule, first_only
 
 
-def pointwise(call: Call) -> Outcome:
+def follow_pointwise(call: Call) -> Outcome:
     """Combined entry by entry, with broadcasting."""
     tensors = [
         tensor
@@ -34,10 +34,10 @@ def _copy(call: Call) -> Outcome:
     )
 
 
-def _reduced(call: Call) -> Outcome:
+def _follow_reduced(call: Call) -> Outcome:
     """Sums, means, maxima over dimensions, which are kept or dropped."""
     if 'other' in call.arguments:  # the larger of two tensors
-        return pointwise(call)
+        return follow_pointwise(call)
     tag = call.placed()
     if tag is None:
         return None
@@ -60,7 +60,9 @@ def _reduced(call: Call) -> Outcome:
     return [tag] * 2 if isinstance(call.out, (tuple, list)) else tag
 
 
-def _product(call: Call, left: Any, right: Any, images: bool) -> Placed | None:
+def _follow_product(
+    call: Call, left: Any, right: Any, images: bool
+) -> Placed | None:
     """A matrix product: rows of the left, columns of the right.
 
     The places are those of the rows; of the columns where rows have none, as
@@ -92,22 +94,22 @@ def _product(call: Call, left: Any, right: Any, images: bool) -> Placed | None:
 
 
 def _mm(call: Call) -> Outcome:
-    return _product(call, call['self'], call['mat2'], images=False)
+    return _follow_product(call, call['self'], call['mat2'], images=False)
 
 
 def _bmm(call: Call) -> Outcome:
-    return _product(call, call['self'], call['mat2'], images=True)
+    return _follow_product(call, call['self'], call['mat2'], images=True)
 
 
 def _addmm(call: Call) -> Outcome:
-    return _product(call, call['mat1'], call['mat2'], images=False)
+    return _follow_product(call, call['mat1'], call['mat2'], images=False)
 
 
 def _baddbmm(call: Call) -> Outcome:
-    return _product(call, call['batch1'], call['batch2'], images=True)
+    return _follow_product(call, call['batch1'], call['batch2'], images=True)
 
 
-def _linear(call: Call) -> Outcome:
+def _follow_linear(call: Call) -> Outcome:
     tag = call.placed('input')
     if tag is None:
         return None
@@ -116,7 +118,7 @@ def _linear(call: Call) -> Outcome:
     return tag.consumed(last).with_dim(last, channels(count))
 
 
-def _attention(call: Call) -> Outcome:
+def _follow_attention(call: Call) -> Outcome:
     """Scaled dot product attention: every query keeps its place."""
     tag = call.placed('query')
     if tag is None:
@@ -129,7 +131,7 @@ def _attention(call: Call) -> Outcome:
     return first_only(found) if isinstance(call.out, tuple) else found
 
 
-def _layer_norm(call: Call) -> Outcome:
+def _follow_layer_norm(call: Call) -> Outcome:
     """Mixes the last dimensions; those with all of an axis keep it."""
     tag = call.placed()
     if tag is None:
@@ -201,15 +203,15 @@ MIXING_RULES: dict[str, Rule] = {
             'linalg_vector_norm', 'argmax', 'argmin', 'aminmax', 'nansum',
             'median', 'mode', 'count_nonzero',
         ),
-        _reduced,
+        _follow_reduced,
     ),
     'mm': _mm,
     'bmm': _bmm,
     'addmm': _addmm,
     '_addmm_activation': _addmm,
     'baddbmm': _baddbmm,
-    'linear': _linear,
-    'mkldnn_linear': _linear,
+    'linear': _follow_linear,
+    'mkldnn_linear': _follow_linear,
     **dict.fromkeys(
         (
             '_scaled_dot_product_flash_attention_for_cpu',
@@ -219,13 +221,13 @@ MIXING_RULES: dict[str, Rule] = {
             '_scaled_dot_product_fused_attention_overrideable',
             '_scaled_dot_product_attention_math',
         ),
-        _attention,
+        _follow_attention,
     ),
     **dict.fromkeys(
         ('topk', 'sort', 'kthvalue', 'index_select', 'gather', 'scatter'),
         _along_channels,
     ),
-    'native_layer_norm': _layer_norm,
-    '_fused_rms_norm': _layer_norm,
+    'native_layer_norm': _follow_layer_norm,
+    '_fused_rms_norm': _follow_layer_norm,
     'glu': _glu,
 }  # fmt: skip

@@ -13,17 +13,17 @@ from .call import Call, Outcome, Rule
 from .window_rules import both, moved, sliding, with_channels
 
 
-def _resized(
+def _follow_resized(
     axis: Axis, size: int, new: int, aligned: bool = False, scale: float = 0.0
 ) -> Axis:
     return axis.resized(size, new, aligned, scale)
 
 
-def _padded(axis: Axis, before: int) -> Axis:
+def _follow_padded(axis: Axis, before: int) -> Axis:
     return axis.window(1, 1, before)
 
 
-def _copied(
+def _follow_copied(
     axis: Axis, size: int, new: int, scale: float, shift: float
 ) -> Axis:
     """Nearest: unit ``i`` copies unit ``floor((i + shift) * ratio)``."""
@@ -49,7 +49,13 @@ def _resize(call: Call) -> Outcome:
         size, new = tag.dims[position].size, int(call.out.shape[position])
         scale = call.arguments.get(name) or 0.0
         moves.append(
-            partial(_resized, size=size, new=new, aligned=aligned, scale=scale)
+            partial(
+                _follow_resized,
+                size=size,
+                new=new,
+                aligned=aligned,
+                scale=scale,
+            )
         )
     return both(tag, call.out, moves, enlarged=True)
 
@@ -68,7 +74,9 @@ def _nearest(call: Call, shift: float) -> Outcome:
         size, new = tag.dims[position].size, int(call.out.shape[position])
         scale = call.arguments.get(name) or 0.0
         moves.append(
-            partial(_copied, size=size, new=new, scale=scale, shift=shift)
+            partial(
+                _follow_copied, size=size, new=new, scale=scale, shift=shift
+            )
         )
     return both(tag, call.out, moves, enlarged=True)
 
@@ -78,7 +86,9 @@ def _pixel_shuffle(call: Call) -> Outcome:
     if tag is None:
         return None
     moves = [
-        partial(_resized, size=tag.dims[p].size, new=int(call.out.shape[p]))
+        partial(
+            _follow_resized, size=tag.dims[p].size, new=int(call.out.shape[p])
+        )
         for p in (-2, -1)
     ]
     return both(with_channels(tag, call), call.out, moves, enlarged=True)
@@ -110,7 +120,7 @@ def _pad(call: Call) -> Outcome:
                 tag,
                 position,
                 count,
-                partial(_padded, before=first),
+                partial(_follow_padded, before=first),
             )
         elif min(first, last) >= 0 and not dim.has('n'):
             found = tag.with_dim(
@@ -151,7 +161,7 @@ def _placed_by_content(call: Call) -> Outcome:
     return Placed((*tag.dims[:2], *grid_dims), lines)
 
 
-RESIZE_RULES: dict[str, Rule] = {
+FOLLOW_RESIZE: dict[str, Rule] = {
     **dict.fromkeys(
         (
             'upsample_bilinear2d', '_upsample_bilinear2d_aa',

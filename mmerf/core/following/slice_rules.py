@@ -1,4 +1,4 @@
-"""Where units are after a part of the entries was taken."""
+"""Where units are after a part of the entries was part_taken."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from ..grid.placed import LOST, Line, Placed
 from .call import Call, Outcome, Rule
 
 
-def taken(
+def part_taken(
     tag: Placed, position: int, start: int, step: int, count: int
 ) -> Placed | None:
     """Places after ``[start::step]`` of a dimension, ``count`` entries."""
@@ -51,13 +51,17 @@ def _slice(call: Call) -> Outcome:
     size, start = tag.dims[position].size, call['start'] or 0
     start = max(start + size, 0) if start < 0 else min(start, size)
     count = int(call.out.shape[position])
-    return taken(tag, position, start, call['step'], count) if count else None
+    return (
+        part_taken(tag, position, start, call['step'], count)
+        if count
+        else None
+    )
 
 
 def _picked(tag: Placed, position: int, index: int) -> Placed | None:
     """Places after one entry of a dimension was taken and it was dropped."""
     index %= tag.dims[position].size
-    found = taken(tag, position, index, 1, 1)
+    found = part_taken(tag, position, index, 1, 1)
     if found is None:
         return None
     dims = list(found.dims)
@@ -89,7 +93,7 @@ def _split_dim(call: Call) -> Outcome:
     start, out = 0, []
     for piece in call.out:
         count = int(piece.shape[position])
-        out.append(taken(tag, position, start, 1, count) or LOST)
+        out.append(part_taken(tag, position, start, 1, count) or LOST)
         start += count
     return [*out]
 

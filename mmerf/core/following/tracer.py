@@ -20,9 +20,9 @@ from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
 from ..grid.reading import Reading
 from .call import Call, Outcome, Rule
-from .mixing_rules import MIXING_RULES, pointwise
+from .mixing_rules import MIXING_RULES, follow_pointwise
 from .read_placed import reading_of
-from .resize_rules import RESIZE_RULES
+from .resize_rules import FOLLOW_RESIZE
 from .slice_rules import SLICE_RULES
 from .tags import Tags
 from .view_rules import VIEW_RULES
@@ -33,7 +33,7 @@ RULES: dict[str, Rule] = {
     **VIEW_RULES,
     **SLICE_RULES,
     **WINDOW_RULES,
-    **RESIZE_RULES,
+    **FOLLOW_RESIZE,
     **MIXING_RULES,
 }
 
@@ -141,7 +141,7 @@ class GridTracer(TorchDispatchMode):
         if rule is None and func._schema.is_mutable:
             rule = RULES.get(name.removesuffix('_'))
         if rule is None and _is_pointwise(func):
-            rule = pointwise
+            rule = follow_pointwise
         return None if rule is None else rule(call)
 
     def _note(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from ..grid.factors import Dim, Factor, joined, reshaped
+from ..grid.factors import Dim, Factor, merged_factors, reshaped
 from ..grid.merging import side_by_side
 from ..grid.placed import LOST, Line, Placed, Tag
 from .call import Call, Outcome, Rule
@@ -89,7 +89,7 @@ def _expand(call: Call) -> Outcome:
         [
             dim
             if dim.size == size
-            else Dim(joined((*dim.factors, Factor(None, size))))
+            else Dim(merged_factors((*dim.factors, Factor(None, size))))
             for dim, size in zip(dims, shape, strict=True)
         ]
     )
@@ -108,7 +108,7 @@ def _repeat(call: Call) -> Outcome:
         return None
     return tag.with_dims(
         [
-            Dim(joined((Factor(None, count), *dim.factors)))
+            Dim(merged_factors((Factor(None, count), *dim.factors)))
             if count > 1
             else dim
             for dim, count in zip(dims, times, strict=True)

@@ -93,7 +93,7 @@ def _windowed(axis: Axis, geometry: tuple) -> Axis:
     return axis.window(*geometry)
 
 
-def _transposed(axis: Axis, geometry: tuple) -> Axis:
+def _follow_transposed(axis: Axis, geometry: tuple) -> Axis:
     return axis.transposed(*geometry)
 
 
@@ -122,7 +122,7 @@ def _convolution(call: Call) -> Outcome:
     if not call.arguments.get('transposed'):
         return both(tag, call.out, sliding(kernel, *geometry))
     values = list(zip(*map(pair, (kernel, *geometry)), strict=True))
-    moves = [partial(_transposed, geometry=v) for v in values]
+    moves = [partial(_follow_transposed, geometry=v) for v in values]
     return both(tag, call.out, moves, enlarged=True)
 
 
@@ -204,7 +204,7 @@ def _col2im(call: Call) -> Outcome:
     )
     names = ('kernel_size', 'stride', 'padding', 'dilation')
     values = list(zip(*(pair(call[name]) for name in names), strict=True))
-    moves = [partial(_transposed, geometry=v) for v in values]
+    moves = [partial(_follow_transposed, geometry=v) for v in values]
     return both(spread, call.out, moves, enlarged=True)
 
 

@@ -69,7 +69,7 @@ def channels(count: int) -> Dim:
     return Dim((Factor(None, count),) if count != 1 else ())
 
 
-def joined(factors: Iterable[Factor]) -> tuple[Factor, ...]:
+def merged_factors(factors: Iterable[Factor]) -> tuple[Factor, ...]:
     """Neighbouring factors of one axis as one, where they are in order."""
     out: list[Factor] = []
     for factor in factors:
@@ -130,7 +130,7 @@ def reshaped(
         out += parts
     rest = tuple(f for dim in old for f in dim.factors)  # all of count 1
     if rest and out and not (out[-1].before or out[-1].after):
-        out[-1] = Dim(joined((*out[-1].factors, *rest)))
+        out[-1] = Dim(merged_factors((*out[-1].factors, *rest)))
     return (*out, *(Dim() for _ in new))
 
 
@@ -169,7 +169,7 @@ def _distributed(
                 return None
         if size == 1 and queue and queue[0].size == 1:
             taken.append(queue.pop(0))
-        out.append(_unpacked(joined(taken)))
+        out.append(_unpacked(merged_factors(taken)))
     if queue:  # of count 1
-        out[-1] = Dim(joined((*out[-1].factors, *queue)))
+        out[-1] = Dim(merged_factors((*out[-1].factors, *queue)))
     return out

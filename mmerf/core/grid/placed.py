@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from .coordinates import Axis
-from .factors import Dim, Factor, joined
+from .factors import Dim, Factor, merged_factors
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _lowest_terms(placed: Placed) -> Placed:
         dims = tuple(
             replace(
                 dim,
-                factors=joined(
+                factors=merged_factors(
                     Factor(f.axis, f.size, max(f.step // shared, 1))
                     if f.axis == name and f.size == 1
                     else f._replace(step=f.step // shared)

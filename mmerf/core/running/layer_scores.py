@@ -35,6 +35,8 @@ class LayerScores:
             ``front_tokens``.
         calls (mapping, optional): How often each module is called in one
             forward, where that is known already.
+        noticed (set of str, optional): What forwards were seen to do; shared
+            by all objects for one model.
 
     Without ``calls``, the first forward at an input size runs whole, so that
     layers called several times and the history of every grid are known;
@@ -43,8 +45,6 @@ class LayerScores:
     Attributes:
         order (list[str]): Keys of the outputs that the last forward read, in
             the order of the layers.
-        reads_strides (bool): Whether a forward was seen to depend on the
-            memory layout of its tensors (``as_strided``).
     """
 
     def __init__(
@@ -52,11 +52,12 @@ class LayerScores:
         layers: Sequence[Layer],
         front: int = 0,
         calls: Mapping[str, int] | None = None,
+        noticed: set[str] | None = None,
     ) -> None:
         self.layers, self.front = list(layers), front
         self.calls, self._calls = calls, calls
         self.order: list[str] = []
-        self.reads_strides = False
+        self._noticed = set() if noticed is None else noticed
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
         self._behaved: dict[str, Reading] | None = None  # by output key
@@ -125,7 +126,7 @@ class LayerScores:
             del self._plans[tuple(images.shape[1:])]
             run = self._run(forward, images, target, positions, whole, probing)
         if run.tracer is not None and run.tracer.reads_strides:
-            self.reads_strides = True
+            self._noticed.add('as_strided')
         if run.undecided and self._behaved is None:
             self._behaved = self._behaviour(run, forward, images, positions)
             if self._behaved:
@@ -210,6 +211,11 @@ class LayerScores:
         """
         return dict(self._plans[tuple(input_shape)].steps)
 
+    @property
+    def reads_strides(self) -> bool:
+        """Whether a forward was seen to read strides (``as_strided``)."""
+        return 'as_strided' in self._noticed
+
     def forget(self) -> None:
         """Forget what earlier forwards have shown."""
         self._plans.clear()
@@ -218,12 +224,12 @@ class LayerScores:
 
     def again(self) -> LayerScores:
         """The same layers, with nothing known of earlier forwards."""
-        return LayerScores(self.layers, self.front, self.calls)
+        return LayerScores(self.layers, self.front, self.calls, self._noticed)
 
     def only(self, keys: Iterable[str]) -> LayerScores:
         """The same for some output keys of the first forward."""
         chosen = set(keys)
         layers = [v for key, v in self._outputs.items() if key in chosen]
-        only = LayerScores(layers, self.front, self._calls)
+        only = LayerScores(layers, self.front, self._calls, self._noticed)
         only._outputs = dict(self._outputs)
         return only

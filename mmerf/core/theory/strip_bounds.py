@@ -135,7 +135,8 @@ class _UnitSpans(Probe):
         self.read: dict[str, list[Tensor]] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
-        across = 3 - self.axis  # the dimension of the short side
+        # the dimension of the short side
+        across = 2 + self.axis if context.grid.swapped else 3 - self.axis
         middle = output.shape[across] // 2
         self.read[context.layer] = [
             numbers.select(across, middle).amax((0, 1))
@@ -147,13 +148,14 @@ class _UnitSpans(Probe):
 def _bound_of(
     numbers: list[Tensor], grid: Grid, shape: tuple[int, ...], axis: int
 ) -> Bound:
-    length, count = shape[1 + axis], grid.size[axis]
+    length = shape[1 + axis]
+    count = grid.size[1 - axis if grid.swapped else axis]
     middle = count // 2
     line, stride = (grid.y, grid.x)[axis], grid.stride[axis]
     spans, offsets = [], []
     for unit in range(middle, min(middle + NEIGHBOURS, count - 1) + 1):
         first, last = -float(numbers[0][unit]), float(numbers[1][unit])
-        pixel = line.offset + stride * unit
+        pixel = line.pixel(unit, count)
         spans.append((first, last))
         offsets.append((first - pixel, last - pixel))
     low, high = -float(numbers[2][middle]), float(numbers[3][middle])
@@ -164,7 +166,7 @@ def _bound_of(
         offsets,
         joins and count > 1,
         reached,
-        line.offset + stride * middle,
+        line.pixel(middle, count),
         stride,
     )
 

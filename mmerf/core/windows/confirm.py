@@ -1,8 +1,9 @@
 """Confirm a window: each unit's value there is its value in the whole image.
 
 Forward passes without gradient over the whole image decide, channel by
-channel, with the image as it is, with other content outside the window, and
-with the outside amplified, so that a largest value lies there.
+channel: with the image as it is, with other content outside the window, and
+with the outside amplified and shifted, up and down, so that a largest value, a
+smallest one, a mean and a median of the image lie elsewhere.
 """
 
 from __future__ import annotations
@@ -96,9 +97,12 @@ def _draws(
     height, width = image.shape[2:]
     elsewhere = image.roll((height // 2, width // 2), (2, 3))
     mirrored = image.flip(3)
+    far = AMPLIFIED * (float(image.std()) or 1.0)
     yield 0, image, image
     yield 0, image, _joined(image, elsewhere, window)
-    yield 1, mirrored, _joined(mirrored, mirrored * AMPLIFIED, window)
+    higher, lower = AMPLIFIED * mirrored + far, -AMPLIFIED * elsewhere - far
+    yield 1, mirrored, _joined(mirrored, higher, window)
+    yield 1, mirrored, _joined(mirrored, lower, window)
 
 
 def _joined(inside: Tensor, outside: Tensor, window: Window) -> Tensor:

@@ -151,7 +151,7 @@ class Planner:
         if (axis, length) in self._axis_grids:
             return self._axis_grids[axis, length]
         outputs = self.outputs or self.layers
-        layers = LayerScores(outputs.layers, outputs.front, outputs.calls)
+        layers = outputs.again()
         with torch.no_grad():
             layers.probe(forward, strip, Recorder(units={}), [0])
         grids, steps = layers.grids(shape), layers.steps(shape)
