@@ -29,6 +29,15 @@ from .view_rules import VIEW_RULES
 from .window_rules import WINDOW_RULES
 
 Steps = tuple[int, int] | None  # px, down and across
+CHOOSING = frozenset(  # operations that choose between values
+    {
+        'max_pool2d_with_indices', 'max_pool2d', 'max_pool3d_with_indices',
+        'adaptive_max_pool2d', 'fractional_max_pool2d', 'max', 'min',
+        'argmax', 'argmin', 'topk', 'sort', 'kthvalue', 'median', 'mode',
+        'maximum', 'minimum', 'cummax', 'cummin',
+    }
+)  # fmt: skip
+NOTICED = CHOOSING | {'as_strided'}
 RULES: dict[str, Rule] = {
     **VIEW_RULES,
     **SLICE_RULES,
@@ -45,7 +54,8 @@ class GridTracer(TorchDispatchMode):
         images (Tensor): What the model is called with, (N, ..., C, H, W).
 
     Attributes:
-        reads_strides (bool): Whether ``as_strided`` was called.
+        noticed (set[str]): Names of operations that matter to shortcuts:
+            those of ``NOTICED`` that were called.
         sizes (dict[tuple[int, int], Grid]): Grids made so far, by (h, w); of
             several of one size the last.
 
@@ -61,7 +71,7 @@ class GridTracer(TorchDispatchMode):
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
-        self.reads_strides = False
+        self.noticed: set[str] = set()
         self.tags = Tags()
         count = math.prod(images.shape[:-3])
         height, width = (int(side) for side in images.shape[-2:])
@@ -122,8 +132,8 @@ class GridTracer(TorchDispatchMode):
     ) -> Any:
         out = func(*args, **(kwargs or {}))
         schema = func._schema
-        if schema.name == 'aten::as_strided':
-            self.reads_strides = True
+        if schema.name.removeprefix('aten::') in NOTICED:
+            self.noticed.add(schema.name.removeprefix('aten::'))
         arguments = {a.name: a.default_value for a in schema.arguments}
         arguments.update(zip(arguments, args, strict=False))
         arguments.update(kwargs or {})

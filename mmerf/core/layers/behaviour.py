@@ -75,6 +75,8 @@ def _changes_at(
     total = nchw[0].sum(0)
     if not bool(total.isfinite().all()) or not bool(total.any()):
         return False
+    if layout.swapped:
+        place = place[::-1]
     strong = (total >= total.max() / 2).nonzero().double().mean(0)
     for index, count, part in zip(
         strong.tolist(), total.shape, place, strict=True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 
 from ..grid.coordinates import Size
 from ..grid.reading import Reading, plain_reading
@@ -26,12 +27,13 @@ def possible_layouts(
 
     Returns:
         list[Reading]: Feature maps with channels first or last, rows before
-        columns or after them; tokens on grids of the model and on grids of
+        columns or after them (units are counted as the output has them);
+        tokens on grids of the model and on grids of
         whole strides, with class tokens before or after.
 
     Example:
         >>> [r.size for r in possible_layouts((1, 4, 6, 8), 1, (24, 32))]
-        [(6, 8), (8, 6), (4, 6), (6, 4)]
+        [(6, 8), (6, 8), (4, 6), (4, 6)]
     """
     found: list[Reading | None] = []
     if len(shape) == 4:
@@ -43,7 +45,9 @@ def possible_layouts(
             ('nxyc', (b, a)),
         ):
             if min(size) > 1:
-                found.append(plain_reading(shape, order, size, batch))
+                layout = plain_reading(shape, order, size, batch)
+                across = order.index('x') < order.index('y')
+                found.append(layout and replace(layout, swapped=across))
     elif len(shape) == 3:
         grids = dict.fromkeys([*sizes, *_strided(input_size)])
         for order in ('n(yx)c', 'n(xy)c', 'nc(yx)', 'nc(xy)'):

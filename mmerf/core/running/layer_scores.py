@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
-from ..following.tracer import Steps
+from ..following.tracer import CHOOSING, Steps
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.behaviour import behaved_layouts
@@ -125,8 +125,8 @@ class LayerScores:
         if run.changed:  # traced with another number of images, perhaps
             del self._plans[tuple(images.shape[1:])]
             run = self._run(forward, images, target, positions, whole, probing)
-        if run.tracer is not None and run.tracer.reads_strides:
-            self._noticed.add('as_strided')
+        if run.tracer is not None:
+            self._noticed |= run.tracer.noticed
         if run.undecided and self._behaved is None:
             self._behaved = self._behaviour(run, forward, images, positions)
             if self._behaved:
@@ -215,6 +215,11 @@ class LayerScores:
     def reads_strides(self) -> bool:
         """Whether a forward was seen to read strides (``as_strided``)."""
         return 'as_strided' in self._noticed
+
+    @property
+    def chooses(self) -> bool:
+        """Whether a forward was seen to choose between values (a maximum)."""
+        return not CHOOSING.isdisjoint(self._noticed)
 
     def forget(self) -> None:
         """Forget what earlier forwards have shown."""

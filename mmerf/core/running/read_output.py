@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -113,7 +113,7 @@ class OutputReader:
         if found is None:
             return None
         nchw, layout = found
-        grid = self._grid(key, leaf, (int(nchw.shape[2]), int(nchw.shape[3])))
+        grid = self._grid(key, leaf, layout)
         return Output(nchw, layout, grid, context, self.shape)
 
     def context(self, layer: Layer, key: str, leaf: Any) -> OutputContext:
@@ -163,11 +163,13 @@ class OutputReader:
                 return found
         return None
 
-    def _grid(self, key: str, leaf: Any, size: tuple[int, int]) -> Grid:
+    def _grid(self, key: str, leaf: Any, layout: Reading) -> Grid:
         if self.plan is not None:
             return self.plan.grids[key]
         followed = self._followed(leaf)
-        if followed is not None and followed[1].size == size:
+        if followed is not None and followed[1].size == layout.size:
             return followed[1]
         assert self.tracer is not None
-        return self.tracer.grid(size)
+        h, w = layout.size
+        grid = self.tracer.grid((w, h) if layout.swapped else (h, w))
+        return replace(grid, size=(h, w), swapped=layout.swapped)

@@ -5,8 +5,8 @@ These decisions change the cost of a map and nothing else.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -24,9 +24,12 @@ from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Target
 from .bn_folding import Folding
+from .confirm import with_noise
 from .layout import Layout
 from .planner import Planner, WindowPlan
+from .run_modes import described_modes, modes_on_one_line
 from .target_in_window import TargetInWindow
+from .ties import has_flat_part
 
 Grids = dict[str, Grid]
 SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
@@ -66,14 +69,7 @@ class Passes:
     @property
     def summary(self) -> str:
         """Run modes, each with its layers, on one line."""
-        layers: dict[str, list[str]] = {}
-        for key, mode in self.run_mode.items():
-            layers.setdefault(mode, []).append(key)
-        return '; '.join(
-            f'{", ".join(keys) if len(keys) < 6 else f"{len(keys)} layers"}: '
-            f'{mode}'
-            for mode, keys in layers.items()
-        )
+        return modes_on_one_line(self.run_mode)
 
     def run(
         self, batch: Batch, target: Target, gathering: Gathering
@@ -119,26 +115,51 @@ class Passes:
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
+        if self._has_ties(batch.inputs):
+            return self._run_plain(batch, target, gathering)
         images = self.layout.of(batch.inputs)
         forward = batch.forward
         if images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE:
-            plan = WindowPlan(whole=self.layers)
-            return self._run(plan, forward, images, target, gathering)
-        if self._folding is None:
-            with precision(images.device.type, None):
-                self._folding = self._fold_batch_norms(
-                    self._afresh(forward), images
-                )
-        with self._folding.applied(), noticed_tensor_hooks() as hooks:
-            plan = self._plan(forward, images, target)
-            done = self._run(plan, forward, images, target, gathering)
-        if not (hooks and self._folding.count):
-            return done
-        # A hook may see, and change, the gradient that folding scales.
-        self._folding.drop()
-        self._folding_error = 'the model registers hooks on its tensors'
-        gathering.clear()
-        return self._run_batch(batch, target, gathering)
+            done = self._run(self._whole, forward, images, target, gathering)
+        else:
+            if self._folding is None:
+                with precision(images.device.type, None):
+                    self._folding = self._fold_batch_norms(
+                        self._afresh(forward), images
+                    )
+            with self._folding.applied(), noticed_tensor_hooks() as hooks:
+                plan = self._plan(forward, images, target)
+                done = self._run(plan, forward, images, target, gathering)
+            if hooks and self._folding.count:
+                # A hook may see, and change, what folding scales.
+                self._folding.drop()
+                self._folding_error = 'the model registers hooks on tensors'
+                gathering.clear()
+                return self._run_batch(batch, target, gathering)
+        if self._has_ties(batch.inputs):  # as is known after a first forward
+            gathering.clear()
+            return self._run_plain(batch, target, gathering)
+        return done
+
+    @property
+    def _whole(self) -> WindowPlan:
+        return WindowPlan(whole=self.layers)
+
+    def _has_ties(self, images: Tensor) -> bool:
+        """Whether rounding decides between values that a window sees."""
+        if images.dim() != 4 or not self.layers.chooses:
+            return False
+        plan = self.plan_of(tuple(images.shape[1:]))
+        if plan is not None and plan.window is not None and not plan.whole:
+            images = plan.window.crop(images)
+        return has_flat_part(images)
+
+    def _run_plain(
+        self, batch: Batch, target: Target, gathering: Gathering
+    ) -> tuple[list[str], Grids]:
+        """Run the whole image without any shortcut of the forward pass."""
+        plan = replace(self._whole, reason='ties in a flat part of the image')
+        return self._run(plan, batch.forward, batch.inputs, target, gathering)
 
     def _run(
         self,
@@ -179,21 +200,13 @@ class Passes:
     def _record(
         self, keys: Iterable[str], mode: str, no_window: str = ''
     ) -> None:
-        """Note how layers were run, and which shortcuts were given up."""
         given_up = {
             'no window': no_window,
             'batch norms not folded': self._folding_error,
             'not channels last': self.layout.error,
         }
-        fallbacks = {
-            re.split('[:#]', key)[0]: why
-            for key, why in self.attribution.fallbacks.items()
-        }
-        for key in keys:
-            given_up['ordinary autograd'] = fallbacks.get(key)
-            notes = [f'{k}: {why}' for k, why in given_up.items() if why]
-            note = f' ({"; ".join(notes)})' if notes else ''
-            self.run_mode[key] = mode + note
+        fallbacks = self.attribution.fallbacks
+        self.run_mode |= described_modes(keys, mode, given_up, fallbacks)
 
     def _maps_in_window(
         self,
@@ -254,7 +267,7 @@ class Passes:
         self, forward: Forward, images: Tensor, target: Target
     ) -> WindowPlan:
         if not (self.attribution.windowed and target.windowed):
-            return WindowPlan(whole=self.layers)
+            return self._whole
         shape = tuple(images.shape[1:])
         if shape in self._plans:
             return self._plans[shape]
@@ -266,14 +279,6 @@ class Passes:
                     self._afresh(forward), with_noise(images[:1]), self._margin
                 )
         except ERFError as error:
-            plan = WindowPlan(whole=self.layers, reason=one_line(error, 80))
+            plan = replace(self._whole, reason=one_line(error, 80))
         self._plans[shape] = plan
         return plan
-
-
-def with_noise(image: Tensor) -> Tensor:
-    """An image plus as strong noise, so that no two places are alike."""
-    generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(image.shape, generator=generator)
-    spread = float(image.std()) or 1.0
-    return image + noise.to(image) * spread

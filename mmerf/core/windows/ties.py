@@ -1,0 +1,43 @@
+"""Ties between equal values, which only rounding decides.
+
+In a flat part of an image (a border that was filled, a saturated sky) all
+values that a maximum chooses from are equal, up to rounding. A crop, another
+memory layout or a folded batch norm rounds otherwise, and the maximum, with
+the gradient, is found elsewhere. Such images are run the plain way.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+FLAT = 5  # px, the side of a flat part that matters
+
+
+def has_flat_part(images: Tensor) -> bool:
+    """Whether some square of ``FLAT`` x ``FLAT`` px is of one colour.
+
+    Args:
+        images (Tensor): Shape (N, C, H, W).
+
+    Example:
+        >>> image = torch.arange(400.0).view(1, 1, 20, 20)
+        >>> has_flat_part(image)
+        False
+        >>> image[:, :, 10:, 10:] = 0
+        >>> has_flat_part(image)
+        True
+    """
+    if min(images.shape[2:]) < FLAT:
+        return False
+    down = (images[:, :, 1:] != images[:, :, :-1]).any(1)
+    across = (images[..., 1:] != images[..., :-1]).any(1)
+    edges = [
+        functional.max_pool2d(changes.float(), kernel, 1)
+        for changes, kernel in (
+            (down, (FLAT - 1, FLAT)),
+            (across, (FLAT, FLAT - 1)),
+        )
+    ]
+    return bool((torch.maximum(edges[0], edges[1]) == 0).any())

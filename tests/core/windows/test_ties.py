@@ -1,0 +1,52 @@
+"""Maxima among equal values, where rounding would decide."""
+
+import pytest
+import torch
+from helpers.slow_reference import float64_map
+from torch import nn
+
+from mmerf import measure_erf
+from mmerf.core.windows.ties import has_flat_part
+
+
+def pooled(seed):
+    torch.manual_seed(seed)
+    conv = nn.Conv2d(3, 6, 5, 1, 2)
+    return nn.Sequential(
+        conv, nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3, 1, 2, dilation=2),
+        nn.MaxPool2d(3, 2, 1),
+    ).eval()  # fmt: skip
+
+
+@pytest.mark.parametrize('size', [(48, 56), (160, 176)])
+def test_a_flat_image_has_the_map_of_the_plain_loop(size):
+    for seed in range(6):
+        net, image = pooled(seed), torch.full((1, 3, *size), 0.37)
+        image[:, :, : size[0] // 2] = 0.1 * seed
+        result = measure_erf(net, image, ['3'])['3']
+        expected = float64_map(net, image, result.unit)
+        assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+        assert 'ties' in result.provenance['run_on']
+
+
+def test_only_what_the_window_sees_has_to_be_uneven():
+    net = pooled(0)
+    image = torch.randn(1, 3, 160, 176)
+    image[:, :, :20] = 0
+    result = measure_erf(net, [image, image], ['3'])['3']
+    assert result.provenance['run_on'].startswith('window')
+
+
+def test_flat_parts():
+    image = torch.arange(600.0).view(1, 1, 20, 30)
+    assert not has_flat_part(image)
+    assert not has_flat_part(torch.zeros(1, 1, 4, 30))
+    for top, left in ((0, 0), (15, 25), (7, 11)):
+        flat = image.clone()
+        flat[:, :, top : top + 5, left : left + 5] = 3
+        assert has_flat_part(flat)
+        flat[:, :, top + 2, left + 2] = 4
+        assert not has_flat_part(flat)
+    stripes = torch.zeros(1, 1, 20, 30)
+    stripes[:, :, ::2] = 1
+    assert not has_flat_part(stripes)
