@@ -186,3 +186,10 @@ def test_units_that_differ_from_their_neighbours_are_seen():
     )
     (found,) = search(net).fields.values()
     assert found.phase == 'this unit' and found.size == (4, 4)
+
+
+def test_a_field_that_depends_on_the_images_size_is_that_of_the_image():
+    """Bins of a quarter of the image; the measured unit's is the last."""
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(2))
+    (found,) = search(net, (64, 96)).fields.values()
+    assert found.size == (32, 48) and found.phase == 'this unit'

@@ -97,15 +97,14 @@ def theory_of(net, names):
     )
 
 
-def test_a_forward_that_closes_over_the_original_changes_nothing():
+@pytest.mark.parametrize('dtype', [torch.float32, torch.float64])
+def test_a_forward_that_closes_over_the_original_changes_nothing(dtype):
     """mmengine's activation checkpointing wraps an instance's forward."""
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()
     )
-    net = nn.Sequential(net, nn.Conv2d(4, 4, 3, padding=1)).double().train()
+    net = nn.Sequential(net, nn.Conv2d(4, 4, 3, padding=1)).to(dtype).train()
     turn_on_activation_checkpointing(net, ['0.1', '0.0'])
-    calls = []
-    net[0][1].register_forward_hook(lambda module, *_: calls.append(module))
     before = copy.deepcopy(net.state_dict())
     found = theory_of(net, ['0', '1'])
     assert found.fields['0'].size == (3, 3)
@@ -113,7 +112,6 @@ def test_a_forward_that_closes_over_the_original_changes_nothing():
     for key, value in net.state_dict().items():
         assert torch.equal(value, before[key]), key
     assert all(module.training for module in net.modules())
-    assert net[0][1] not in calls and calls
     assert all(p.grad is None and p.requires_grad for p in net.parameters())
 
 
