@@ -131,6 +131,7 @@ def measure_erf(
             lambda copy: lambda images, positions: copy(images),
             (height, width),
             channels,
+            measurement.target.unit,
         )
         keys = measurement.accumulators
         for note in missing_notes(measurement.theory_of, keys):

@@ -41,6 +41,7 @@ def add_theory(measurement: Measurement) -> list[str]:
         make_forward,
         (size[0], size[1]),
         channels,
+        measurement.target.unit,
     )
     return missing_notes(measurement.theory_of, measurement.accumulators)
 

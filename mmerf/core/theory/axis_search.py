@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from torch import nn
 
 from ..batch import Forward
 from ..errors import ModelError
+from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from .found import Found, at_least, box_or_bound, extent_of
-from .strip_bounds import Bound, Bounds, bound_strip
+from .strip_bounds import Bound, Bounds, bound_strip, middle_unit
 from .strip_probe import Ends, Wanted, covers, joined_ends, touched_spans
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
@@ -34,6 +35,7 @@ class AxisSearch:
         forward (callable): ``forward(images, positions)`` runs the copy.
         channels (int): Channels of the input.
         axis (int): 0 down, 1 across.
+        unit_of (callable): ``unit_of(grid)``, the unit that is measured.
 
     Attributes:
         done (dict[str, Found]): Fields that are settled, by layer key.
@@ -48,7 +50,9 @@ class AxisSearch:
         forward: Forward,
         channels: int,
         axis: int,
+        unit_of: Callable[[Grid], UnitYX | None] = middle_unit,
     ) -> None:
+        self.unit_of = unit_of
         self.model, self.layers, self.forward = model, layers, forward
         self.channels, self.axis = channels, axis
         self.done: dict[str, Found] = {}
@@ -159,7 +163,7 @@ class AxisSearch:
                 if key in self.by_place
             }
             wanted = {key: bound.spans[0] for key, bound in here.items()}
-            spans = self._touched(shape, bounds, wanted)
+            spans = self._touched(shape, bounds, wanted, self.unit_of)
         except ModelError as error:
             why = (
                 "it depends on the unit's place, and the model does not run "
@@ -190,6 +194,7 @@ class AxisSearch:
                     shape,
                     self.axis,
                     endless,
+                    middle_unit if endless else self.unit_of,
                 )
             except ModelError:
                 if short == SHORT_SIDES[-1]:
@@ -206,6 +211,7 @@ class AxisSearch:
         shape: tuple[int, int, int],
         bounds: Bounds,
         wanted: Mapping[str, Ends],
+        unit_of: Callable[[Grid], UnitYX | None] = middle_unit,
     ) -> dict[str, Ends]:
         """What moves each unit, until it is as wide as it can be.
 
@@ -231,6 +237,7 @@ class AxisSearch:
                     (shape[0], sides[0], sides[1]),
                     self.axis,
                     pending,
+                    unit_of,
                 )
             except ModelError:
                 if times == 1:

@@ -19,15 +19,18 @@ from torch import nn
 
 from ..batch import Forward
 from ..errors import ERFError, one_line
+from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..results.theoretical_field import Support
 from ..running.isolation import preserved
 from .axis_search import AxisSearch
 from .found import Found
 from .model_copy import private_copy
+from .strip_bounds import middle_unit
 from .theory import Theory
 
 MakeForward = Callable[[nn.Module], Forward]
+UnitOf = Callable[[Grid], UnitYX | None]
 
 
 def find_theory(
@@ -36,6 +39,7 @@ def find_theory(
     make_forward: MakeForward,
     input_size: tuple[int, int],
     channels: int = 3,
+    unit_of: UnitOf | None = None,
 ) -> Theory:
     """As ``structural_support``; what goes wrong becomes the reason.
 
@@ -44,7 +48,7 @@ def find_theory(
     """
     try:
         return structural_support(
-            model, layers, make_forward, input_size, channels
+            model, layers, make_forward, input_size, channels, unit_of
         )
     except ERFError as error:
         return Theory(reason=one_line(error, 160))
@@ -59,8 +63,9 @@ def structural_support(
     make_forward: MakeForward,
     input_size: tuple[int, int],
     channels: int = 3,
+    unit_of: UnitOf | None = None,
 ) -> Theory:
-    """Theoretical receptive field of each layer's middle unit.
+    """Theoretical receptive field of each layer's unit.
 
     Works on a float64 copy. The model itself is left as it was, also where
     the copy still reaches modules of the original.
@@ -73,6 +78,9 @@ def structural_support(
         input_size (tuple[int, int]): (H, W) of the measured images; boxes
             that depend on the unit's place are those at this size.
         channels (int): Channels of the input.
+        unit_of (callable, optional): ``unit_of(grid)``, the unit that is
+            measured, for fields that depend on the unit's place; None: the
+            middle one.
 
     Returns:
         Theory: Fields in input pixels, and the reasons for those that are
@@ -90,8 +98,11 @@ def structural_support(
             for layer in layers
         ]
         forward = make_forward(copied)
+        unit_of = unit_of or middle_unit
         down, across = (
-            AxisSearch(copied, inside, forward, channels, axis).search(length)
+            AxisSearch(
+                copied, inside, forward, channels, axis, unit_of
+            ).search(length)
             for axis, length in enumerate(input_size)
         )
     return _joined_axes(down, across)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from ..batch import Forward
-from ..grid.coordinates import Grid
+from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
 from ..running.isolation import preserved
@@ -88,6 +89,7 @@ def bound_strip(
     shape: tuple[int, int, int],
     axis: int,
     endless: bool = True,
+    unit_of: Callable[[Grid], UnitYX | None] | None = None,
 ) -> Bounds:
     """Run one strip and follow what each unit can depend on.
 
@@ -99,6 +101,8 @@ def bound_strip(
         axis (int): The axis that is followed: 0 down, 1 across.
         endless (bool): Whether the strip stands for one of any length; see
             ``SpanTracer``.
+        unit_of (callable, optional): ``unit_of(grid)``, whose place along
+            the axis is followed; None: the middle unit.
 
     Raises:
         ModelError: If the model does not run on the strip.
@@ -118,7 +122,7 @@ def bound_strip(
         grids = scored.grids(shape)
     return Bounds(
         {
-            k: _bound_of(v, grids[k], shape, axis)
+            k: _bound_of(v, grids[k], shape, axis, unit_of or middle_unit)
             for k, v in reader.read.items()
         },
         tracer.elements,
@@ -145,12 +149,30 @@ class _UnitSpans(Probe):
         return output.new_zeros(len(output))
 
 
+def middle_unit(grid: Grid) -> UnitYX:
+    """The unit (h // 2, w // 2)."""
+    return grid.size[0] // 2, grid.size[1] // 2
+
+
+def place_along(
+    axis: int, grid: Grid, unit_of: Callable[[Grid], UnitYX | None]
+) -> int:
+    """The unit's number along an axis of the image (0 down, 1 across)."""
+    side = 1 - axis if grid.swapped else axis
+    unit = unit_of(grid) or middle_unit(grid)
+    return min(max(unit[side], 0), grid.size[side] - 1)
+
+
 def _bound_of(
-    numbers: list[Tensor], grid: Grid, shape: tuple[int, ...], axis: int
+    numbers: list[Tensor],
+    grid: Grid,
+    shape: tuple[int, ...],
+    axis: int,
+    unit_of: Callable[[Grid], UnitYX | None],
 ) -> Bound:
     length = shape[1 + axis]
     count = grid.size[1 - axis if grid.swapped else axis]
-    middle = count // 2
+    middle = place_along(axis, grid, unit_of)
     line, stride = (grid.y, grid.x)[axis], grid.stride[axis]
     spans, offsets = [], []
     for unit in range(middle, min(middle + NEIGHBOURS, count - 1) + 1):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 import torch
@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from ..batch import Forward
 from ..errors import ModelError, one_line
+from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
 from ..running.isolation import preserved
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
 from ..targets.base import TargetContext
+from .strip_bounds import middle_unit, place_along
 
 # Random images of one forward. With one alone, torch 2.13 computes a wrong
 # gradient of a batch norm on a CPU; see core/gradient/sparse_backward.py.
@@ -38,8 +40,9 @@ def touched_spans(
     shape: tuple[int, int, int],
     axis: int,
     wanted: Mapping[str, Wanted],
+    unit_of: Callable[[Grid], UnitYX | None] = middle_unit,
 ) -> dict[str, Ends]:
-    """The first and the last pixel of a strip that move each middle unit.
+    """The first and the last pixel of a strip that move each unit.
 
     A unit's channels are summed with random weights. A maximum passes the
     gradient to one of its inputs, and a unit that a ReLU has switched off to
@@ -54,6 +57,8 @@ def touched_spans(
         axis (int): The axis that is looked along: 0 down, 1 across.
         wanted (mapping): By layer key, the span that is wide enough, and the
             most forwards that look for it.
+        unit_of (callable): ``unit_of(grid)``, whose place along the axis is
+            that of the unit; across it, the middle one is.
 
     Returns:
         dict[str, Ends]: By layer key. Layers without any gradient are
@@ -74,7 +79,7 @@ def touched_spans(
             drawn = _draw(number, (IMAGES, *shape), axis, generator)
             leaf = drawn.to(device).requires_grad_()
             number += 1
-            target = _MiddleUnit(generator)
+            target = _UnitAlong(generator, axis, unit_of)
             parts = scored.probe(forward, leaf.clone(), target, range(IMAGES))
             scores = {k: parts[k].scores for k in pending if k in parts}
             while scores:
@@ -149,15 +154,23 @@ def _draw(
     return growth * (random(*shape[:2], 1, 1) + 0.1 * noise)
 
 
-class _MiddleUnit(Probe):
-    """Every channel of the middle unit, with random weights."""
+class _UnitAlong(Probe):
+    """Every channel of a unit, with random weights."""
 
-    def __init__(self, generator: torch.Generator) -> None:
-        self.generator = generator
+    def __init__(
+        self,
+        generator: torch.Generator,
+        axis: int,
+        unit_of: Callable[[Grid], UnitYX | None],
+    ) -> None:
+        self.generator, self.axis, self.unit_of = generator, axis, unit_of
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
-        unit = output[:, :, output.shape[2] // 2, output.shape[3] // 2]
+        grid, unit = context.grid, list(middle_unit(context.grid))
+        side = 1 - self.axis if grid.swapped else self.axis
+        unit[side] = place_along(self.axis, grid, self.unit_of)
+        channels = output[:, :, unit[0], unit[1]]
         weights = torch.randn(
-            unit.shape, generator=self.generator, dtype=torch.float64
+            channels.shape, generator=self.generator, dtype=torch.float64
         )
-        return (unit * weights.to(unit)).sum(dim=1)
+        return (channels * weights.to(channels)).sum(dim=1)

@@ -10,6 +10,7 @@ from mmengine.runner.activation_checkpointing import (
 from torch import nn
 
 from mmerf import measure_erf
+from mmerf.core.errors import LayerError
 from mmerf.core.layers.names import find_layers
 from mmerf.core.theory import search
 from mmerf.core.theory.search import structural_support
@@ -58,13 +59,14 @@ def test_a_layer_without_gradient_says_so():
     assert 'no gradient' in found.why('1') and found.why('0') is None
 
 
-def test_a_layer_that_depends_on_nothing_says_so():
+def test_a_layer_that_depends_on_nothing_has_no_field():
     class Fixed(nn.Module):
         def forward(self, x):
             return torch.ones_like(x)
 
-    found = theory_of(nn.Sequential(nn.Conv2d(3, 4, 3), Fixed()), ['1'])
-    assert 'can be measured' in found.why('1')  # its axes cannot be told
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), Fixed())
+    with pytest.raises(LayerError, match='can be measured'):
+        theory_of(net, ['1'])  # neither its axes nor its field can be told
 
 
 def test_an_error_of_our_own_loses_no_map(monkeypatch):
