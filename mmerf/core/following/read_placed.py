@@ -90,10 +90,10 @@ def _with_averaged_axes(placed: Placed) -> Placed:
 def _in_order(dims: Sequence[Dim]) -> bool:
     """Whether dimensions are those of a feature map, tokens or windows.
 
-    Rows and columns have a dimension each, or share one as tokens; windows
-    are counted in the dimension of the images.
+    Rows and columns have a dimension each, or share one as tokens, in any
+    order; windows are counted in the dimension of the images.
     """
-    units = []
+    units: list[frozenset] = []
     for dim in dims:
         axes = [f.axis for f in dim.factors if f.axis != 'n' or f.size > 1]
         placed = [axis for axis in axes if axis in ('y', 'x')]
@@ -102,5 +102,6 @@ def _in_order(dims: Sequence[Dim]) -> bool:
         if placed and len(placed) != len(axes):
             return False  # among channels
         if placed:
-            units.append(''.join(str(axis) for axis in placed))
-    return sorted(units) == ['x', 'y'] or units in (['yx'], ['xy'])
+            units.append(frozenset(placed))
+    both = [frozenset('y'), frozenset('x')]
+    return units in (both, both[::-1], [frozenset('yx')])

@@ -285,3 +285,42 @@ def test_dilated_transposed_convolution():
     up = nn.ConvTranspose2d(3, 2, 3, 2, 2, dilation=2)
     # the kernel's middle tap, 2 px in, meets input pixel i at 2 i
     assert followed(up, 16, 20).pixel((8, 4)) == (4, 2)
+
+
+class Written(nn.Module):
+    """Gives a part of a copy other values."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, x):
+        y = x.clone()
+        part = y[:, :, self.rows]
+        part.copy_(x[:, :, : part.shape[2]])
+        return y
+
+
+def test_a_write_to_a_part_moves_units_of_the_whole():
+    """What a view is given may come from anywhere: nothing is known then."""
+    image = torch.rand(1, 3, 32, 24)
+    net = nn.Sequential(Written(slice(2, None)))
+    assert not measure_erf(net, image, ['0'])['0'].pixel_known
+    net = nn.Sequential(Written(slice(None, None, 2)))
+    with pytest.raises(LayerError, match='cannot tell'):
+        measure_erf(net, image, ['0'])
+
+
+def test_tokens_in_an_order_of_their_own():
+    """Hiera keeps the four corners of its windows first."""
+
+    class Unrolled(nn.Module):
+        def forward(self, x):
+            x = x.unflatten(3, (3, 2)).unflatten(2, (4, 2))
+            return x.permute(0, 3, 5, 2, 4, 1).flatten(1, 4)
+
+    image = torch.rand(1, 3, 8, 6)
+    result = measure_erf(nn.Sequential(Unrolled()), image, ['0'])['0']
+    assert result.grid == (8, 6) and result.pixel_known
+    rows, columns = np.nonzero(result.map)
+    assert (list(rows), list(columns)) == ([4], [3])

@@ -194,6 +194,40 @@ def test_the_map_is_that_of_autograd(name, seed):
     assert abs(result.map - expected).max() <= 1e-4 * expected.max()
 
 
+class Median(nn.Module):
+    """Fills in what lies below the median of the whole image."""
+
+    def __init__(self):
+        super().__init__()
+        self.mix = nn.Conv2d(3, 6, 3, padding=1)
+
+    def forward(self, x):
+        x = self.mix(x)
+        middle = x.detach().flatten(1).median(1).values.view(-1, 1, 1, 1)
+        return x.masked_fill(x < middle, 0.1)
+
+
+class Mean(Median):
+    """Passes on what lies above the mean of its channel."""
+
+    def forward(self, x):
+        x = self.mix(x)
+        return torch.where(x > x.mean((2, 3), True).detach(), x, 0.1 * x)
+
+
+@pytest.mark.parametrize(
+    ('kind', 'seed'), [(Median, 5), (Mean, 5), (Mean, 10)]
+)
+def test_what_a_statistic_of_the_image_decides(kind, seed):
+    """In these nets a noisy image decides as its crop does; this one not."""
+    torch.manual_seed(seed)
+    net = nn.Sequential(nn.AvgPool2d(2), kind()).eval()
+    images = torch.randn(2, 3, 160, 160)
+    result = measure_erf(net, images, ['1'])['1']
+    expected = float64_map(net, images, result.unit)
+    assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+
+
 def test_what_is_local_still_runs_in_a_window():
     torch.manual_seed(0)
     net = nn.Sequential(*strided(3), *strided(8), nn.Conv2d(8, 8, 3)).eval()

@@ -67,3 +67,13 @@ def test_a_model_that_fails_anyway_raises_its_own_error():
 
     with pytest.raises(KeyError, match='its own'):
         measure_erf(nn.Sequential(Failing()), torch.randn(1, 3, 8, 8), ['0'])
+
+
+def test_a_layout_that_one_of_two_layers_needs():
+    """One layer runs in a window, and the other tells on the whole image."""
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(3, 4, 3), Strided()).eval()
+    image = torch.randn(1, 3, 163, 187)
+    result = measure_erf(net, image, ['0', '2'])['2']
+    expected = float64_map(net, image, result.unit)
+    assert abs(result.map - expected).max() <= 1e-5 * expected.max()
