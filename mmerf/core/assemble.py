@@ -12,7 +12,7 @@ from .grid.coordinates import Grid
 from .options import MeasurementOptions
 from .results.erf_result import ERFResult
 from .targets.base import Target
-from .theory.theory import FieldAndReason
+from .theory.theory import FieldAndReason, held_against
 
 
 def assemble_result(
@@ -46,6 +46,11 @@ def assemble_result(
     erf = attribution.kind == 'erf'
     at_unit = erf and target.at_unit
     shares = tuple(options.shares)
+    pixel_known = all(g.known for g in grids)
+    if attribution.windowed:  # an input gradient
+        theory = held_against(
+            theory, gathered.map, gathered.pixel, pixel_known
+        )
     field, why = theory
     known = {} if why is None else {'theory': why}
     return ERFResult(
@@ -55,7 +60,7 @@ def assemble_result(
         unit=target.unit(grid) if at_unit and grid else None,
         grid=grid.size if grid else None,
         stride=grid.stride if grid else None,
-        pixel_known=all(g.known for g in grids),
+        pixel_known=pixel_known,
         num_images=accumulator.count,
         zero_score_images=accumulator.zero_score_images,
         absent_images=accumulator.absent,

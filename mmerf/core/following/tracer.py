@@ -18,7 +18,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..grid.coordinates import Axis, Grid, Size, even_grid
 from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
-from ..grid.reading import Reading
+from ..grid.reading import Reading, count_of
 from .call import Call, Outcome, Rule
 from .mixing_rules import MIXING_RULES, follow_pointwise
 from .read_placed import reading_of
@@ -38,6 +38,8 @@ CHOOSING = frozenset(  # operations that choose between values
     }
 )  # fmt: skip
 NOTICED = CHOOSING | {'as_strided'}
+EXTREME_OVER_PLACES = 'extreme over places'
+EXTREME = CHOOSING | {'amax', 'amin', 'aminmax'}
 RULES: dict[str, Rule] = {
     **VIEW_RULES,
     **SLICE_RULES,
@@ -141,6 +143,8 @@ class GridTracer(TorchDispatchMode):
         tags = [self.tags.of(tensor) for tensor in _tensors(arguments)]
         if any(tag is not None for tag in tags):
             outcome = self._follow(func, call)
+            if schema.name.removeprefix('aten::') in EXTREME:
+                self._notice_extreme(tags, outcome)
             self._note(schema, arguments, out, outcome)
         return out
 
@@ -178,6 +182,16 @@ class GridTracer(TorchDispatchMode):
             for tensor in _tensors({'written': written}):
                 self.tags.written(tensor, LOST)
 
+    def _notice_extreme(self, tags: list[Tag | None], after: Outcome) -> None:
+        """Notice an extreme value over a whole side of the image.
+
+        A value that many places nearly attain may be found inside a window
+        to any tolerance, though its gradient is elsewhere.
+        """
+        first = after[0] if isinstance(after, list) else after
+        if LOST in tags or any(_sides(tag) > _sides(first) for tag in tags):
+            self.noticed.add(EXTREME_OVER_PLACES)
+
     def _keep_size(self, placed: Placed) -> None:
         """Keep the grid of a (N, C, h, w) tensor, or of one like it."""
         alone = [placed.single(p) for p in range(len(placed.dims))]
@@ -188,6 +202,13 @@ class GridTracer(TorchDispatchMode):
             if whole and size != self.input_size:
                 y, x = (placed.lines[name].axis for name in ('y', 'x'))
                 self.sizes[size] = Grid(size, y, x)
+
+
+def _sides(tag: Tag | None) -> int:
+    """How many sides of the image, of more than one unit, a tensor has."""
+    if not isinstance(tag, Placed):
+        return 0
+    return sum(count_of(tag.factors_of(name)) > 1 for name in ('y', 'x'))
 
 
 def _is_pointwise(func: Any) -> bool:

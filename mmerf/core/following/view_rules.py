@@ -29,6 +29,22 @@ def _same(call: Call) -> Outcome:
     return tag if fits else None
 
 
+def _restrided(call: Call) -> Outcome:
+    """``as_strided_`` of one unit: pooling to 1 x 1 sets its layout so."""
+    tag, step = call.placed(), 1
+    if tag is None or tuple(call['size']) != tag.shape:
+        return None
+    if any(dim.has('yx') and dim.size > 1 for dim in tag.dims):
+        return None
+    for dim, stride in reversed(
+        list(zip(tag.dims, call['stride'], strict=True))
+    ):
+        if dim.size > 1 and stride != step:
+            return None  # not as the sum has left it
+        step *= dim.size
+    return tag
+
+
 def _permute(call: Call) -> Outcome:
     tag = call.placed()
     if tag is None:
@@ -209,6 +225,7 @@ _SAME = (
 VIEW_RULES: dict[str, Rule] = {
     **dict.fromkeys(_SAME, _same),
     'view': _reshape,
+    'as_strided_': _restrided,
     '_unsafe_view': _reshape,
     'reshape': _reshape,
     '_reshape_alias': _reshape,

@@ -15,9 +15,10 @@ from torch import Tensor
 from ..grid.reading import Reading
 
 # Of the image's height and width; no two share a row, a column or a diagonal.
-PLACES = ((0.2, 0.5), (0.25, 0.85), (0.8, 0.35), (0.5, 0.15), (0.65, 0.7))
+PLACES = ((0.2, 0.45), (0.25, 0.85), (0.8, 0.35), (0.45, 0.15), (0.65, 0.7))
 PATCH = 8  # of the shorter side, one part of so many
-WITHIN = 0.12  # of a grid's side: how near the change has to be
+WITHIN = 0.12  # of a grid's side: how near the change has to be, or one unit
+SHORT = 0.2  # of the side of a grid of few units
 
 
 def behaved_layouts(
@@ -82,6 +83,7 @@ def _changes_at(
         strong.tolist(), total.shape, place, strict=True
     ):
         expected = part * count - 0.5
-        if abs(index - expected) > max(1.0, WITHIN * count):
+        near = min(max(1.0, WITHIN * count), SHORT * count)
+        if abs(index - expected) > near:
             return False
     return True

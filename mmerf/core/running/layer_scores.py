@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
-from ..following.tracer import CHOOSING, Steps
+from ..following.tracer import CHOOSING, EXTREME_OVER_PLACES, Steps
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.behaviour import behaved_layouts
@@ -220,6 +220,11 @@ class LayerScores:
     def chooses(self) -> bool:
         """Whether a forward was seen to choose between values (a maximum)."""
         return not CHOOSING.isdisjoint(self._noticed)
+
+    @property
+    def takes_extremes(self) -> bool:
+        """Whether a forward was seen to take the maximum over places."""
+        return EXTREME_OVER_PLACES in self._noticed
 
     def forget(self) -> None:
         """Forget what earlier forwards have shown."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from ..results.theoretical_field import Support
 
 # A result's field, and why there is none or only a bound.
@@ -59,6 +61,40 @@ def theory_of(
         return None, 'it belongs to one unit, and this map does not'
     layer = key.split(':')[0]
     return theory.fields.get(layer), theory.why(layer)
+
+
+def held_against(
+    theory: FieldAndReason,
+    gradient: np.ndarray,
+    pixel: tuple[float, float],
+    known: bool,
+) -> FieldAndReason:
+    """A field, unless the measured map lies beyond it.
+
+    A model that does otherwise on large images than on strips (that halves
+    them, or rolls them) has another field than the search has found.
+
+    Args:
+        theory (tuple): The field and its reason.
+        gradient (ndarray): The measured map, (H, W).
+        pixel (tuple[float, float]): The unit's input pixel.
+        known (bool): Whether that pixel is known; else sizes are compared.
+    """
+    support, _ = theory
+    if support is None or support.size is None or not gradient.any():
+        return theory
+    rows, columns = (axis for axis in np.nonzero(gradient))
+    ends = [rows.min(), rows.max(), columns.min(), columns.max()]
+    top, bottom, left, right = support.box(pixel) or (0.0, 0.0, 0.0, 0.0)
+    beyond = [top - ends[0], ends[1] - bottom, left - ends[2], ends[3] - right]
+    if not known:
+        beyond = [
+            ends[1] - ends[0] + 1 - support.size[0],
+            ends[3] - ends[2] + 1 - support.size[1],
+        ]
+    if max(beyond) <= 1:
+        return theory
+    return None, 'the measured map lies beyond the field found on strips'
 
 
 def missing_notes(

@@ -88,6 +88,8 @@ class Planner:
             for key, place in places.items()
             if key not in self.refused and place.step != (0, 0)
         }
+        if self.layers.takes_extremes:
+            fitting = {}
         fields = self._fields_of_other_sizes(fitting, size)
         if fields is None:
             assert self.outputs is not None

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 
 import torch
+from torch import nn
 
 
 @dataclass
@@ -58,6 +60,9 @@ def plain_maps(net, units, dtype=torch.float64):
     """
     model = net.net().to(dtype)
     model.requires_grad_(False)
+    for module in model.modules():
+        if isinstance(module, nn.InstanceNorm2d):
+            module.forward = partial(instance_norm, module)
     leaf = net.images().to(dtype).requires_grad_()
     scores, outputs, handles, calls = {}, {}, [], []
 
@@ -90,6 +95,19 @@ def plain_maps(net, units, dtype=torch.float64):
         summed = leaf.grad.double().relu().sum(1).mean(0)
         found[layer] = Plain(summed.numpy(), outputs[layer])
     return found
+
+
+def instance_norm(module, x):
+    """An instance norm, written out.
+
+    With torch 2.13, the gradient of its kernel is at the wrong places where
+    the one that comes back is permuted, as from a layer norm after it.
+    """
+    spread, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    x = (x - mean) * (spread + module.eps).rsqrt()
+    if not module.affine:
+        return x
+    return x * module.weight.view(-1, 1, 1) + module.bias.view(-1, 1, 1)
 
 
 def _call(inner):
