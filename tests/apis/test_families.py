@@ -125,7 +125,9 @@ def test_equals_plain_autograd(family, monkeypatch):
     assert backbone and heads and len(results) == len(backbone) + len(heads)
     for result in results.values():
         assert np.isfinite(result.map).all() and result.map.max() > 0
-        assert result.pixel_known, result.layer
+        # DPT's head adds grids with aligned corners to others.
+        aligned = family == 'dpt' and result.layer == 'decode_head'
+        assert result.pixel_known != aligned, result.layer
     wanted = key if key in results else f'{key}[0]'
     if family == 'segnext':  # whose batch norms torch gets wrong, see there
         monkeypatch.setattr(torch.nn.functional, 'batch_norm', written_out)
