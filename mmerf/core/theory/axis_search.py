@@ -12,14 +12,21 @@ from ..errors import ModelError
 from ..layers.names import Layer
 from .found import Found, at_least, box_or_bound, extent_of
 from .strip_bounds import Bound, Bounds, bound_strip
-from .strip_probe import Ends, Wanted, covers, joined_ends, touched_spans
+from .strip_probe import (
+    IMAGES,
+    Ends,
+    Wanted,
+    covers,
+    joined_ends,
+    touched_spans,
+)
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
 # px, lengths of strips; the last ones only where a field may end there
 LENGTHS = (96, 352, 1056, 2112, 4224, 8448, 16896)
 FILLED = (352, 1056)  # px, of the strips that a global field fills
 MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
-WIDE_ELEMENTS = 60_000_000  # and on a wider one
+WIDE_ELEMENTS = 500_000_000  # and on a wider one, for one image
 DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
 MOST_DRAWS, FEW_DRAWS = 32, 2
 
@@ -230,6 +237,7 @@ class AxisSearch:
                     (shape[0], sides[0], sides[1]),
                     self.axis,
                     pending,
+                    IMAGES if times == 1 else 1,
                 )
             except ModelError:
                 if times == 1:

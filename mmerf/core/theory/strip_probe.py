@@ -38,6 +38,7 @@ def touched_spans(
     shape: tuple[int, int, int],
     axis: int,
     wanted: Mapping[str, Wanted],
+    images: int = IMAGES,
 ) -> dict[str, Ends]:
     """The first and the last pixel of a strip that move each middle unit.
 
@@ -54,6 +55,7 @@ def touched_spans(
         axis (int): The axis that is looked along: 0 down, 1 across.
         wanted (mapping): By layer key, the span that is wide enough, and the
             most forwards that look for it.
+        images (int): Random images of one forward.
 
     Returns:
         dict[str, Ends]: By layer key. Layers without any gradient are
@@ -71,11 +73,11 @@ def touched_spans(
     with preserved(model), torch.enable_grad():
         number = 0
         while pending:
-            drawn = _draw(number, (IMAGES, *shape), axis, generator)
+            drawn = _draw(number, (images, *shape), axis, generator)
             leaf = drawn.to(device).requires_grad_()
             number += 1
             target = _MiddleUnit(generator)
-            parts = scored.probe(forward, leaf.clone(), target, range(IMAGES))
+            parts = scored.probe(forward, leaf.clone(), target, range(images))
             scores = {k: parts[k].scores for k in pending if k in parts}
             while scores:
                 key, score = next(iter(scores.items()))
