@@ -14,7 +14,8 @@ from mmerf.apis.config.config_file import (
     load_config,
     without_pretrained,
 )
-from mmerf.core.errors import ConfigError, ImageError, LayerError
+from mmerf.core.errors import ConfigError, ImageError, LayerError, ModelError
+from mmerf.core.theory import search
 
 
 @pytest.fixture
@@ -262,6 +263,23 @@ def test_pictures_whose_channels_do_not_fit_are_skipped(cfg, photos):
     ((path, why),) = run.skipped.items()
     assert path.endswith('alpha.png') and 'does not run' in why
     assert run.results['backbone[0]'].num_images == 3
+
+
+def test_a_run_says_why_a_theoretical_field_is_missing(
+    cfg, photos, monkeypatch
+):
+    def fails(*args):
+        raise ModelError('it takes one size only')
+
+    monkeypatch.setattr(search, 'private_copy', fails)
+    run = run_erf(cfg, layers='backbone[0]', img_dir=photos)
+    (note,) = [note for note in run.notes if 'theoretical' in note]
+    assert note == (
+        'no theoretical field of backbone[0]: it takes one size only'
+    )
+    result = run.results['backbone[0]']
+    assert result.theory is None and result.map.max() > 0
+    assert result.provenance['theory'] == 'it takes one size only'
 
 
 def test_every_form_of_pretrained_weights_is_left_out():

@@ -13,7 +13,7 @@ def _without_theory(request, monkeypatch):
     It has its own tests; a run that shall find them is marked ``theory``.
     """
     if request.node.get_closest_marker('theory') is None:
-        monkeypatch.setattr(theory, 'add_theory', lambda measurement: None)
+        monkeypatch.setattr(theory, 'add_theory', lambda measurement: [])
 
 
 @pytest.fixture(autouse=True)

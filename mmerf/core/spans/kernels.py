@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -45,7 +46,9 @@ def _slid(
         first = size // 2 * stride - padding
         taps = range(first, first + kernel * dilation, dilation)
         if not any(0 <= tap < length for tap in taps):
-            op.memory.beside = True
+            nearest = min(abs(2 * tap + 1 - length) for tap in taps)
+            times = math.ceil((nearest + 2) / length)
+            op.memory.beside = max(op.memory.beside, times)
     middle = torch.arange(size) * stride - padding
     middle += (kernel - 1) * dilation // 2
     out = []

@@ -30,12 +30,12 @@ class SpanMemory:
     place need no rules: a view reads and writes its base's spans.
 
     Attributes:
-        beside (bool): Whether some window in the middle of a strip had all
-            of its taps beside the strip.
+        beside (int): How many times as wide a strip had to be, so that every
+            window in its middle has a tap on it; 0 if it is wide enough.
     """
 
     def __init__(self) -> None:
-        self.beside = False
+        self.beside = 0
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
 
     def storage_of(self, tensor: Tensor) -> int | None:

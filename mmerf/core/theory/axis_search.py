@@ -13,15 +13,21 @@ from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from .found import Found, at_least, box_or_bound, extent_of
 from .strip_bounds import Bound, Bounds, bound_strip, middle_unit
-from .strip_probe import Ends, Wanted, covers, joined_ends, touched_spans
+from .strip_probe import (
+    IMAGES,
+    Ends,
+    Wanted,
+    covers,
+    joined_ends,
+    touched_spans,
+)
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
-WIDER = (4, 16, 64)  # times that, for taps that miss a narrow strip
 # px, lengths of strips; the last ones only where a field may end there
 LENGTHS = (96, 352, 1056, 2112, 4224, 8448, 16896)
 FILLED = (352, 1056)  # px, of the strips that a global field fills
 MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
-WIDE_ELEMENTS = 30_000_000  # and on a wider one
+WIDE_ELEMENTS = 500_000_000  # and on a wider one, for one image
 DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
 MOST_DRAWS, FEW_DRAWS = 32, 2
 
@@ -238,6 +244,7 @@ class AxisSearch:
                     self.axis,
                     pending,
                     unit_of,
+                    IMAGES if times == 1 else 1,
                 )
             except ModelError:
                 if times == 1:
@@ -251,7 +258,10 @@ class AxisSearch:
 def _attempts(bounds: Bounds) -> list[tuple[int, int]]:
     """How many times as wide a strip is, and how many forwards it gets."""
     each = max(bounds.elements, 1)
-    wide = [(n, FEW_DRAWS) for n in WIDER if n * each <= WIDE_ELEMENTS]
-    wide = wide if bounds.too_narrow else []
+    wide = [
+        (times, FEW_DRAWS)
+        for times in (bounds.wider, 2 * bounds.wider)
+        if 0 < times * each <= WIDE_ELEMENTS
+    ]
     many = min(MOST_DRAWS, DRAWN_ELEMENTS // each)
     return [(1, FEW_DRAWS), *wide, (1, max(many, FEW_DRAWS))]

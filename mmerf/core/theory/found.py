@@ -53,6 +53,8 @@ def at_least(
     """A bound with its reason, or no field where nothing moved the unit."""
     if span is None:
         why = 'no gradient reaches the input of a strip in any random image'
+        if bounds.wider:
+            why += ', as taps lie beside a strip of affordable width'
         return Found(None, bound.stride, why=why)
     if bounds.not_followed:
         names = shortened(', '.join(bounds.not_followed), 80)

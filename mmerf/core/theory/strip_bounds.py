@@ -73,13 +73,14 @@ class Bounds:
         by_key (dict[str, Bound]): By layer key.
         elements (int): Numbers that a forward of one image makes.
         not_followed (list[str]): Operations that were not followed.
-        too_narrow (bool): Whether some window lies beside the strip.
+        wider (int): How many times as wide a strip shows some tap of every
+            window; 0 if this one does.
     """
 
     by_key: dict[str, Bound]
     elements: int
     not_followed: list[str]
-    too_narrow: bool
+    wider: int
 
 
 def bound_strip(

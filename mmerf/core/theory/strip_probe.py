@@ -41,6 +41,7 @@ def touched_spans(
     axis: int,
     wanted: Mapping[str, Wanted],
     unit_of: Callable[[Grid], UnitYX | None] = middle_unit,
+    images: int = IMAGES,
 ) -> dict[str, Ends]:
     """The first and the last pixel of a strip that move each unit.
 
@@ -59,6 +60,7 @@ def touched_spans(
             most forwards that look for it.
         unit_of (callable): ``unit_of(grid)``, whose place along the axis is
             that of the unit; across it, the middle one is.
+        images (int): Random images of one forward.
 
     Returns:
         dict[str, Ends]: By layer key. Layers without any gradient are
@@ -76,11 +78,11 @@ def touched_spans(
     with preserved(model), torch.enable_grad():
         number = 0
         while pending:
-            drawn = _draw(number, (IMAGES, *shape), axis, generator)
+            drawn = _draw(number, (images, *shape), axis, generator)
             leaf = drawn.to(device).requires_grad_()
             number += 1
             target = _UnitAlong(generator, axis, unit_of)
-            parts = scored.probe(forward, leaf.clone(), target, range(IMAGES))
+            parts = scored.probe(forward, leaf.clone(), target, range(images))
             scores = {k: parts[k].scores for k in pending if k in parts}
             while scores:
                 key, score = next(iter(scores.items()))
