@@ -84,9 +84,9 @@ def write_whole(
 
 
 def write_text(path: str | os.PathLike, text: str) -> Path:
-    """Write a text file as UTF-8; it appears whole or not at all.
+    r"""Write a text file as UTF-8; it appears whole or not at all.
 
-    Halves of characters, which UTF-8 has not, are written as ``\\udc80``.
+    Halves of characters, which UTF-8 has not, are written as ``\udc80``.
     """
     content = text.encode(errors='backslashreplace')
     return write_whole(path, lambda file: file.write(content))

@@ -56,11 +56,11 @@ def printable(text: str) -> str:
 
     Control characters, escapes, newlines, marks that change the direction of
     writing, and halves of characters, as file names have them, become
-    ``\\x1b``, ``\\n`` and so on.
+    ``\x1b``, ``\n`` and so on.
 
     Example:
-        >>> printable('a\nb'), printable('90 \u00b1 2')
-        ('a\\nb', '90 \u00b1 2')
+        >>> print(printable('90 ± 2'), printable('a\nb'))
+        90 ± 2 a\nb
     """
     if text.isprintable():
         return text

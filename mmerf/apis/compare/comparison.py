@@ -228,7 +228,8 @@ def check_figure_path(out: str | os.PathLike) -> Path:
     path = Path(out)
     if path.suffix not in ('.png', '.pdf', '.svg'):
         raise ConfigError(
-            f'{one_line(path)} is no name for a figure; let it end in .png, .pdf or .svg'
+            f'{one_line(path)} is no name for a figure; let it end in .png, '
+            '.pdf or .svg'
         )
     check_file_name(path)
     if os.path.isdir(path):

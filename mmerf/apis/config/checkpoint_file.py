@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any
 
 from .pickle_globals import storage_type
-from .stored import Storage, count_of
+from .stored import Storage, checked_count
 from .unpickle import SafeUnpickler
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C  # of torch before 1.6
@@ -100,7 +100,10 @@ def _read_legacy(content: bytearray) -> Any:
         start = 0
         if reference[5] is not None:
             _, start, count = reference[5]
-        first, count = count_of(start) * kind.itemsize, count_of(count)
+        first, count = (
+            checked_count(start) * kind.itemsize,
+            checked_count(count),
+        )
 
         def find() -> tuple[bytearray, int]:
             begin, end = places[key]
@@ -116,7 +119,7 @@ def _read_legacy(content: bytearray) -> Any:
         place = place or file.tell()
         (count,) = struct.unpack_from('<q', content, place)
         begin = place + 8
-        place = begin + count_of(count) * kinds[key].itemsize
+        place = begin + checked_count(count) * kinds[key].itemsize
         if place > len(content):
             raise ValueError(f'storage {key} is cut short')
         places[key] = begin, place
@@ -135,4 +138,4 @@ def _reference(reference: Any, length: int) -> tuple[Any, str, int]:
     word, kind, key, _, count = reference[:5]
     if word != 'storage' or type(key) is not str:
         raise ValueError('a reference is none to a storage')
-    return storage_type(kind), key, count_of(count)
+    return storage_type(kind), key, checked_count(count)

@@ -19,7 +19,7 @@ from .stored import (
     StoredTensor,
     Unread,
     UnsafeGlobalError,
-    count_of,
+    checked_count,
     elements_of,
 )
 
@@ -79,8 +79,8 @@ def _tensor(
     elements_of(shape)
     if len(shape) != len(stride):
         raise ValueError('a shape and its strides differ in length')
-    steps = tuple(map(count_of, stride))
-    return StoredTensor(storage, count_of(offset), shape, steps)
+    steps = tuple(map(checked_count, stride))
+    return StoredTensor(storage, checked_count(offset), shape, steps)
 
 
 def _parameter(data: Any, *_: Any) -> StoredTensor:

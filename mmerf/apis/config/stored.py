@@ -121,7 +121,7 @@ class StoredTensor:
         return flat.as_strided(self.shape, self.stride, self.offset)
 
 
-def count_of(value: Any) -> int:
+def checked_count(value: Any) -> int:
     """The value; ValueError unless it is a whole number >= 0."""
     if type(value) is not int or not 0 <= value <= _MOST_ELEMENTS:
         raise ValueError(f'a number of elements is {type(value).__name__}')
@@ -132,4 +132,4 @@ def elements_of(shape: Any) -> int:
     """Number of elements of a shape; ValueError if it is none."""
     if type(shape) is not tuple or len(shape) > _MOST_DIMENSIONS:
         raise ValueError('a shape is no tuple of a few numbers')
-    return count_of(math.prod(map(count_of, shape)))
+    return checked_count(math.prod(map(checked_count, shape)))
