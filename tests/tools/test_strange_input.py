@@ -68,6 +68,14 @@ def test_names_that_no_figure_has(
     assert [path.name for path in tmp_path.iterdir()] == ['a.npz']
 
 
+@pytest.mark.parametrize('title', ['a\x1b[31m', 'a\udcff', 'a\0'])
+def test_a_title_that_cannot_be_drawn(tmp_path, capsys, compare, title):
+    path = ERFResult.from_map(np.ones((9, 9))).save(tmp_path / 'a.npz')
+    out = tmp_path / 'o.svg'
+    assert compare([str(path), '--out', str(out), '--title', title]) == 1
+    assert is_one_line(capsys, 'cannot be drawn') and not out.exists()
+
+
 def test_a_step_of_many_digits_is_no_step(capsys, compare):
     assert compare([f'run@{"1" * 5000}']) == 1
     assert is_one_line(capsys, 'there is no run')

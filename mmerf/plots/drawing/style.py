@@ -84,8 +84,12 @@ def check_cmap(name: str) -> str:
 
 
 def check_title(title: str | None) -> str | None:
-    """Return the title; raise ConfigError if its formula is invalid."""
+    """Return the title; raise ConfigError if it cannot be drawn."""
     for line in (title or '').splitlines():
+        if not line.isprintable():
+            raise ConfigError(
+                f'the title {title!r} holds a character that cannot be drawn'
+            )
         try:
             if is_math_text(line):
                 MathTextParser('path').parse(line)
