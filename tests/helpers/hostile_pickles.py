@@ -154,6 +154,8 @@ FIELDS = (3, '|', None, ('a',), {'a': (dtype('O', None), 0)}, 8, 1, 63)
 SUBARRAY = (3, '|', (dtype('O', None), (1,)), None, None, 8, 1, 63)
 FORGED = {  # what is known to reach raw pointers, and its like
     'objects': array((2,), dtype('O8', OBJECTS)),
+    'dtype of objects': dtype('O', None),
+    'dtype of fields': dtype([('a', 'O')], None),
     'objects by flags': array((2,), dtype('f8', OBJECTS)),
     'fields': array((2,), dtype('V8', FIELDS)),
     'fields over a number': array((2,), dtype('f8', FIELDS)),

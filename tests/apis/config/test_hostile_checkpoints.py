@@ -82,7 +82,8 @@ def test_what_is_forged_beside_weights_is_refused(outcomes):
     assert {'whole', 'harmless', 'method of a dict'} <= loaded
     assert loaded <= {'whole', 'harmless', *unread}
     for key in ('objects', 'objects by flags', 'fields', 'subarray',
-                'wrong flags', 'object scalar'):  # fmt: skip
+                'wrong flags', 'object scalar', 'dtype of objects',
+                'dtype of fields'):  # fmt: skip
         assert 'numpy.dtype' in outcomes[BESIDE + key]
         assert '--trust-checkpoint' in outcomes[BESIDE + key]
 
@@ -95,3 +96,10 @@ def test_no_weight_reaches_beyond_its_storage(outcomes):
         ), (key, outcome)  # fmt: skip
         if 'tensor' in key or 'stride' in key or 'truth' in key:
             assert 'not a whole' in outcome, (key, outcome)
+    for key in ('tensor beyond its storage', 'tensor far ahead'):
+        assert 'reaches beyond its storage' in outcomes[READ + key]
+
+
+def test_a_small_file_does_not_fill_the_memory(outcomes):
+    outcome = outcomes['text made again and again']
+    assert 'it repeats its content' in outcome
