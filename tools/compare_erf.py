@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
-
-from rich.console import Console
-
-from mmerf.core.errors import ERFError
-from mmerf.core.statistics import add_statistics
-from mmerf.plots.drawing.normalization import NORMALIZATIONS
-from mmerf.plots.drawing.style import CMAP
 
 try:
+    from rich.console import Console
+
+    from mmerf.core.errors import ERFError
+    from mmerf.core.statistics import add_statistics
+    from mmerf.plots.drawing.normalization import NORMALIZATIONS
+    from mmerf.plots.drawing.style import CMAP
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+try:
     from mmerf.apis.cli_options import add_statistics_option
+    from mmerf.apis.command import print_line, run_command
     from mmerf.apis.compare.comparison import compare, write_comparison
     from mmerf.apis.compare.growth import write_growth
     from mmerf.apis.terminal_tables import comparison_table
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
 
@@ -84,17 +90,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # other packages' warnings
-    piped = not sys.stdout.isatty()
-    console = Console(width=140 if piped else None, highlight=False)
-    try:
-        add_statistics(args.statistics)
-        files = grow(args) if args.growth else draw(args, console)
-    except (ERFError, OSError) as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    for path in files:
-        console.print(f'wrote {path}', markup=False, soft_wrap=True)
+    return run_command(lambda console: show(args, console))
+
+
+def show(args: argparse.Namespace, console: Console) -> int:
+    """Write the files, print the table and their paths."""
+    add_statistics(args.statistics)
+    for path in grow(args) if args.growth else draw(args, console):
+        print_line(console, f'wrote {path}', wrap=False)
     return 0
 
 
@@ -124,7 +127,7 @@ def draw(args: argparse.Namespace, console: Console) -> list:
     )
     console.print(comparison_table(comparison))
     for note in comparison.notes:
-        console.print(f'note: {note}', markup=False)
+        print_line(console, f'note: {note}')
     return files
 
 

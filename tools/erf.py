@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
-import warnings
 from pathlib import Path
 
-from rich.console import Console
-
-from mmerf.core.errors import ConfigError, ERFError
-from mmerf.plots.drawing.style import check_cmap
-
 try:
+    from rich.console import Console
+
+    from mmerf.core.errors import ConfigError, ERFError
+    from mmerf.plots.drawing.style import check_cmap
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+try:
+    from mmengine.dist import is_main_process
+
     from mmerf.apis import layers_from_config, run_erf
     from mmerf.apis.cli_options import (
         add_measurement_options,
         run_erf_arguments,
     )
+    from mmerf.apis.command import print_line, run_command
     from mmerf.apis.launch import LAUNCHERS, join_processes
     from mmerf.apis.progress import show_progress
     from mmerf.apis.terminal_tables import (
@@ -25,10 +31,12 @@ try:
         results_table,
         shapes_table,
     )
-    from mmerf.apis.write_outputs import write_report
+    from mmerf.apis.write_outputs import check_out_folder, write_report
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
-from mmengine.dist import is_main_process
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -99,38 +107,32 @@ def number_or_auto(text: str) -> int | str:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # other packages' warnings
-    piped = not sys.stdout.isatty()
-    console = Console(width=140 if piped else None, highlight=False)
-    try:
-        join_processes(args.launcher)
-        console.quiet = not is_main_process()
-        if args.list_layers:
-            layers = layers_from_config(
-                args.config,
-                args.list_layers,
-                input_size=args.input_size,
-                device=args.device,
-                cfg_options=args.cfg_options,
-            )
-            console.print(layers_table(layers))
-            return 0
+    return run_command(lambda console: work(args, console))
+
+
+def work(args: argparse.Namespace, console: Console) -> int:
+    """List layers, or measure them."""
+    join_processes(args.launcher)
+    console.quiet = not is_main_process()
+    if not args.list_layers:
         return measure(args, console)
-    except ERFError as error:
-        if is_main_process():
-            print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted; nothing was written', file=sys.stderr)
-        return 130
+    layers = layers_from_config(
+        args.config,
+        args.list_layers,
+        input_size=args.input_size,
+        device=args.device,
+        cfg_options=args.cfg_options,
+    )
+    console.print(layers_table(layers))
+    return 0
 
 
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the tables."""
     check_cmap(args.cmap)
     folder = args.out_dir or Path('work_dirs') / Path(args.config).stem / 'erf'
-    if Path(folder).exists() and not Path(folder).is_dir():
-        raise ConfigError(f'{folder} is a file; name a folder with --out-dir')
+    if args.out_dir or os.path.exists(folder):
+        check_out_folder(folder)
     with show_progress(console) as show:
         run = run_erf(
             args.config,
@@ -140,7 +142,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             max_images=args.max_images,
             **run_erf_arguments(args),
             progress=show,
-            say=lambda text: console.print(text, markup=False),
+            say=lambda text: print_line(console, text),
         )
     if not is_main_process():
         return 0
@@ -159,19 +161,19 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             'with --out-dir'
         ) from error
     for image, reason in run.skipped.items():
-        console.print(f'skipped {image}: {reason}', markup=False)
+        print_line(console, f'skipped {image}: {reason}')
     for note in run.notes:
-        console.print(f'note: {note}', markup=False)
+        print_line(console, f'note: {note}')
     console.print(results_table(run.results))
     shapes = shapes_table(run.results)
     if shapes.row_count:
         console.print(shapes)
     for path in files[: len(files) - 2 * len(run.results)]:
-        console.print(f'wrote {path}', markup=False, soft_wrap=True)
-    console.print(
+        print_line(console, f'wrote {path}', wrap=False)
+    print_line(
+        console,
         f'and one .npz and one .{args.format} per layer in {folder}',
-        markup=False,
-        soft_wrap=True,
+        wrap=False,
     )
     return 0
 

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 
-from mmerf.apis import run_erf
-from mmerf.core.errors import ERFError
-from mmerf.core.targets import parse_target
-from mmerf.plots import save_figure
-from mmerf.plots.drawing.style import literal
-from mmerf.plots.questions import plot_questions
+try:
+    from rich.console import Console
+
+    from mmerf.core.errors import ERFError
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+try:
+    from mmerf.apis import run_erf
+    from mmerf.apis.command import print_line, run_command
+    from mmerf.apis.compare.comparison import check_figure_path
+    from mmerf.core.targets import parse_target
+    from mmerf.plots import save_figure
+    from mmerf.plots.drawing.style import literal
+    from mmerf.plots.questions import plot_questions
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+except ERFError as error:  # mmengine, mmcv or mmseg is not installed
+    sys.exit(f'error: {error}')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -70,34 +83,32 @@ def panel_title(target: str) -> str:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # other packages' warnings
+    return run_command(lambda console: ask(args, console))
+
+
+def ask(args: argparse.Namespace, console: Console) -> int:
+    """Measure every target, draw the figure."""
+    check_figure_path(args.out)
     panels = {}
-    try:
-        for text in args.targets:
-            run = run_erf(
-                args.config,
-                args.checkpoint,
-                layers=[args.layer],
-                num_images=args.num_images,
-                img_dir=args.img_dir,
-                target=parse_target(text),
-                theory=False,
-            )
-            for note in run.notes:
-                print(f'note: {note}')
-            several = len(run.results) > 1
-            for key, result in run.results.items():
-                name = f'class={key.rpartition(":")[2]}' if several else text
-                panels[panel_title(name)] = result
-        figure, _ = plot_questions(panels, title=literal(args.layer))
-        save_figure(figure, args.out)
-    except OSError as error:
-        print(f'error: {args.out}: {error}', file=sys.stderr)
-        return 1
-    except ERFError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    print(f'wrote {args.out}')
+    for text in args.targets:
+        run = run_erf(
+            args.config,
+            args.checkpoint,
+            layers=[args.layer],
+            num_images=args.num_images,
+            img_dir=args.img_dir,
+            target=parse_target(text),
+            theory=False,
+        )
+        for note in run.notes:
+            print_line(console, f'note: {note}')
+        several = len(run.results) > 1
+        for key, result in run.results.items():
+            name = f'class={key.rpartition(":")[2]}' if several else text
+            panels[panel_title(name)] = result
+    figure, _ = plot_questions(panels, title=literal(args.layer))
+    save_figure(figure, args.out)
+    print_line(console, f'wrote {args.out}', wrap=False)
     return 0
 
 

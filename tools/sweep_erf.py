@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import argparse
 import sys
-import warnings
 from pathlib import Path
 
-from rich.console import Console
+try:
+    from rich.console import Console
 
-from mmerf.core.errors import ERFError
-
+    from mmerf.core.errors import ERFError
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
 try:
     from mmerf.apis.cli_options import (
         add_measurement_options,
         run_erf_arguments,
     )
+    from mmerf.apis.command import print_line, run_command
     from mmerf.apis.progress import show_progress
     from mmerf.apis.sweep.sweep import sweep_erf
     from mmerf.apis.sweep.vary import parse_vary
     from mmerf.apis.terminal_tables import comparison_table
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
 except ERFError as error:  # mmengine, mmcv or mmseg is not installed
     sys.exit(f'error: {error}')
 
@@ -70,17 +76,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
 def main(argv: list[str] | None = None) -> int:
     """Run the command; return its exit status."""
     args = parse_args(argv)
-    warnings.filterwarnings('ignore')  # other packages' warnings
-    piped = not sys.stdout.isatty()
-    console = Console(width=140 if piped else None, highlight=False)
-    try:
-        return measure(args, console)
-    except ERFError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print('interrupted; finished combinations are kept', file=sys.stderr)
-        return 130
+    return run_command(lambda console: measure(args, console))
 
 
 def measure(args: argparse.Namespace, console: Console) -> int:
@@ -102,17 +98,17 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             force=args.force,
             **run_erf_arguments(args),
             progress=show,
-            say=lambda text: console.print(text, markup=False),
+            say=lambda text: print_line(console, text),
         )
     for note in sweep.notes:
-        console.print(f'note: {note}', markup=False)
+        print_line(console, f'note: {note}')
     console.print(comparison_table(sweep.comparison))
     for path in sweep.files:
-        console.print(f'wrote {path}', markup=False, soft_wrap=True)
-    console.print(
+        print_line(console, f'wrote {path}', wrap=False)
+    print_line(
+        console,
         f'and one folder per combination in {folder}',
-        markup=False,
-        soft_wrap=True,
+        wrap=False,
     )
     return 0
 

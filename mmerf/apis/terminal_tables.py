@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
+from ..core.errors import printable
 from ..core.results.erf_result import ERFResult
 from ..core.results.provenance import check_same_definition
 from ..core.running.list_layers import ListedLayer
@@ -44,7 +45,7 @@ def results_table(
         if result.absent_images:
             left_out += f' of {result.num_images + result.absent_images}'
         table.add_row(
-            layer,
+            _cell(layer),
             '-' if result.grid is None else f'{result.grid}',
             '-'
             if result.kind != 'erf'
@@ -73,7 +74,7 @@ def shapes_table(
             continue
         worth = (result.statistics()['uncertainty'] or {}).get('images_worth')
         table.add_row(
-            layer,
+            _cell(layer),
             '-' if result.theory is None else str(result.theory),
             *_cells(result, numbers),
             '-' if worth is None else f'{worth:.1f}',
@@ -102,7 +103,7 @@ def comparison_table(comparison: Comparison) -> Table:
         else:
             table.add_column(column, justify='right')
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(_cell, row))
     return table
 
 
@@ -116,13 +117,18 @@ def layers_table(layers: list[ListedLayer]) -> Table:
     table.add_column('stride', justify='right')
     for layer in layers:
         table.add_row(
-            layer.key + (' *' if layer.default else ''),
-            layer.kind,
-            layer.form,
+            _cell(layer.key + (' *' if layer.default else '')),
+            _cell(layer.kind),
+            _cell(layer.form),
             'state grid=(h, w)' if layer.shape is None else str(layer.shape),
             '?' if layer.stride is None else _stride(layer.stride),
         )
     return table
+
+
+def _cell(text: str) -> Text:
+    """A name as it is: no markup, nothing that controls the terminal."""
+    return Text(printable(text))
 
 
 def _stride(stride: tuple[float, float]) -> str:

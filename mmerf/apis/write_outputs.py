@@ -6,12 +6,23 @@ import json
 import os
 from pathlib import Path
 
-from ..core.atomic_files import file_stem, write_text
+from ..core.atomic_files import check_file_name, file_stem, write_text
 from ..core.errors import ConfigError
 from ..plots import plot_map, save_figure
 from ..plots.drawing.style import CMAP
 from ..plots.table import OVERVIEWS
 from .erf import ERFRun
+
+
+def check_out_folder(folder: str | os.PathLike) -> None:
+    """Refuse an out dir before anything is measured for it.
+
+    Raises:
+        ConfigError: If it is a file, or no folder can have its name.
+    """
+    check_file_name(folder)
+    if os.path.exists(folder) and not os.path.isdir(folder):
+        raise ConfigError(f'{folder} is a file; name a folder with --out-dir')
 
 
 def write_report(

@@ -51,6 +51,25 @@ class ImageError(ERFError):
     """Images that are missing or that cannot be read."""
 
 
+def printable(text: str) -> str:
+    r"""A text in which every character that controls a terminal is written.
+
+    Control characters, escapes, newlines, marks that change the direction of
+    writing, and halves of characters, as file names have them, become
+    ``\x1b``, ``\n`` and so on.
+
+    Example:
+        >>> print(printable('90 ± 2'), printable('a\nb'))
+        90 ± 2 a\nb
+    """
+    if text.isprintable():
+        return text
+    return ''.join(
+        c if c.isprintable() else c.encode('unicode_escape').decode()
+        for c in text
+    )
+
+
 def one_line(error: object, length: int = 300) -> str:
     """An exception's text on one line, of bounded length.
 
@@ -66,7 +85,7 @@ def one_line(error: object, length: int = 300) -> str:
         ('two words', 'KeyError')
     """
     text = ' '.join(str(error).split()) or type(error).__name__
-    return shortened(text, length)
+    return shortened(printable(text), length)
 
 
 def shortened(text: str, length: int) -> str:

@@ -14,7 +14,13 @@ from ..core.statistics import headline_shares, shown_numbers
 from ..core.statistics.base import GROWTH
 from .drawing.figure import Figure
 from .drawing.panels import legend_below
-from .drawing.style import COLUMN_WIDTH, PAGE_WIDTH, SERIES_STYLES, style
+from .drawing.style import (
+    COLUMN_WIDTH,
+    PAGE_WIDTH,
+    SERIES_STYLES,
+    drawable,
+    style,
+)
 from .drawing.text import wrap_text
 
 History = Sequence[Mapping]
@@ -196,7 +202,7 @@ def _growth_line(
         linestyle=_DASHES[cycle % len(_DASHES)],
         markersize=max(6 - lighter, 2),
         linewidth=max(2.4 - lighter * 0.6, 0.8),
-        label=records[0]['layer'],
+        label=drawable(records[0]['layer']),
     )
     if any(error is not None for error in errors):
         band = np.array(errors, dtype=float)

@@ -22,6 +22,7 @@ from PIL import Image
 from ..core.atomic_files import file_stem, folder_lock, write_text, write_whole
 from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
+from ..core.results.plain_json import parse_json
 from ..plots import plot_map, save_figure
 from ..plots.drawing.normalization import check_normalization
 from ..plots.drawing.style import CMAP, check_cmap, literal
@@ -195,8 +196,8 @@ def _valid_lines(path: Path) -> list[str]:
 
 def _parsed(line: str) -> dict | None:
     try:
-        record = json.loads(line)
-    except json.JSONDecodeError:
+        record = parse_json(line)
+    except ValueError:
         return None
     return record if isinstance(record, dict) else None
 

@@ -16,12 +16,21 @@ def config(data_root, tmp_path):
     return path
 
 
-@pytest.fixture
-def erf():
-    """tools/erf.py as a module: its main, without a process of its own."""
+def main_of(name):
+    """A tool's main, without a process of its own."""
     spec = importlib.util.spec_from_file_location(
-        '_erf', ROOT / 'tools/erf.py'
+        f'_{name}', ROOT / f'tools/{name}.py'
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module.main
+
+
+@pytest.fixture
+def erf():
+    return main_of('erf')
+
+
+@pytest.fixture
+def compare():
+    return main_of('compare_erf')

@@ -1,5 +1,4 @@
 import csv
-import importlib.util
 import os
 import subprocess
 import sys
@@ -12,21 +11,6 @@ from mmerf import ERFResult
 from mmerf.visualization import ERFVisBackend
 
 ROOT = Path(__file__).parents[2]
-
-
-def tool(name):
-    """A tool's main, without a process of its own."""
-    spec = importlib.util.spec_from_file_location(
-        f'_{name}', ROOT / f'tools/{name}.py'
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module.main
-
-
-@pytest.fixture
-def compare():
-    return tool('compare_erf')
 
 
 @pytest.fixture

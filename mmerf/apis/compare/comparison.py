@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ...core.atomic_files import write_text
-from ...core.errors import ConfigError
+from ...core.atomic_files import check_file_name, write_text
+from ...core.errors import ConfigError, one_line
 from ...core.results.erf_result import ERFResult
 from ...core.results.provenance import (
     check_same_definition,
@@ -228,8 +228,10 @@ def check_figure_path(out: str | os.PathLike) -> Path:
     path = Path(out)
     if path.suffix not in ('.png', '.pdf', '.svg'):
         raise ConfigError(
-            f'{path} is no name for a figure; let it end in .png, .pdf or .svg'
+            f'{one_line(path)} is no name for a figure; let it end in .png, '
+            '.pdf or .svg'
         )
-    if path.is_dir():
+    check_file_name(path)
+    if os.path.isdir(path):
         raise ConfigError(f'{path} is a folder; name a file')
     return path

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
 
 from ...core.atomic_files import file_stem
-from ...core.errors import ConfigError, ResultError, one_line
+from ...core.errors import ConfigError, ResultError, StatisticError, one_line
 from ...core.results.erf_result import ERFResult
+from ...core.results.plain_json import parse_json
+from .check_record import check_record
 
 # parts of a path that every run has, no use as its name
 _COMMON_PARTS = re.compile(r'erf|vis_data|\d{8}_\d{6}|\.*')
-_RECORD_TYPES = {'step': int, 'layer': str, 'statistics': dict}
-# what JSON raises that is not as expected
-_BAD_JSON = (KeyError, RecursionError, TypeError, ValueError)
 
 
 def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
@@ -36,7 +34,7 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
         ResultError: If one of its files is damaged.
     """
     path, step = _split(spec)
-    if path.is_file():
+    if os.path.isfile(path):
         if path.suffix != '.npz':
             raise ConfigError(
                 f'{path} is not a run; give a folder of results or an .npz'
@@ -83,22 +81,20 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
         ResultError: If the file is damaged or empty.
     """
     path, step = _split(spec)
-    whole = step is None and not path.is_file()
+    whole = step is None and not os.path.isfile(path)
     if whole:
         path = find_folder(path) / 'erf.jsonl'
-    if not (whole and path.is_file()):
+    if not (whole and os.path.isfile(path)):
         raise ConfigError(
-            f'{spec} is a single step or result, not a training; give the '
-            "erf folder of a training's vis_data"
+            f'{one_line(spec)} is a single step or result, not a training; '
+            "give the erf folder of a training's vis_data"
         )
     lines = path.read_bytes().splitlines()
     try:
-        records = [json.loads(line) for line in lines if line.strip()]
+        records = [parse_json(line) for line in lines if line.strip()]
         for record in records:
-            for key, kind in _RECORD_TYPES.items():
-                if not isinstance(record[key], kind):
-                    raise TypeError(f'{key} is {record[key]!r:.40}')
-    except _BAD_JSON as error:
+            check_record(record)
+    except (KeyError, StatisticError, TypeError, ValueError) as error:
         raise ResultError(
             f'{path} is damaged ({type(error).__name__}: '
             f'{one_line(error, 160)}); measure again'
@@ -115,8 +111,8 @@ def find_folder(path: Path) -> Path:
     Raises:
         ConfigError: If there is none; names those further inside.
     """
-    if not path.is_dir():
-        raise ConfigError(f'there is no run {path}')
+    if not os.path.isdir(path):
+        raise ConfigError(f'there is no run {one_line(path)}')
     for inside in ('', 'erf', 'vis_data/erf'):
         folder = path / inside
         if any((folder / n).is_file() for n in ('erf.json', 'erf.jsonl')):
@@ -173,8 +169,8 @@ def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
 def _split(spec: str | os.PathLike) -> tuple[Path, int | None]:
     """Path and step of ``PATH@STEP``; an existing path is never split."""
     name = os.fspath(spec)
-    match = re.fullmatch(r'(.+)@(\d+)', name)
-    if match is None or Path(name).exists():
+    match = re.fullmatch(r'(.+)@(\d{1,15})', name)
+    if match is None or os.path.exists(name):
         return Path(name), None
     return Path(match[1]), int(match[2])
 
@@ -189,6 +185,6 @@ def _load(folder: Path, layers: Sequence[str]) -> dict[str, ERFResult]:
 def _json(path: Path, key: str) -> dict:
     content = path.read_bytes()
     try:
-        return dict(json.loads(content)[key])
-    except _BAD_JSON as error:
+        return dict(parse_json(content)[key])
+    except (KeyError, TypeError, ValueError) as error:
         raise ResultError(f'{path} is damaged; measure again') from error

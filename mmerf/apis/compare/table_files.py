@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ...core.errors import ConfigError, shortened
+from ...core.errors import ConfigError, printable, shortened
 from ...core.results.erf_result import ERFResult
 from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import CSV, REPORT
@@ -97,11 +98,17 @@ def _with_theory(
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """Every number in full, for programs."""
+    """Every number in full, for programs.
+
+    A name that a spreadsheet would compute, since it begins as a formula
+    does, gets an apostrophe before it.
+    """
     text = io.StringIO()
     writer = csv.DictWriter(text, list(rows[0]), lineterminator='\n')
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(
+        {key: _csv(value) for key, value in row.items()} for row in rows
+    )
     return text.getvalue()
 
 
@@ -147,9 +154,9 @@ def check_tables(figure: Path, option: str = '--out') -> None:
     """
     for suffix, start in _STARTS.items():
         path = figure.with_suffix(suffix)
-        if not path.exists():
+        if not os.path.exists(path):
             continue
-        if path.is_file():
+        if os.path.isfile(path):
             with path.open(encoding='utf-8', errors='replace') as file:
                 if re.match(start, file.read(100_000)):
                     continue
@@ -171,7 +178,8 @@ def as_text(rows: Sequence[Row]) -> list[list[str]]:
     table = [['run', 'layer', *headings, 'images']]
     for row in rows:
         note = shortened(row['note'], 80)
-        line = [row['run'], ': '.join(filter(None, (row['layer'], note)))]
+        layer = ': '.join(filter(None, (row['layer'], note)))
+        line = [printable(row['run']), printable(layer)]
         for name, number in numbers:
             if number is None:
                 line.append(row.get(name) or '-')
@@ -183,8 +191,15 @@ def as_text(rows: Sequence[Row]) -> list[list[str]]:
     return table
 
 
+def _csv(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return cell
+    text = printable(cell)
+    return f"'{text}" if text.startswith(('=', '+', '-', '@')) else text
+
+
 def _md(cell: str) -> str:
-    return cell.replace('|', r'\|').replace('\n', ' ')
+    return cell.replace('|', r'\|').replace('<', '&lt;')
 
 
 def _tex_line(cells: Sequence[str]) -> str:

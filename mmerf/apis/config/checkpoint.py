@@ -5,26 +5,18 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import pickle
 import re
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from mmengine import fileio
-from mmengine.logging import HistoryBuffer
-from mmengine.utils import digit_version
 from torch import nn
 
 from ...core.errors import CheckpointError, one_line
-
-_OLD = digit_version(torch.__version__)[:2] < (2, 6)
-_OLD_TORCH = (
-    ' (torch 2.6 or later also loads what mmengine saves)' if _OLD else ''
-)
+from .checkpoint_file import read_checkpoint
+from .stored import StoredTensor, UnsafeGlobalError
 
 
 def load_checkpoint(
@@ -92,12 +84,12 @@ def load_checkpoint(
     }
 
 
-def _read(path: str | os.PathLike) -> bytes:
+def _read(path: str | os.PathLike) -> bytearray:
     name = os.fspath(path)
     try:
         if '://' in name:
-            return fileio.get(name)
-        return Path(name).read_bytes()
+            return bytearray(fileio.get(name))
+        return bytearray(Path(name).read_bytes())
     except FileNotFoundError as error:
         raise CheckpointError(f'there is no checkpoint {name}') from error
     except Exception as error:  # file backends raise what they like
@@ -106,72 +98,26 @@ def _read(path: str | os.PathLike) -> bytes:
         ) from error
 
 
-def _unpickle(content: bytes, path: Any, trust: bool) -> Any:
-    file = io.BytesIO(content)
+def _unpickle(content: bytearray, path: Any, trust: bool) -> Any:
     try:
         if trust:
+            file = io.BytesIO(content)
             return torch.load(file, map_location='cpu', weights_only=False)
-        with _safe_globals():
-            return torch.load(file, map_location='cpu', weights_only=True)
-    except pickle.UnpicklingError as error:
-        found = re.search(r'GLOBAL (\S+)|loading (\S+)', str(error))
-        if found is None or trust:
-            raise CheckpointError(
-                f'{path} is not a whole checkpoint: it cannot be unpickled'
-            ) from error
-        name = found[1] or found[2]
+        return read_checkpoint(content)
+    except UnsafeGlobalError as error:
         raise CheckpointError(
-            f'{path} was refused: its pickle asks for {name}, which could run '
-            f'code{_OLD_TORCH}; if you trust whoever made it, pass '
-            '--trust-checkpoint (trust_checkpoint=True)'
+            f'{path} was refused: its pickle asks for {one_line(error, 160)}, '
+            'which no weights need and which could run code; if you trust '
+            'whoever made it, pass --trust-checkpoint (trust_checkpoint=True)'
         ) from error
     except Exception as error:  # damaged bytes raise almost anything
-        raise CheckpointError(
-            f'{path} is not a whole checkpoint: {one_line(error)}'
-        ) from error
+        raise _damaged(path, error) from error
 
 
-def _safe_globals() -> AbstractContextManager:
-    """Let torch unpickle what mmengine's own checkpoints hold.
-
-    Before torch 2.6, which cannot replace an object by its name, only plain
-    weights load.
-    """
-    if _OLD:
-        return nullcontext()
-    return torch.serialization.safe_globals(_allowed())
-
-
-def _allowed() -> list:
-    """Objects that mmengine's own checkpoints hold besides tensors."""
-    multiarray = getattr(np, '_core', None) or np.core
-    multiarray = multiarray.multiarray
-    functions = {
-        f'{package}.multiarray.{name}': getattr(multiarray, name)
-        for package in ('numpy.core', 'numpy._core')
-        for name in ('_reconstruct', 'scalar')
-    }
-    kinds = 'bool int8 int16 int32 int64 uint8 uint16 uint32 uint64'
-    dtypes = [
-        type(np.dtype(name))
-        for name in f'{kinds} float16 float32 float64 str'.split()
-    ]
-    return [
-        HistoryBuffer,
-        slice,
-        np.ndarray,
-        np.dtype,
-        *dtypes,
-        *((function, name) for name, function in functions.items()),
-        (_history_method, 'builtins.getattr'),
-    ]
-
-
-def _history_method(owner: Any, name: str) -> Any:
-    """Replaces getattr: gives a history buffer's statistics only."""
-    if owner is HistoryBuffer and name in ('min', 'max', 'current', 'mean'):
-        return getattr(HistoryBuffer, name)
-    raise pickle.UnpicklingError(f'GLOBAL builtins.getattr of {name!r}')
+def _damaged(path: Any, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f'{path} is not a whole checkpoint: {one_line(error)}'
+    )
 
 
 def _classes(checkpoint: Any) -> list[str] | None:
@@ -198,11 +144,16 @@ def _state_dict(checkpoint: Any, path: Any) -> dict[str, torch.Tensor]:
         raise CheckpointError(
             f'{path} holds a {type(checkpoint).__name__}, not weights by name'
         )
-    weights = {
-        re.sub(r'^(module\.)+', '', str(key)): value
-        for key, value in checkpoint.items()
-        if isinstance(value, torch.Tensor)
-    }
+    try:
+        weights = {
+            re.sub(r'^(module\.)+', '', str(key)): (
+                value.tensor() if isinstance(value, StoredTensor) else value
+            )
+            for key, value in checkpoint.items()
+            if isinstance(value, (StoredTensor, torch.Tensor))
+        }
+    except Exception as error:  # damaged bytes raise almost anything
+        raise _damaged(path, error) from error
     if not weights:
         raise CheckpointError(f'{path} holds no weights')
     for key, value in weights.items():

@@ -94,17 +94,17 @@ def find_config(config: str | os.PathLike) -> Path:
         root = mmseg_configs()
         inside = name.removeprefix(_MMSEG_PREFIX)
         path = root / inside
-        if not path.is_file():
+        if not os.path.isfile(path):
             raise ConfigError(
-                f'mmseg has no config {inside}{_similar(root, path)}'
+                f'mmseg has no config {one_line(inside)}{_similar(root, path)}'
             )
         return path
     path = Path(name)
-    if not path.is_file():
+    if not os.path.isfile(path):
         hint = ''
-        if (mmseg_configs() / name).is_file():
+        if os.path.isfile(mmseg_configs() / name):
             hint = f"; mmseg's own is written {_MMSEG_PREFIX}{name}"
-        raise ConfigError(f'there is no config file {name}{hint}')
+        raise ConfigError(f'there is no config file {one_line(name)}{hint}')
     return path
 
 
@@ -117,7 +117,7 @@ def mmseg_configs() -> Path:
 
 def _similar(root: Path, path: Path) -> str:
     folder = path.parent
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         families = sorted(p.name for p in root.glob('[!_]*') if p.is_dir())
         return f'; its families are {", ".join(families)}'
     names = sorted(p.name for p in folder.glob('*.py'))

@@ -135,14 +135,14 @@ def open_images(
     if img_dir is None:
         return _from_dataset(cfg, pipeline)
     folder = Path(img_dir)
-    if not folder.is_dir():
-        raise ImageError(f'there is no folder {img_dir}')
+    if not os.path.isdir(folder):
+        raise ImageError(f'there is no folder {one_line(img_dir)}')
     paths = sorted(
         str(path)
         for path in folder.rglob('*')
         if path.suffix.lower() in SUFFIXES
         and not path.name.startswith('.')
-        and path.is_file()
+        and os.path.isfile(path)
     )
     if not paths:
         raise ImageError(

@@ -29,7 +29,7 @@ from ..compare.comparison import (
 from ..compare.table_files import check_tables
 from ..config.config_file import load_config
 from ..erf import ERFRun, run_erf
-from ..write_outputs import write_report
+from ..write_outputs import check_out_folder, write_report
 from .common_pixel import common_middle
 from .vary import Combination, check_keys, combinations
 
@@ -121,8 +121,7 @@ def sweep_erf(
         )
         target = {'type': 'Pixel', 'y': y, 'x': x}
     folder = Path(out_dir)
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f'{folder} is a file; name a folder')
+    check_out_folder(folder)
     check_tables(folder / f'sweep.{suffix}', '--out-dir')
     runs: dict[str, ERFRun] = {}
     gaps: dict[str, str] = {}

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..atomic_files import write_whole
 from ..errors import ResultError, one_line
+from .plain_json import parse_json
 
 FORMAT = 1
 ARRAYS = ('map', 'stderr', 'coverage')
@@ -51,7 +52,7 @@ def read_npz(
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in ARRAYS if name in file}
-            meta = json.loads(str(file['meta'][()]))
+            meta = parse_json(str(file['meta'][()]))
     except FileNotFoundError as error:
         raise ResultError(f'there is no file {path}') from error
     except Exception as error:  # zip, compression, header, JSON
@@ -65,13 +66,24 @@ def read_npz(
             'again with this version of mmerf'
         )
     check_map_array(arrays.get('map', np.zeros(0)), str(path))
+    arrays['map'] = arrays['map'].astype(np.float64)
     for name, array in arrays.items():
+        _check_plain_numbers(array, f'{path}: {name}')
         if array.shape != arrays['map'].shape:
             raise ResultError(
                 f'{path}: {name} has shape {array.shape}, the map '
                 f'{arrays["map"].shape}; the file is damaged'
             )
     return arrays, meta
+
+
+def _check_plain_numbers(array: np.ndarray, name: str) -> None:
+    """Raise ResultError unless float64 holds an array's numbers."""
+    if array.dtype.kind not in 'fiu' or array.dtype.itemsize > 8:
+        raise ResultError(
+            f'{name} holds {one_line(array.dtype, 40)}; numbers are float64, '
+            'or narrower'
+        )
 
 
 def check_map_array(array: np.ndarray, name: str) -> None:
@@ -81,6 +93,7 @@ def check_map_array(array: np.ndarray, name: str) -> None:
             f'{name} holds an array of shape {array.shape}, {array.dtype}; '
             'a map is a non-empty floating (H, W)'
         )
+    _check_plain_numbers(array, name)
     if not np.isfinite(array).all() or (array < 0).any():
         raise ResultError(
             f'{name} holds a negative or non-finite value; a map is >= 0'

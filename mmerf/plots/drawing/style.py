@@ -10,7 +10,7 @@ from matplotlib.cbook import is_math_text
 from matplotlib.mathtext import MathTextParser
 from matplotlib.patheffects import withStroke
 
-from ...core.errors import ConfigError
+from ...core.errors import ConfigError, printable, shortened
 
 CMAP = 'inferno'
 # The squares of the shares differ by dash as well as by colour (light ones
@@ -52,6 +52,7 @@ LEGEND_STYLE: dict[str, Any] = {  # dark, for lines that are drawn on dark maps
     'handlelength': 1.8,
 }
 COLUMN_WIDTH, PAGE_WIDTH = 3.4, 7.0  # of a paper, inches
+_LONGEST_DRAWN = 400  # characters of a name
 _RC_PARAMS: dict[Any, Any] = {
     'font.size': 8.0,
     'axes.titlesize': 8.5,
@@ -83,8 +84,12 @@ def check_cmap(name: str) -> str:
 
 
 def check_title(title: str | None) -> str | None:
-    """Return the title; raise ConfigError if its formula is invalid."""
+    """Return the title; raise ConfigError if it cannot be drawn."""
     for line in (title or '').splitlines():
+        if not line.isprintable():
+            raise ConfigError(
+                f'the title {title!r} holds a character that cannot be drawn'
+            )
         try:
             if is_math_text(line):
                 MathTextParser('path').parse(line)
@@ -99,4 +104,9 @@ def check_title(title: str | None) -> str | None:
 
 def literal(name: str) -> str:
     """Escape a name's dollar signs, so that a title has no formula there."""
-    return name.replace('$', r'\$')
+    return drawable(name).replace('$', r'\$')
+
+
+def drawable(name: str) -> str:
+    """A name of which every character can be drawn, cut if it is very long."""
+    return printable(shortened(name, _LONGEST_DRAWN))

@@ -11,7 +11,7 @@ from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
 from matplotlib.transforms import Bbox, IdentityTransform
 
-from .style import OUTLINE
+from .style import OUTLINE, drawable
 
 LINE_HEIGHT = 1.2 / 72  # inches per point of the font
 _PARTS = re.compile(r'[^_,(/.:=]*[_,(/.:=]+|[^_,(/.:=]+')
@@ -40,7 +40,8 @@ def wrap_text(
         'backbone.\nlayers.0 of\nall'
     """
     lines, line = [], ''
-    for word in re.findall(r'\S+ ?', ' '.join(text.split())):
+    text = drawable(' '.join(text.split()))
+    for word in re.findall(r'\S+ ?', text):
         whole = [word] if _fits(word, width, size) else _PARTS.findall(word)
         for part in whole:
             if line and not _fits(line + part, width, size):
