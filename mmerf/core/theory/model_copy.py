@@ -59,7 +59,7 @@ def _rebound(
     value: Any, copies: Mapping[int, nn.Module], depth: int = 0
 ) -> Any:
     """A value with copies in place of the modules that it refers to."""
-    if depth > _DEEPEST:  # such as a function that closes over itself
+    if depth > _DEEPEST_COPY:  # such as a function that closes over itself
         return value
     if isinstance(value, nn.Module):
         return copies.get(id(value), value)
@@ -76,7 +76,7 @@ def _rebound(
         return value
     inside = [_content(cell) for cell in value.__closure__]
     cells = [
-        cell if item is _EMPTY else _cell(cell, item, copies, depth)
+        cell if item is _EMPTY else _closure_cell(cell, item, copies, depth)
         for cell, item in zip(value.__closure__, inside, strict=True)
     ]
     if all(a is b for a, b in zip(cells, value.__closure__, strict=True)):
@@ -94,7 +94,7 @@ def _rebound(
 
 
 _EMPTY = object()
-_DEEPEST = 8  # functions inside functions
+_DEEPEST_COPY = 8  # functions inside functions
 
 
 def _content(cell: CellType) -> Any:
@@ -104,7 +104,7 @@ def _content(cell: CellType) -> Any:
         return _EMPTY
 
 
-def _cell(
+def _closure_cell(
     cell: CellType, item: Any, copies: Mapping[int, nn.Module], depth: int
 ) -> CellType:
     found = _rebound(item, copies, depth + 1)
