@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 from torch.utils.checkpoint import CheckpointFunction
 
 from ..errors import MeasurementError
+from .model_state import ModelState
 
 # Attributes that switch on activation checkpointing in mmcv, torchvision,
 # transformers and timm. Under it, a block's output has no graph yet.
@@ -21,14 +23,6 @@ _CHECKPOINTING = (
     'use_checkpoint',
     'gradient_checkpointing',
     'grad_checkpointing',
-)
-
-
-# Where torch keeps a module's hooks, parameters, buffers and children.
-_DICTIONARIES = tuple(
-    name
-    for name, value in nn.Module().__dict__.items()
-    if isinstance(value, dict)
 )
 
 
@@ -60,7 +54,8 @@ def preserved(model: nn.Module) -> Iterator[None]:
                 if module.__dict__.get(name) is True:
                     setattr(module, name, False)
         for parameter in model.parameters():
-            parameter.requires_grad_(False)
+            if not is_lazy(parameter):
+                parameter.requires_grad_(False)
         yield
 
 
@@ -68,15 +63,18 @@ def preserved(model: nn.Module) -> Iterator[None]:
 def state_restored(model: nn.Module) -> Iterator[None]:
     """Run forwards inside; afterwards the model has the state it had.
 
-    That is buffers, plain attributes, hooks and children: what a forward may
-    count, cache or build. So a forward on a crop leaves nothing for one on a
-    whole image to find.
+    That is buffers, plain attributes with what they hold, hooks and children:
+    what a forward may count, cache or build; see ``ModelState``. So a forward
+    on a crop leaves nothing for one on a whole image to find.
 
     Args:
         model (nn.Module): The model, without wrappers.
     """
-    with _attributes_restored(model), _buffers_restored(model):
+    state = ModelState(model)
+    try:
         yield
+    finally:
+        state.restore()
 
 
 def _check_not_sharded(model: nn.Module) -> None:
@@ -144,86 +142,3 @@ def _restore_flags(flags: list[tuple[Any, str, Any]]) -> None:
             failures.append(error)
     if failures:
         raise failures[0]
-
-
-@contextmanager
-def _attributes_restored(model: nn.Module) -> Iterator[None]:
-    """Restore attributes of modules: counters, caches, hooks, children.
-
-    torch keeps hooks, parameters and children in dictionaries, which a first
-    forward may fill; they are restored in place.
-    """
-    saved = [
-        (
-            module,
-            dict(module.__dict__),
-            {name: dict(module.__dict__[name]) for name in _owned(module)},
-        )
-        for module in model.modules()
-    ]
-    try:
-        yield
-    finally:
-        for module, before, contents in saved:
-            own = module.__dict__
-            for name in own.keys() - before.keys():
-                del own[name]
-            for name, value in before.items():
-                if own.get(name, saved) is not value:
-                    own[name] = value
-            for name, content in contents.items():
-                _restore_dict(own[name], content)
-
-
-def _owned(module: nn.Module) -> list[str]:
-    """Names of the dictionaries in which torch keeps a module's parts."""
-    return [
-        name
-        for name in _DICTIONARIES
-        if isinstance(module.__dict__.get(name), dict)
-    ]
-
-
-def _restore_dict(found: dict, before: dict) -> None:
-    """Give a dictionary its earlier keys and values, in their order."""
-    same = len(found) == len(before) and all(
-        one is other and found[one] is before[other]
-        for one, other in zip(found, before, strict=True)
-    )
-    if not same:
-        found.clear()
-        found.update(before)
-
-
-@contextmanager
-def _buffers_restored(model: nn.Module) -> Iterator[None]:
-    """Restore buffers that were written to or replaced; remove added ones."""
-    modules = [
-        module
-        for module in model.modules()
-        if not isinstance(module, torch.jit.ScriptModule)  # has no _buffers
-    ]
-    saved = [
-        (module, name, buffer, buffer.detach().clone(), buffer._version)
-        for module in modules
-        for name, buffer in module._buffers.items()
-        if buffer is not None and not buffer.is_inference()
-    ]
-    names = [
-        (m, set(m._buffers), set(m._non_persistent_buffers_set))
-        for m in modules
-    ]
-    try:
-        yield
-    finally:
-        for module, known, hidden in names:
-            for name in set(module._buffers) - known:
-                del module._buffers[name]
-            module._non_persistent_buffers_set &= hidden
-            module._non_persistent_buffers_set |= hidden
-        with torch.no_grad():
-            for module, name, buffer, value, version in saved:
-                if buffer._version != version:
-                    buffer.copy_(value)
-                if module._buffers.get(name) is not buffer:
-                    module._buffers[name] = buffer

@@ -18,7 +18,7 @@ from ..batch import Batch, Forward
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
 from ..running.intercept import noticed_tensor_hooks
-from ..running.isolation import state_restored
+from ..running.isolation import random_state, state_restored
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
 from ..running.probes import Recorder
@@ -107,7 +107,7 @@ class Passes:
         """
 
         def run(images: Tensor, positions: Sequence[int]) -> Any:
-            with state_restored(self.model):
+            with random_state(self.model), state_restored(self.model):
                 return forward(images, positions)
 
         return run
