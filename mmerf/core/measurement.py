@@ -29,10 +29,9 @@ from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
 from .results.erf_result import ERFResult
 from .results.provenance import versions
-from .running.batch_size import FIRST_IMAGES, images_that_fit, saved_bytes
+from .running import memory
 from .running.isolation import preserved
 from .running.layer_scores import LayerScores
-from .running.out_of_memory import out_of_memory_ends, run_in_halving_passes
 from .running.precision import precision
 from .targets.base import Target
 from .targets.pass_context import bind_target
@@ -127,14 +126,15 @@ class Measurement:
             )
 
         known = self.batch_size or self.fitting
-        step = known or FIRST_IMAGES
-        with nullcontext() if known else saved_bytes() as saved:
-            allowed = run_in_halving_passes(measure, count, step)
+        step = known or memory.FIRST_IMAGES
+        with nullcontext() if known else memory.saved_bytes() as saved:
+            allowed = memory.run_in_halving_passes(measure, count, step)
         if allowed != step:  # memory ran out
             self.batch_size = allowed
         elif saved is not None and count:
             each = saved.total // min(count, step)
-            self.fitting = images_that_fit(self._device(batch.inputs), each)
+            device = self._device(batch.inputs)
+            self.fitting = memory.images_that_fit(device, each)
         if self.precision_check is not None:
             self.precision_check.update(batch)
 
@@ -182,7 +182,9 @@ class Measurement:
             )
             done = self.passes.run(batch, bound, gathering)
         self.input_shape = tuple(images.shape[1:])
-        with out_of_memory_ends():  # half of the pass may be in the mean
+        with (
+            memory.out_of_memory_ends()
+        ):  # half of the pass may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(batch)
 
@@ -209,9 +211,8 @@ class Measurement:
             gather, add (callable): As for
                 :func:`mmerf.core.aggregate.across_ranks.merge_ranks`.
         """
-        every = gather(
-            (self.seen, self.input_kind, self.input_shape, self.grids)
-        )
+        own = (self.seen, self.input_kind, self.input_shape, self.grids)
+        every = gather(own)
         self.accumulators = merge_ranks(self.accumulators, gather, add)
         self.seen, self.grids = 0, {}
         for seen, kind, shape, grids in every:

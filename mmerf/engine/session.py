@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Subset
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
 from ..core.running.isolation import random_state
-from ..core.running.out_of_memory import free_traceback
+from ..core.running.memory import free_traceback
 from .batches.prepare_batch import prepare
 from .ranks import gather_failures, merge_over_ranks
 from .selection import Selection

@@ -8,7 +8,7 @@ from mmengine.dataset import DefaultSampler
 
 from ...core.errors import BatchError, ERFError, MeasurementError, one_line
 from ...core.measurement import Measurement
-from ...core.running.out_of_memory import is_out_of_memory
+from ...core.running.memory import is_out_of_memory
 from ...engine.batches.prepare_batch import prepare
 from .source import ImageSource
 

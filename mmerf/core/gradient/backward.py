@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..errors import LayerError, one_line
-from ..running.out_of_memory import is_out_of_memory
+from ..running.memory import is_out_of_memory
 from ..running.precision import gradient_scale
 from .box_tensor import to_plain
 from .sparse_backward import SparseBackward

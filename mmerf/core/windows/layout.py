@@ -8,7 +8,7 @@ from torch import Tensor
 from ..batch import Forward
 from ..errors import one_line
 from ..running.layer_scores import LayerScores
-from ..running.out_of_memory import is_out_of_memory
+from ..running.memory import is_out_of_memory
 from ..running.probes import Recorder
 
 

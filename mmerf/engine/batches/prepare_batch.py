@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...core.batch import Batch
 from ...core.errors import BatchError, ConfigError, one_line
-from ...core.running.out_of_memory import is_out_of_memory
+from ...core.running.memory import is_out_of_memory
 from .forwards import forward_of
 from .inputs import Rebuild, measured_input
 from .labels import ground_truth

@@ -8,7 +8,7 @@ from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 from mmerf.core.running import batch_size as memory
-from mmerf.core.running.batch_size import images_that_fit, saved_bytes
+from mmerf.core.running.memory import images_that_fit, saved_bytes
 
 
 def net():

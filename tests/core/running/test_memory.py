@@ -1,6 +1,7 @@
 """Memory that runs out, raised where torch raises it."""
 
 import weakref
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from mmerf.core.batch import batch_of
 from mmerf.core.errors import MeasurementError
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
-from mmerf.core.running.out_of_memory import (
+from mmerf.core.running.memory import (
     is_out_of_memory,
     run_in_halving_passes,
 )
@@ -44,16 +45,16 @@ class Tight(nn.Module):
         self.conv = nn.Conv2d(3, 4, 3, padding=1)
         self.bn = nn.BatchNorm2d(4)
         self.most, self.where = most, where
-        self.tried, self.held, self.alive = [], [], []
-        self.tried_back = []
+        # Not the model's own lists: those are as before after a measurement.
+        self.log = SimpleNamespace(tried=[], back=[], held=[], alive=[])
 
     def forward(self, x):
-        self.alive.append(sum(ref() is not None for ref in self.held))
-        self.tried.append(len(x))
+        self.log.alive.append(sum(ref() is not None for ref in self.log.held))
+        self.log.tried.append(len(x))
         y = self.conv(x)
-        self.held.append(weakref.ref(y))
+        self.log.held.append(weakref.ref(y))
         if self.where == 'backward':
-            y = NoMemoryBack.apply(y, self.most, self.tried_back)
+            y = NoMemoryBack.apply(y, self.most, self.log.back)
         elif len(x) > self.most:
             try:
                 raise torch.OutOfMemoryError('CUDA out of memory. Tried 2 GiB')
@@ -74,8 +75,8 @@ def test_the_batch_is_halved_and_the_map_is_the_same(where, most):
     measurement = Measurement(net, MeasurementOptions(['bn']))
     measurement.update(batch_of(measurement.model, images))
     sizes = {1: [7, 3, 1] + [1] * 6, 2: [7, 3, 1], 3: [7, 3, 3, 1]}
-    assert net.tried[: len(sizes[most])] == sizes[most]
-    assert where == 'forward' or net.tried_back == net.tried
+    assert net.log.tried[: len(sizes[most])] == sizes[most]
+    assert where == 'forward' or net.log.back == net.log.tried
     assert measurement.batch_size == {1: 1, 2: 1, 3: 3}[most]
     result = measurement.compute()['bn']
     assert result.num_images == measurement.seen == 7
@@ -83,7 +84,7 @@ def test_the_batch_is_halved_and_the_map_is_the_same(where, most):
     plain = slow_map(images, lambda x: centre_score(net.bn(net.conv(x))))
     assert np.abs(result.map - plain).max() <= 1e-6 * plain.max()
     # what is left of a failed pass when the next one starts: nothing
-    assert not any(net.alive)
+    assert not any(net.log.alive)
     assert 'forward' not in net.bn.__dict__
 
 
@@ -93,7 +94,7 @@ def test_one_image_that_does_not_fit_gives_up_and_leaves_no_trace(where):
     measurement = Measurement(net, MeasurementOptions(['bn']))
     with pytest.raises(torch.OutOfMemoryError, match='CUDA out of memory'):
         measurement.update(batch_of(measurement.model, images_like(4, 6, 6)))
-    assert net.tried == [4, 2, 1]
+    assert net.log.tried == [4, 2, 1]
     assert measurement.seen == 0 and not measurement.accumulators
     assert net.training and net.bn.training
     assert all(p.requires_grad and p.grad is None for p in net.parameters())
@@ -105,7 +106,7 @@ def test_the_rest_goes_on_in_the_size_that_fitted():
     measurement = Measurement(net, MeasurementOptions(['bn']))
     for _ in range(2):
         measurement.update(batch_of(measurement.model, images_like(4, 6, 6)))
-    assert net.tried == [4, 2, 2, 2, 2]
+    assert net.log.tried == [4, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize(
