@@ -7,7 +7,7 @@ from torch import nn
 from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
-from mmerf.core.running import batch_size as memory
+from mmerf.core.running import memory
 from mmerf.core.running.memory import images_that_fit, saved_bytes
 
 
@@ -76,7 +76,7 @@ def test_batches_are_split_by_memory_after_the_first(monkeypatch):
             return self.conv(x)
 
     monkeypatch.setattr(
-        'mmerf.core.measurement.images_that_fit', lambda device, each: 3
+        'mmerf.core.running.memory.images_that_fit', lambda device, each: 3
     )
     measurement = Measurement(
         nn.Sequential(Counting()), MeasurementOptions(['0'])
