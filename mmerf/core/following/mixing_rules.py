@@ -6,6 +6,7 @@ from typing import Any
 
 from torch import Tensor
 
+from ..aten import tensors_in
 from ..grid.factors import channels
 from ..grid.merging import broadcast
 from ..grid.placed import LOST, Placed
@@ -14,15 +15,9 @@ from .call import Call, Outcome, Rule, first_only
 
 def follow_pointwise(call: Call) -> Outcome:
     """Combined entry by entry, with broadcasting."""
-    tensors = [
-        tensor
-        for value in call.arguments.values()
-        for tensor in (value if isinstance(value, (list, tuple)) else [value])
-        if isinstance(tensor, Tensor)
-    ]
+    tensors = tensors_in(call.arguments)
     operands = [(call.tag_of(t), tuple(t.shape)) for t in tensors]
-    found = broadcast(operands, tuple(call.output().shape))
-    return found
+    return broadcast(operands, tuple(call.output().shape))
 
 
 def _copy(call: Call) -> Outcome:

@@ -36,8 +36,7 @@ def reading_of(placed: Placed, batch: int) -> tuple[Reading, Grid] | None:
             expected *= factor.size
         size.append(count_of(factors))
         axes.append(placed.lines[name].axis)
-    images = count_of(placed.factors_of('n'))
-    if images != batch and not (images == 1 and batch == 1):
+    if count_of(placed.factors_of('n')) != batch:
         return None
     swapped = _across_first(placed.dims)
     h, w = reversed(size) if swapped else size

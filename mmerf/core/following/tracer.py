@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..aten import named_arguments, tensors_in, written_to
 from ..grid.coordinates import Axis, Grid, Size, even_grid
 from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
@@ -75,13 +76,12 @@ class GridTracer(TorchDispatchMode):
         super().__init__()
         self.noticed: set[str] = set()
         self.tags = Tags()
-        count = math.prod(images.shape[:-3])
+        frames = math.prod(images.shape[1:-3])
         height, width = (int(side) for side in images.shape[-2:])
         self.input_size = (height, width)
-        self.frames = count // max(len(images), 1)
         whole = Axis(0, 1)
         self.sizes = {self.input_size: Grid(self.input_size, whole, whole)}
-        dims = [Dim((Factor('n', len(images), self.frames),))]
+        dims = [Dim((Factor('n', len(images), frames),))]
         dims += [Dim((Factor('n', size),)) for size in images.shape[1:-3]]
         channels = int(images.shape[-3])
         self.tags.set(
@@ -133,54 +133,49 @@ class GridTracer(TorchDispatchMode):
         kwargs: dict | None = None,
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        schema = func._schema
-        if schema.name.removeprefix('aten::') in NOTICED:
-            self.noticed.add(schema.name.removeprefix('aten::'))
-        arguments = {a.name: a.default_value for a in schema.arguments}
-        arguments.update(zip(arguments, args, strict=False))
-        arguments.update(kwargs or {})
-        call = Call(arguments, out, self.tags.of)
-        tags = [self.tags.of(tensor) for tensor in _tensors(arguments)]
-        if any(tag is not None for tag in tags):
-            outcome = self._follow(func, call)
-            if schema.name.removeprefix('aten::') in EXTREME:
+        name = func._schema.name.removeprefix('aten::')
+        if name in NOTICED:
+            self.noticed.add(name)
+        arguments = named_arguments(func, args, kwargs or {})
+        tags = [self.tags.of(tensor) for tensor in tensors_in(arguments)]
+        written, outputs = written_to(func, arguments), tensors_in(out)
+        if (outputs or written) and any(tag is not None for tag in tags):
+            outcome = self._follow(func, name, arguments, out)
+            if name in EXTREME:
                 self._notice_extreme(tags, outcome)
-            self._note(schema, arguments, out, outcome)
+            self._note(outputs or written, outcome, bool(written))
         return out
 
-    def _follow(self, func: Any, call: Call) -> Outcome:
-        """What the operation's rule says."""
-        name = func._schema.name.removeprefix('aten::')
+    def _follow(
+        self, func: Any, name: str, arguments: dict[str, Any], out: Any
+    ) -> Outcome:
+        """What the operation's rule says; None where it has none."""
         rule = RULES.get(name)
         if rule is None and func._schema.is_mutable:
             rule = RULES.get(name.removesuffix('_'))
         if rule is None and _is_pointwise(func):
             rule = follow_pointwise
-        return None if rule is None else rule(call)
+        if rule is None or not tensors_in(out):
+            return None
+        try:
+            return rule(Call(arguments, out, self.tags.of))
+        except (ArithmeticError, LookupError, TypeError, ValueError):
+            return None  # a form of the operation that the rule does not know
 
     def _note(
-        self, schema: Any, arguments: dict, out: Any, outcome: Outcome
+        self, made: list[Tensor], outcome: Outcome, written: bool
     ) -> None:
-        """Give the outputs, and what was written to, their tags."""
-        outputs = list(_tensors({'out': out}))
+        """Give what an operation made, or wrote to, its tags."""
         if isinstance(outcome, list):
-            tags = outcome + [LOST] * (len(outputs) - len(outcome))
+            tags = outcome + [LOST] * (len(made) - len(outcome))
         else:
-            tags = [outcome] * len(outputs)
-        written = [
-            arguments[a.name]
-            for a in schema.arguments
-            if a.alias_info is not None and a.alias_info.is_write
-        ]
-        for tensor, tag in zip(outputs, tags, strict=True):
+            tags = [outcome] * len(made)
+        for tensor, tag in zip(made, tags, strict=True):
             fits = isinstance(tag, Placed) and tag.shape == tuple(tensor.shape)
             checked: Tag = tag if fits and tag is not None else LOST
             (self.tags.written if written else self.tags.set)(tensor, checked)
             if isinstance(checked, Placed):
                 self._keep_size(checked)
-        if written and not outputs:
-            for tensor in _tensors({'written': written}):
-                self.tags.written(tensor, LOST)
 
     def _notice_extreme(self, tags: list[Tag | None], after: Outcome) -> None:
         """Notice an extreme value over a whole side of the image.
@@ -223,14 +218,3 @@ def _is_pointwise(func: Any) -> bool:
         torch.Tag.pointwise in getattr(functional, overload).tags
         for overload in functional.overloads()
     )
-
-
-def _tensors(arguments: dict[str, Any]) -> list[Tensor]:
-    """All tensors among values, in lists too."""
-    found = []
-    for value in arguments.values():
-        if isinstance(value, Tensor):
-            found.append(value)
-        elif isinstance(value, (list, tuple)):
-            found += [item for item in value if isinstance(item, Tensor)]
-    return found

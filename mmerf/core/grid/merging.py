@@ -73,7 +73,7 @@ def _dim_at(
 
 def _alike(one: Dim, other: Dim) -> bool:
     """Whether two dimensions are the same, factors of one entry aside."""
-    (a, b) = ([f for f in dim.factors if f.size > 1] for dim in (one, other))
+    a, b = ([f for f in dim.factors if f.size > 1] for dim in (one, other))
     ends = (one.before, one.after) == (other.before, other.after)
     return a == b and ends
 
@@ -99,8 +99,7 @@ def merged(lines: Sequence[Line]) -> Line:
     own = [line for line in lines if not line.enlarged] or list(lines)
     first = own[0]
     if all(line.axis == first.axis for line in own):
-        phases = first.phases
-        return first if phases is None else replace(first, phases=phases)
+        return first
     if first.phases and all(
         line.phases and line.phases[0] == first.phases[0] for line in own
     ):

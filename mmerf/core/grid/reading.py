@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -75,17 +76,14 @@ class Reading:
             count_of([f for f in factors if f.axis == name])
             for name in self._order
         )
-        if images not in (1, batch) or (images == 1 and batch != 1):
+        if images != batch:
             return None
         return laid.reshape(batch, -1, h, w)
 
 
 def count_of(factors: Sequence[Factor]) -> int:
     """Number of entries that factors make."""
-    count = 1
-    for factor in factors:
-        count *= factor.size
-    return count
+    return math.prod(factor.size for factor in factors)
 
 
 def _rank(factor: Factor, order: str) -> tuple[int, int]:

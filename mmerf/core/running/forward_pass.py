@@ -133,7 +133,7 @@ class ForwardPass:
         if not grids:
             if layer.optional:
                 return
-            context = self.reader.context(layer, layer.key, None)
+            context = self.reader.context(layer, layer.key)
             self.unread[layer.key] = undecided_form(layer.key, chosen, context)
             return
         self.parts[layer.key], self.grids[layer.key] = parts, grids

@@ -60,7 +60,8 @@ class LayerScores:
         self._noticed = set() if noticed is None else noticed
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
-        self._behaved: dict[str, Reading] | None = None  # by output key
+        # Layouts of outputs that cannot be followed, by input shape and key.
+        self._behaved: dict[tuple, dict[str, Reading]] = {}
 
     def read(
         self,
@@ -121,19 +122,20 @@ class LayerScores:
             positions = range(len(images))
         else:
             target = target.select(positions)
+        shape = tuple(images.shape[1:])
         run = self._run(forward, images, target, positions, whole, probing)
         if run.changed:  # traced with another number of images, perhaps
-            del self._plans[tuple(images.shape[1:])]
+            del self._plans[shape]
             run = self._run(forward, images, target, positions, whole, probing)
         if run.tracer is not None:
             self._noticed |= run.tracer.noticed
-        if run.undecided and self._behaved is None:
-            self._behaved = self._behaviour(run, forward, images, positions)
-            if self._behaved:
+        if run.undecided and shape not in self._behaved:
+            found = self._behaviour(run, forward, images, positions)
+            self._behaved[shape] = found
+            if found:
                 run = self._run(
                     forward, images, target, positions, whole, probing
                 )
-        shape = tuple(images.shape[1:])
         self._plans[shape] = run.checked_plan()
         self._calls = self._plans[shape].calls
         self._outputs = self._outputs or run.outputs
@@ -175,7 +177,8 @@ class LayerScores:
         whole: bool,
         probing: bool,
     ) -> ForwardPass:
-        plan = self._plans.get(tuple(images.shape[1:]))
+        shape = tuple(images.shape[1:])
+        plan = self._plans.get(shape)
         calls = self.calls if plan is None else plan.calls
         run = ForwardPass(
             self.layers,
@@ -185,7 +188,7 @@ class LayerScores:
             self.front,
             calls,
             whole,
-            self._behaved,
+            self._behaved.get(shape),
         )
         reading = intercepted(run.by_module, run.on_return)
         with reading, run.tracer or nullcontext():
@@ -230,7 +233,8 @@ class LayerScores:
         """Forget what earlier forwards have shown."""
         self._plans.clear()
         self._outputs.clear()
-        self._behaved, self._calls = None, self.calls
+        self._behaved.clear()
+        self._calls = self.calls
 
     def again(self) -> LayerScores:
         """The same layers, with nothing known of earlier forwards."""

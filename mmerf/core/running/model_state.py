@@ -25,7 +25,6 @@ _DICTIONARIES = tuple(
     for name, value in nn.Module().__dict__.items()
     if isinstance(value, dict)
 )
-LARGE = 64 * 2**20  # bytes: of larger plain tensors no copy is kept
 Restore = Callable[[], None]
 
 
@@ -63,6 +62,8 @@ class ModelState:
         attributes = module.__dict__
         before, kind = dict(attributes), type(module)
         self._seen[id(module)] = module
+        torchs = [before[name] for name in _DICTIONARIES if name in before]
+        held = [(d, dict(d)) for d in torchs if isinstance(d, dict)]
 
         def restore() -> None:
             if type(module) is not kind:
@@ -72,17 +73,17 @@ class ModelState:
             for name, value in before.items():
                 if attributes.get(name, before) is not value:
                     attributes[name] = value
+            for now, content in held:
+                if now or content:
+                    _give_back(now, content)
 
-        # First the contents, then the dictionary that names them.
-        for name, value in before.items():
-            if name in _DICTIONARIES and isinstance(value, dict):
-                self._keep_dict(value)
-                if name in ('_parameters', '_buffers'):
-                    for tensor in value.values():
-                        self._keep(tensor)
-            elif name != '_modules':
-                self._keep(value)
         self._restores.append(restore)
+        for name, value in before.items():
+            if name in ('_parameters', '_buffers'):
+                for tensor in value.values():
+                    self._keep(tensor)
+            elif name not in _DICTIONARIES:
+                self._keep(value)
         if isinstance(module, torch.jit.ScriptModule):
             for buffer in module.buffers(recurse=False):
                 self._keep(buffer)
@@ -97,8 +98,6 @@ class ModelState:
                 self._keep_tensor(value)
         elif isinstance(value, dict):
             self._keep_dict(value)
-            for item in list(dict.values(value)):  # no dict's own code
-                self._keep(item)
         elif isinstance(value, (list, deque)):
             self._keep_sequence(value)
         elif isinstance(value, (set, MutableSet)):
@@ -113,17 +112,9 @@ class ModelState:
 
     def _keep_dict(self, value: dict) -> None:
         before = dict(value)
-
-        def restore() -> None:
-            same = len(value) == len(before) and all(
-                one is other and dict.__getitem__(value, one) is before[other]
-                for one, other in zip(value, before, strict=True)
-            )
-            if not same:
-                value.clear()
-                value.update(before)
-
-        self._restores.append(restore)
+        self._restores.append(lambda: _give_back(value, before))
+        for item in list(dict.values(value)):  # no dict's own code
+            self._keep(item)
 
     def _keep_sequence(self, value: list | deque) -> None:
         before = list(value)
@@ -187,8 +178,7 @@ class ModelState:
             return
         version = 0 if value.is_inference() else value._version
         place = value.detach()
-        small = value.numel() * value.element_size() <= LARGE
-        content = value.detach().clone() if small else None
+        content = place.clone()
 
         def restore() -> None:
             # Out of inference mode, inference tensors cannot be written to.
@@ -200,8 +190,6 @@ class ModelState:
                 )
                 if moved:
                     value.data = place
-                if content is None:
-                    return
                 written = not value.is_inference() and (
                     value._version != version
                 )
@@ -219,6 +207,17 @@ class ModelState:
                 value.__class__ = kind
 
         self._restores.append(restore)
+
+
+def _give_back(value: dict, before: dict) -> None:
+    """Give a dictionary its earlier keys and values, in their order."""
+    same = len(value) == len(before) and all(
+        one is other and dict.__getitem__(value, one) is before[other]
+        for one, other in zip(value, before, strict=True)
+    )
+    if not same:
+        value.clear()
+        value.update(before)
 
 
 def _call(method: Callable[[Any], Any], value: Any) -> None:

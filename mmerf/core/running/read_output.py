@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -108,20 +109,31 @@ class OutputReader:
         Raises:
             LayerError: If what is stated does not fit the output.
         """
-        context = self.context(layer, key, leaf)
+        followed = self._followed(leaf)
+        context = self.context(layer, key, followed)
         found = read_frames(leaf, context, self.shape)
         if found is None:
             return None
         nchw, layout = found
-        grid = self._grid(key, leaf, layout)
+        grid = self._grid(key, followed, layout)
         return Output(nchw, layout, grid, context, self.shape)
 
-    def context(self, layer: Layer, key: str, leaf: Any) -> OutputContext:
-        """What is known about an output before it is read."""
+    def context(
+        self,
+        layer: Layer,
+        key: str,
+        followed: tuple[Reading, Grid] | None = None,
+    ) -> OutputContext:
+        """What is known about an output before it is read.
+
+        Args:
+            layer (Layer): The layer.
+            key (str): The output's key.
+            followed (tuple, optional): How the output was followed.
+        """
         if self.plan is not None:  # as the first pass read it
             found = self.plan.readings.get(key)
             return OutputContext(self.shape[0], self.size, found)
-        followed = self._followed(leaf)
         found = followed[0] if followed else self.behaved.get(key)
         return OutputContext(
             self.shape[0],
@@ -154,19 +166,21 @@ class OutputReader:
         tensor = tensor_of(leaf)
         if self.tracer is None or tensor is None:
             return None
-        frames = 1
-        for count in self.shape[1:-3]:
-            frames *= count
+        frames = math.prod(self.shape[1:-3])
         for batch in dict.fromkeys((self.shape[0], self.shape[0] * frames)):
             found = self.tracer.read(tensor, batch)
             if found is not None:
                 return found
         return None
 
-    def _grid(self, key: str, leaf: Any, layout: Reading) -> Grid:
+    def _grid(
+        self,
+        key: str,
+        followed: tuple[Reading, Grid] | None,
+        layout: Reading,
+    ) -> Grid:
         if self.plan is not None:
             return self.plan.grids[key]
-        followed = self._followed(leaf)
         if followed is not None and followed[1].size == layout.size:
             return followed[1]
         assert self.tracer is not None

@@ -1,4 +1,4 @@
 """Which input pixels a tensor's elements may depend on, by its operations.
 
-May import: nothing.
+May import: ``aten``.
 """

@@ -7,7 +7,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
 
 from .memory import BEYOND, NOTHING, SpanMemory, Spans, varies
 
@@ -120,11 +119,6 @@ def extended(
 def taken(numbers: Tensor, dim: int, places: Tensor) -> Tensor:
     """Elements at some places, or at the nearest that there is."""
     return numbers.index_select(dim, places.clamp(0, numbers.shape[dim] - 1))
-
-
-def tensors_in(values: Any) -> list[Tensor]:
-    """Every tensor in nested lists, tuples and dictionaries."""
-    return [v for v in tree_leaves(values) if isinstance(v, Tensor)]
 
 
 def _on_cpu(value: Any) -> Any:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from ..aten import tensors_in
 from .kernels import KERNEL_RULES
 from .memory import Spans, constant, joined
-from .operation import Operation, tensors_in
+from .operation import Operation
 from .resizing import RESIZE_RULES
 
 

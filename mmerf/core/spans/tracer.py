@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from ..aten import named_arguments, tensors_in, written_to
 from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
-from .operation import Operation, tensors_in
+from .operation import Operation
 from .rules import CONSTANTS, SPAN_RULES, pointwise
 
 _POINTWISE_TAG = torch.Tag.pointwise
@@ -82,7 +83,8 @@ class SpanTracer(TorchDispatchMode):
         self.memory.sweep()
         inputs = tensors_in((args, kwargs))
         storages = {self.memory.storage_of(tensor) for tensor in inputs}
-        changed = _written_to(func, args, kwargs)
+        arguments = named_arguments(func, args, kwargs)
+        changed = written_to(func, arguments)
         made = changed + [
             tensor
             for tensor in tensors_in(out)
@@ -94,7 +96,7 @@ class SpanTracer(TorchDispatchMode):
             return  # a view's spans are its base's; constants have none
         if not made:
             return
-        found = self._spans(func, name, args, kwargs, made[0])
+        found = self._spans(func, name, arguments, made[0])
         for tensor in made:
             fits = found is not None and tensor.shape == made[0].shape
             spans = found if fits else self._anything(inputs, tensor)
@@ -102,7 +104,7 @@ class SpanTracer(TorchDispatchMode):
             self.memory.write(tensor, spans)
 
     def _spans(
-        self, func: Any, name: str, args: tuple, kwargs: dict, out: Tensor
+        self, func: Any, name: str, arguments: dict[str, Any], out: Tensor
     ) -> Spans | None:
         """Spans of an operation's output; None where there is no rule."""
         rule: Callable[[Operation], Spans] | None = SPAN_RULES.get(name)
@@ -111,7 +113,7 @@ class SpanTracer(TorchDispatchMode):
         if rule is not None:
             operation = Operation(
                 func,
-                _arguments(func, args, kwargs),
+                arguments,
                 out,
                 self.memory,
                 self.endless,
@@ -136,25 +138,3 @@ class SpanTracer(TorchDispatchMode):
             (),
         )
         return [numbers.expand(out.shape) for numbers in whole]
-
-
-def _arguments(func: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
-    """An operation's arguments by name, with their defaults."""
-    schema = func._schema.arguments
-    found = {a.name: a.default_value for a in schema}
-    found.update(zip(found, args, strict=False))
-    found.update(kwargs)
-    return found
-
-
-def _written_to(func: Any, args: tuple, kwargs: dict) -> list[Tensor]:
-    """The tensors that an operation changes in place."""
-    names = {
-        argument.name
-        for argument in func._schema.arguments
-        if argument.alias_info is not None and argument.alias_info.is_write
-    }
-    if not names:
-        return []
-    found = _arguments(func, args, kwargs)
-    return tensors_in([found[name] for name in names])

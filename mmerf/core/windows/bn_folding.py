@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 _NO_FORWARD = object()
@@ -110,6 +111,7 @@ class _PairFinder:
             if isinstance(m, nn.Conv2d)
             and m not in keep
             and m._parameters.get('weight') is not None
+            and not is_lazy(m.weight)
             and not _sees_gradients(m)
         ]
         self.norms = [
@@ -118,6 +120,7 @@ class _PairFinder:
             if isinstance(m, nn.modules.batchnorm._BatchNorm)
             and m not in keep
             and m.running_mean is not None
+            and not is_lazy(m.running_mean)
             and not _sees_gradients(m)
         ]
         self.calls: dict[nn.Module, int] = {}

@@ -6,7 +6,7 @@ These decisions change the cost of a map and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -115,12 +115,13 @@ class Passes:
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
-        if self._has_ties(batch.inputs):
+        known = self.layers.chooses
+        if known and self._has_ties(batch.inputs):
             return self._run_plain(batch, target, gathering)
         images = self.layout.of(batch.inputs)
         forward = batch.forward
         if images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE:
-            done = self._run(self._whole, forward, images, target, gathering)
+            done = self._run(self._whole(), forward, images, target, gathering)
         else:
             if self._folding is None:
                 with precision(images.device.type, None):
@@ -136,14 +137,13 @@ class Passes:
                 self._folding_error = 'the model registers hooks on tensors'
                 gathering.clear()
                 return self._run_batch(batch, target, gathering)
-        if self._has_ties(batch.inputs):  # as is known after a first forward
+        if not known and self._has_ties(batch.inputs):  # after a first forward
             gathering.clear()
             return self._run_plain(batch, target, gathering)
         return done
 
-    @property
-    def _whole(self) -> WindowPlan:
-        return WindowPlan(whole=self.layers)
+    def _whole(self, reason: str = '') -> WindowPlan:
+        return WindowPlan(whole=self.layers, reason=reason)
 
     def _has_ties(self, images: Tensor) -> bool:
         """Whether rounding decides between values that a window sees."""
@@ -158,7 +158,7 @@ class Passes:
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
         """Run the whole image without any shortcut of the forward pass."""
-        plan = replace(self._whole, reason='ties in a flat part of the image')
+        plan = self._whole('ties in a flat part of the image')
         return self._run(plan, batch.forward, batch.inputs, target, gathering)
 
     def _run(
@@ -171,7 +171,8 @@ class Passes:
     ) -> tuple[list[str], Grids]:
         grids: Grids = {}
         while plan.window is not None:
-            with state_restored(self.model):
+            alone = plan.whole is None  # nothing finds what this run leaves
+            with nullcontext() if alone else state_restored(self.model):
                 inside = self._maps_in_window(plan, forward, images, target)
             if inside is not None:
                 for found in inside:
@@ -184,8 +185,8 @@ class Passes:
             self._plans.clear()
             plan = self._plan(forward, images, target)
         if plan.window is not None:
-            size = 'window {} x {}'.format(*plan.window.size)
-            self._record(plan.places, size)
+            rows, columns = plan.window.size
+            self._record(plan.places, f'window {rows} x {columns}')
         order: list[str] = []
         if plan.whole is not None:
             for found in self.attribution(forward, images, target, plan.whole):
@@ -267,7 +268,7 @@ class Passes:
         self, forward: Forward, images: Tensor, target: Target
     ) -> WindowPlan:
         if not (self.attribution.windowed and target.windowed):
-            return self._whole
+            return self._whole()
         shape = tuple(images.shape[1:])
         if shape in self._plans:
             return self._plans[shape]
@@ -279,6 +280,6 @@ class Passes:
                     self._afresh(forward), with_noise(images[:1]), self._margin
                 )
         except ERFError as error:
-            plan = replace(self._whole, reason=one_line(error, 80))
+            plan = self._whole(one_line(error, 80))
         self._plans[shape] = plan
         return plan

@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from mmerf import measure_erf
 from mmerf.core.errors import LayerError
+from mmerf.core.following import tracer
 from mmerf.core.following.tracer import GridTracer
 
 
@@ -110,10 +111,10 @@ def test_entries_that_are_moved_about_are_found_again(batch):
         draw = random.Random(seed)
         height, width = draw.choice([12, 16, 17]), draw.choice([18, 24, 12])
         images = carried(batch, height, width)
-        tracer = GridTracer(images)
-        with tracer:
+        following = GridTracer(images)
+        with following:
             out = moved(images, draw)
-        found = tracer.read(out, batch)
+        found = following.read(out, batch)
         if found is None:
             continue
         layout, grid = found
@@ -274,3 +275,87 @@ def test_what_behaves_like_no_layout_is_refused():
 
     with pytest.raises(LayerError, match="layout='NCHW'"):
         measure_erf(nn.Sequential(Mixed()), images_like(1, 24, 24), ['0'])
+
+
+class Written(nn.Module):
+    """Gives a part of a copy other values."""
+
+    def __init__(self, rows):
+        super().__init__()
+        self.rows = rows
+
+    def forward(self, x):
+        y = x.clone()
+        part = y[:, :, self.rows]
+        part.copy_(x[:, :, : part.shape[2]])
+        return y
+
+
+def test_a_write_to_a_part_moves_units_of_the_whole():
+    """What a view is given may come from anywhere: nothing is known then."""
+    image = torch.rand(1, 3, 32, 24)
+    net = nn.Sequential(Written(slice(2, None)))
+    assert not measure_erf(net, image, ['0'])['0'].pixel_known
+    net = nn.Sequential(Written(slice(None, None, 2)))
+    with pytest.raises(LayerError, match='cannot tell'):
+        measure_erf(net, image, ['0'])
+
+
+def test_tokens_in_an_order_of_their_own():
+    """Hiera keeps the four corners of its windows first."""
+
+    class Unrolled(nn.Module):
+        def forward(self, x):
+            x = x.unflatten(3, (3, 2)).unflatten(2, (4, 2))
+            return x.permute(0, 3, 5, 2, 4, 1).flatten(1, 4)
+
+    image = torch.rand(1, 3, 8, 6)
+    result = measure_erf(nn.Sequential(Unrolled()), image, ['0'])['0']
+    assert result.grid == (8, 6) and result.pixel_known
+    rows, columns = np.nonzero(result.map)
+    assert (list(rows), list(columns)) == ([4], [3])
+
+
+def test_what_is_not_followed_is_read_at_every_size():
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 5, 2, 2), Gathered(False))
+    sizes = [(48, 48), (64, 40), (48, 48)]
+    images = [images_like(1, *size) for size in sizes]
+    result = measure_erf(net, images, ['1'])['1']
+    assert result.num_images == 3 and len(result.sizes) == 2
+
+
+def test_operations_on_numbers_and_on_nothing():
+    """A 0-d tensor has no dimension to reduce, and a truth is no tensor."""
+
+    class Scaled(nn.Module):
+        def forward(self, x):
+            if torch.equal(x, x.mean()):
+                return x
+            largest = x.abs().amax().max(0).values.sum(0)
+            return x * 2 / largest.detach().squeeze(0).mean()
+
+    image = images_like(1, 16, 18)
+    result = measure_erf(nn.Sequential(Scaled()), image, ['0'])['0']
+    assert result.pixel_known and result.grid == (16, 18)
+
+
+def test_a_form_of_an_operation_that_a_rule_does_not_know(monkeypatch):
+    def fails(call):
+        raise LookupError('another argument')
+
+    monkeypatch.setitem(tracer.RULES, 'convolution', fails)
+    net = nn.Sequential(nn.Conv2d(3, 5, 2, 2))
+    result = measure_erf(net, images_like(1, 48, 40), ['0'])['0']
+    assert result.grid == (24, 20) and not result.pixel_known
+
+
+def test_an_output_whose_size_the_content_decides():
+    class Cropped(nn.Module):
+        def forward(self, x):
+            return x[:, :, : 12 if x.mean() > 0 else 9]
+
+    images = images_like(1, 16, 18).abs()
+    batches = [images, -images, images]
+    result = measure_erf(nn.Sequential(Cropped()), batches, ['0'])['0']
+    assert result.num_images == 3 and result.grid is None

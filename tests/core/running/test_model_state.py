@@ -9,6 +9,7 @@ import torch
 from helpers.slow_reference import images_like
 from torch import nn
 from torch.nn import functional
+from torch.nn.parameter import is_lazy
 
 from mmerf import measure_erf
 from mmerf.core.running.model_state import ModelState, run_all
@@ -163,23 +164,35 @@ def test_a_measurement_gives_state_back(kind, ends):
     assert described(net) != before  # it is a change
 
 
-def test_lazy_layers_are_lazy_again():
+LAZY = {
+    'both': lambda: (nn.LazyConv2d(4, 3, 1, 1), nn.LazyBatchNorm2d()),
+    'convolution': lambda: (nn.LazyConv2d(4, 3, 1, 1), nn.BatchNorm2d(4)),
+    'norm': lambda: (nn.Conv2d(3, 4, 3, 1, 1), nn.LazyBatchNorm2d()),
+}
+
+
+@pytest.mark.parametrize('kind', LAZY)
+@pytest.mark.parametrize('size', [(16, 18), (160, 170)])
+def test_lazy_layers_are_lazy_again(size, kind):
     torch.manual_seed(0)
-    net = nn.Sequential(nn.LazyConv2d(4, 3, 1, 1), nn.LazyBatchNorm2d())
-    net.eval()
-    images = images_like(1, 16, 18)
+    net = nn.Sequential(*LAZY[kind](), nn.Conv2d(4, 4, 1)).eval()
+    kinds = [type(module) for module in net]
+    images = images_like(1, *size)
     torch.manual_seed(1)
-    first = measure_erf(net, images, ['1'])['1'].map
-    assert isinstance(net[0].weight, nn.parameter.UninitializedParameter)
-    assert isinstance(net[1].running_mean, nn.parameter.UninitializedBuffer)
-    assert type(net[0]) is nn.LazyConv2d
-    second = measure_erf(net, images, ['1'])['1'].map
+    result = measure_erf(net, images, ['2'])['2']
+    words, first = result.provenance['run_on'], result.map
+    assert words.startswith('window' if size[0] > 128 else 'whole')
+    assert [type(module) for module in net] == kinds
+    lazy = [is_lazy(p) for p in (*net.parameters(), *net.buffers())]
+    assert any(lazy)
+    second = measure_erf(net, images, ['2'])['2'].map
     assert np.array_equal(first, second)
     made = net(images)  # with the weights that it was measured with
-    torch.manual_seed(1)
-    conv = nn.Conv2d(3, 4, 3, 1, 1)
-    assert torch.equal(net[0].weight, conv.weight)
-    assert made.shape == (1, 4, 16, 18)
+    if kind != 'norm':
+        torch.manual_seed(1)
+        conv = nn.Conv2d(3, 4, 3, 1, 1)
+        assert torch.equal(net[0].weight, conv.weight)
+    assert made.shape == (1, 4, *size)
 
 
 def test_every_callback_runs_whatever_the_others_raise():

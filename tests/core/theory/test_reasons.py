@@ -141,3 +141,27 @@ def test_what_still_reaches_the_original_changes_nothing_either():
     assert theory_of(net.train(), ['1']).fields['1'].size == (3, 3)
     for key, value in net.state_dict().items():
         assert torch.equal(value, before[key]), key
+
+
+def test_a_field_that_the_map_exceeds_is_not_told():
+    """No strip is large enough to be halved; the image is."""
+
+    class Halved(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 5, padding=2)
+
+        def forward(self, x):
+            if min(x.shape[2:]) > 150:
+                x = nn.functional.avg_pool2d(x, 2)
+            return self.conv(x)
+
+    torch.manual_seed(0)
+    net = nn.Sequential(Halved()).eval()
+    small, large = (
+        measure_erf(net, torch.randn(1, 3, n, n), ['0'], theory=True)['0']
+        for n in (140, 180)
+    )
+    assert small.theory.size == (5, 5)
+    assert large.theory is None
+    assert 'beyond the field' in large.provenance['theory']

@@ -222,3 +222,20 @@ def test_theory_is_stored_with_the_result(tmp_path):
         measure_erf(
             net, torch.rand(1, 3, 16, 16), ['0'], theory=True, forward=net
         )
+
+
+@pytest.mark.parametrize('unit', [(32, 40), (33, 40), (32, 41), (33, 41)])
+def test_a_field_that_depends_on_the_place_is_the_measured_units(unit):
+    """Even and odd units of a transposed convolution see 3 and 5 px."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 16, 3, 2, 1), nn.ConvTranspose2d(16, 16, 3, 2, 1, 1)
+    ).eval()
+    target = dict(type='Unit', y=unit[0], x=unit[1], relu=False)
+    result = measure_erf(
+        net, torch.randn(8, 3, 96, 96), ['1'], theory=True, target=target
+    )['1']
+    assert result.theory.size == tuple(5 if i % 2 else 3 for i in unit)
+    rows, columns = np.nonzero(result.map)
+    ends = rows.min(), rows.max(), columns.min(), columns.max()
+    assert result.theory.box(result.unit_pixel) == pytest.approx(ends, abs=1)

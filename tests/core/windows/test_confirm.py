@@ -249,3 +249,54 @@ def test_every_size_is_confirmed_for_itself():
         assert abs(result.map - expected).max() <= 1e-4 * expected.max()
     both = measure_erf(net, images, ['0'])['0']
     assert both.num_images == 2
+
+
+class TableFirst(nn.Module):
+    """Makes a table at the first size, before the layer that is local."""
+
+    def __init__(self):
+        super().__init__()
+        self.local, self.table = nn.Conv2d(3, 8, 5, 1, 2), None
+
+    def forward(self, x):
+        if self.table is None:
+            h, w = x.shape[2:]
+            noise = torch.arange(8.0 * h * w).sin().to(x) * 3
+            self.table = noise.view(1, 8, h, w)
+        size = x.shape[2:]
+        return functional.gelu(
+            self.local(x) + functional.interpolate(self.table, size)
+        )
+
+
+def test_a_window_leaves_nothing_for_the_whole_image_to_find():
+    torch.manual_seed(0)
+    net = nn.Sequential(TableFirst()).eval()
+    fresh, image = copy.deepcopy(net), torch.randn(1, 3, 256, 256)
+    results = measure_erf(net, image, ['0.local', '0'])
+    assert results['0.local'].provenance['run_on'].startswith('window')
+    expected = float64_map(fresh, image, results['0'].unit)
+    assert abs(results['0'].map - expected).max() <= 1e-4 * expected.max()
+
+
+class NearlyEverywhere(nn.Module):
+    """A maximum over the image that many places nearly attain."""
+
+    def __init__(self):
+        super().__init__()
+        self.norm, self.mix = nn.LayerNorm(3), nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.norm(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.mix(x + x.amax((2, 3), True))
+
+
+def test_a_maximum_over_places_is_not_taken_for_that_of_a_window():
+    for seed in range(6):
+        torch.manual_seed(seed)
+        net = nn.Sequential(NearlyEverywhere()).eval()
+        image = torch.randn(1, 3, 206, 224)
+        result = measure_erf(net, image, ['0'])['0']
+        expected = float64_map(net, image, result.unit)
+        assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+        assert result.provenance['run_on'].startswith('whole')

@@ -50,3 +50,16 @@ def test_flat_parts():
     stripes = torch.zeros(1, 1, 20, 30)
     stripes[:, :, ::2] = 1
     assert not has_flat_part(stripes)
+
+
+@pytest.mark.parametrize('order', [1, -1])
+def test_every_image_is_looked_at(order):
+    size = (48, 56)
+    for seed in range(6):
+        net = pooled(seed)
+        images = [torch.randn(1, 3, *size), torch.full((1, 3, *size), 0.37)]
+        images[1][:, :, :24] = 0.1 * seed
+        result = measure_erf(net, images[::order], ['3'])['3']
+        maps = [float64_map(net, image, result.unit) for image in images]
+        expected = sum(maps) / 2
+        assert abs(result.map - expected).max() <= 1e-4 * expected.max()
