@@ -9,7 +9,8 @@ from .records import LayerRecord
 from .reference import closed_form, distances, plain_maps
 
 OF_PEAK = 1e-4  # difference allowed, of the map's peak
-OF_ROUNDING = 10  # and of what float32 differs from float64
+OF_ROUNDING = 3  # times what float32 differs from float64, if that is more
+NUDGES = 4  # runs that are nudged, where one run is not enough
 PIXELS = 1.0  # px, how far a unit's pixel may be off
 
 
@@ -65,10 +66,12 @@ def _compare_map(net, layer, result, record, run_on):
         units = {layer: unit}
         expected = plain_maps(net, units)[layer].map
         rounded = plain_maps(net, units, torch.float32)[layer].map
-    allowed = max(
-        OF_PEAK * expected.max(), OF_ROUNDING * abs(rounded - expected).max()
-    )
     off = abs(result.map - expected).max()
+    own = abs(rounded - expected).max()
+    allowed = max(OF_PEAK * expected.max(), OF_ROUNDING * own)
+    if not off <= allowed:  # a switch near zero may turn by one rounding
+        own = max(own, _moved_by_roundings(net, layer, unit, expected))
+        allowed = max(allowed, OF_ROUNDING * own)
     if not off <= allowed:
         record.map = 'wrong'
         share = off / max(expected.max(), 1e-30)
@@ -76,6 +79,15 @@ def _compare_map(net, layer, result, record, run_on):
             f'map wrong: off by {share:.3g} of the peak, allowed '
             f'{allowed / max(expected.max(), 1e-30):.1g}; {run_on}'
         )
+
+
+def _moved_by_roundings(net, layer, unit, expected):
+    """How far plain float32 is off where its input moves by one rounding."""
+    found = []
+    for seed in range(NUDGES):
+        nudged = plain_maps(net, {layer: unit}, torch.float32, seed)
+        found.append(abs(nudged[layer].map - expected).max())
+    return max(found)
 
 
 def _compare_pixel(net, place, result, record):

@@ -47,13 +47,15 @@ def distances(coords, pixel):
     return (coords - goal).abs().amax(0)
 
 
-def plain_maps(net, units, dtype=torch.float64):
+def plain_maps(net, units, dtype=torch.float64, nudge=None):
     """Maps of some units, each read as its layer returns.
 
     Args:
         net (RandomNet): Made anew for this.
         units (dict): Unit (y, x) by layer.
         dtype (torch.dtype): Of the whole run.
+        nudge (int, optional): Seed of a change of the input by one rounding
+            of float32.
 
     Returns:
         dict: Plain, by layer.
@@ -63,7 +65,12 @@ def plain_maps(net, units, dtype=torch.float64):
     for module in model.modules():
         if isinstance(module, nn.InstanceNorm2d):
             module.forward = partial(instance_norm, module)
-    leaf = net.images().to(dtype).requires_grad_()
+    images = net.images()
+    if nudge is not None:
+        generator = torch.Generator().manual_seed(nudge)
+        noise = torch.randn(images.shape, generator=generator)
+        images = images * (1 + noise.double() * 2**-24)
+    leaf = images.to(dtype).requires_grad_()
     scores, outputs, handles, calls = {}, {}, [], []
 
     def reader(layer):
