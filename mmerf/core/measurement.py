@@ -182,9 +182,7 @@ class Measurement:
             )
             done = self.passes.run(batch, bound, gathering)
         self.input_shape = tuple(images.shape[1:])
-        with (
-            memory.out_of_memory_ends()
-        ):  # half of the pass may be in the mean
+        with memory.out_of_memory_ends():  # half may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(batch)
 

@@ -1,4 +1,4 @@
-"""Where units are after a part of the entries was part_taken."""
+"""Where units are after a part of the entries was taken."""
 
 from __future__ import annotations
 

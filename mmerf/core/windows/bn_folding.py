@@ -12,10 +12,17 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
+from ..batch import Forward
+from ..errors import ERFError, one_line
+from ..running.layer_scores import LayerScores
+from ..running.probes import Recorder
+
+FOLDING_CROP = 128  # px, the side of the crop on which folding is checked
 _NO_FORWARD = object()
 
 
@@ -31,7 +38,7 @@ class Folding:
 
     Args:
         model (nn.Module): In eval mode.
-        run (callable): Runs the model once.
+        run (callable, optional): Runs the model once; None folds nothing.
         keep (collection of nn.Module): Modules whose own output is measured:
             they are not folded.
 
@@ -42,9 +49,12 @@ class Folding:
     def __init__(
         self,
         model: nn.Module,
-        run: Callable[[], Any],
+        run: Callable[[], Any] | None = None,
         keep: Collection[nn.Module] = (),
     ) -> None:
+        self._pairs, self.count = [], 0
+        if run is None:
+            return
         finder = _PairFinder(model, set(keep))
         with finder.watching():
             run()
@@ -95,6 +105,46 @@ class Folding:
     def drop(self) -> None:
         """Fold nothing from now on."""
         self._pairs, self.count = [], 0
+
+
+def checked_folding(
+    model: nn.Module, layers: LayerScores, forward: Forward, images: Tensor
+) -> tuple[Folding, str | None]:
+    """Fold batch norms, unless an output that is measured changes by it.
+
+    Checked on a crop, and on the whole image where no crop runs.
+
+    Args:
+        model (nn.Module): In eval mode.
+        layers (LayerScores): The layers that are measured.
+        forward (callable): Runs the model.
+        images (Tensor): Shape (N, C, H, W).
+
+    Returns:
+        tuple: The folding, and why the model could not be run; None if it
+        could.
+    """
+    keep = {layer.module for layer in layers.layers}
+    failure = None
+    for side in (FOLDING_CROP, None):
+        sample = images[:1, :, :side, :side]
+        plain, folded = Recorder(), Recorder()
+
+        def run(sample: Tensor = sample, to: Recorder = plain) -> None:
+            with torch.no_grad():
+                layers.again().probe(forward, sample, to, [0])
+
+        try:
+            folding = Folding(model, run, keep)
+            with folding.applied():
+                run(to=folded)
+        except ERFError as error:
+            failure = one_line(error, 80)
+            continue
+        if not all(plain.agrees(folded).values()):
+            folding.drop()
+        return folding, None
+    return Folding(model), failure
 
 
 def _identity(inputs: Tensor) -> Tensor:

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import nullcontext
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
 from ..aggregate.batch_maps import Gathering
@@ -21,9 +20,8 @@ from ..running.intercept import noticed_tensor_hooks
 from ..running.isolation import random_state, state_restored
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
-from ..running.probes import Recorder
 from ..targets.base import Target
-from .bn_folding import Folding
+from .bn_folding import Folding, checked_folding
 from .confirm import with_noise
 from .layout import Layout
 from .planner import Planner, WindowPlan
@@ -33,7 +31,6 @@ from .ties import has_flat_part
 
 Grids = dict[str, Grid]
 SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
-FOLDING_CROP = 128  # px, the side of the crop on which folding is checked
 
 
 class Passes:
@@ -115,42 +112,36 @@ class Passes:
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
-        known = self.layers.chooses
-        if known and self._has_ties(batch.inputs):
-            return self._run_plain(batch, target, gathering)
         images = self.layout.of(batch.inputs)
-        forward = batch.forward
-        if images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE:
-            done = self._run(self._whole(), forward, images, target, gathering)
-        else:
-            if self._folding is None:
-                with precision(images.device.type, None):
-                    self._folding = self._fold_batch_norms(
-                        self._afresh(forward), images
-                    )
-            with self._folding.applied(), noticed_tensor_hooks() as hooks:
-                plan = self._plan(forward, images, target)
-                done = self._run(plan, forward, images, target, gathering)
-            if hooks and self._folding.count:
-                # A hook may see, and change, what folding scales.
-                self._folding.drop()
-                self._folding_error = 'the model registers hooks on tensors'
-                gathering.clear()
-                return self._run_batch(batch, target, gathering)
-        if not known and self._has_ties(batch.inputs):  # after a first forward
+        folding = self._folding_for(batch.forward, images)
+        with folding.applied(), noticed_tensor_hooks() as hooks:
+            plan = self._plan(batch.forward, images, target)
+            known = self.layers.chooses
+            ties = known and self._has_ties(plan, batch.inputs)
+            if not ties:
+                done = self._run(
+                    plan, batch.forward, images, target, gathering
+                )
+                ties = not known and self._has_ties(plan, batch.inputs)
+        if ties:
             gathering.clear()
             return self._run_plain(batch, target, gathering)
+        if hooks and folding.count:
+            # A hook may see, and change, the gradient that folding scales.
+            folding.drop()
+            self._folding_error = 'the model registers hooks on tensors'
+            gathering.clear()
+            return self._run_batch(batch, target, gathering)
         return done
 
     def _whole(self, reason: str = '') -> WindowPlan:
         return WindowPlan(whole=self.layers, reason=reason)
 
-    def _has_ties(self, images: Tensor) -> bool:
-        """Whether rounding decides between values that a window sees."""
+    def _has_ties(self, plan: WindowPlan, images: Tensor) -> bool:
+        """Whether rounding decides between values that a unit sees."""
         if images.dim() != 4 or not self.layers.chooses:
             return False
-        plan = self.plan_of(tuple(images.shape[1:]))
-        if plan is not None and plan.window is not None and not plan.whole:
+        if plan.window is not None and plan.whole is None:
             images = plan.window.crop(images)
         return has_flat_part(images)
 
@@ -236,38 +227,23 @@ class Passes:
             kept.append(layer)
         return kept
 
-    def _fold_batch_norms(self, forward: Forward, images: Tensor) -> Folding:
-        """Fold batch norms, unless a unit's value changes by it.
-
-        Checked on a crop, and on the whole image where no crop runs.
-        """
-        keep = {layer.module for layer in self.layers.layers}
-        for side in (FOLDING_CROP, None):
-            sample = images[:1, :, :side, :side]
-            plain, folded = Recorder(), Recorder()
-
-            def run(sample: Tensor = sample, to: Recorder = plain) -> None:
-                layers = self.layers.again()
-                with torch.no_grad():
-                    layers.probe(forward, sample, to, [0])
-
-            try:
-                folding = Folding(self.model, run, keep)
-                with folding.applied():
-                    run(to=folded)
-            except ERFError as error:
-                self._folding_error = one_line(error, 80)
-                continue
-            self._folding_error = None
-            if not all(plain.agrees(folded).values()):
-                folding.drop()
-            return folding
-        return Folding(self.model, lambda: None)
+    def _folding_for(self, forward: Forward, images: Tensor) -> Folding:
+        """The folding of large images; small ones gain nothing by it."""
+        if _is_small(images):
+            return Folding(self.model)
+        if self._folding is None:
+            with precision(images.device.type, None):
+                self._folding, self._folding_error = checked_folding(
+                    self.model, self.layers, self._afresh(forward), images
+                )
+        return self._folding
 
     def _plan(
         self, forward: Forward, images: Tensor, target: Target
     ) -> WindowPlan:
-        if not (self.attribution.windowed and target.windowed):
+        if _is_small(images) or not (
+            self.attribution.windowed and target.windowed
+        ):
             return self._whole()
         shape = tuple(images.shape[1:])
         if shape in self._plans:
@@ -283,3 +259,8 @@ class Passes:
             plan = self._whole(one_line(error, 80))
         self._plans[shape] = plan
         return plan
+
+
+def _is_small(images: Tensor) -> bool:
+    """Whether images are run whole and as they are, without a search."""
+    return images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE

@@ -89,7 +89,8 @@ class Planner:
             if key not in self.refused and place.step != (0, 0)
         }
         if self.layers.takes_extremes:
-            fitting = {}
+            why = 'the model takes a maximum over places'
+            return WindowPlan(whole=self.layers, reason=why)
         fields = self._fields_of_other_sizes(fitting, size)
         if fields is None:
             assert self.outputs is not None
