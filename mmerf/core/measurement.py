@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import nullcontext
 from dataclasses import replace
 
 import torch
@@ -12,7 +11,6 @@ from torch import Tensor, nn
 from .aggregate.accumulator import Accumulator
 from .aggregate.across_ranks import Add, Gather, merge_ranks
 from .aggregate.batch_maps import (
-    Gathering,
     absent_everywhere,
     excluded_images,
     without_finite_map,
@@ -21,22 +19,18 @@ from .aggregate.precision_check import PrecisionCheck
 from .assemble import assemble_result, define
 from .batch import Batch
 from .build import build_target_and_attribution
-from .errors import ERFError, MeasurementError
+from .errors import MeasurementError
 from .grid.coordinates import Grid
-from .layers.clips import resize_images
 from .layers.names import find_layers
 from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
+from .passes.execute import Passes
+from .passes.run_pass import run_pass
 from .results.erf_result import ERFResult
 from .results.provenance import versions
 from .running import memory
-from .running.isolation import preserved
 from .running.layer_scores import LayerScores
-from .running.precision import precision
-from .targets.base import Target
-from .targets.pass_context import bind_target
 from .theory.theory import FieldAndReason, Theory, theory_of
-from .windows.execute import Passes
 
 
 class Measurement:
@@ -118,17 +112,19 @@ class Measurement:
         self.target.check_length(count)
         labels = batch.labels() if 'labels' in self.target.needs else None
 
+        known = self.batch_size or self.fitting
+        step = known or memory.FIRST_IMAGES
+        saved = None if known else memory.SavedStorages()
+
         def measure(part: slice) -> None:
             self._measure(
                 batch.part(part.start, part.stop),
                 None if labels is None else labels[part],
                 part,
+                saved,
             )
 
-        known = self.batch_size or self.fitting
-        step = known or memory.FIRST_IMAGES
-        with nullcontext() if known else memory.saved_bytes() as saved:
-            allowed = memory.run_in_halving_passes(measure, count, step)
+        allowed = memory.run_in_halving_passes(measure, count, step)
         if allowed != step:  # memory ran out
             self.batch_size = allowed
         elif saved is not None and count:
@@ -143,45 +139,20 @@ class Measurement:
         return inputs.device if first is None else first.device
 
     def _measure(
-        self, batch: Batch, labels: Tensor | None, part: slice
+        self,
+        batch: Batch,
+        labels: Tensor | None,
+        part: slice,
+        saved: memory.SavedStorages | None,
     ) -> None:
-        """Measure one pass; once more if the model wants the plain layout."""
+        """Measure one pass and add it to the mean."""
         target = self.target.select(range(part.start, part.stop))
-        try:
-            self._run_pass(batch, labels, target)
-            return
-        except Exception as error:  # whatever the model's code raises
-            ours = isinstance(error, ERFError)
-            if ours and not self.scored.reads_strides:
-                raise
-            device = self._device(batch.inputs)
-            if not self.passes.layout.gives_up(error, batch.inputs, device):
-                raise
-        self.passes.forget_plans()
-        self._run_pass(batch, labels, target)
-
-    def _run_pass(
-        self, batch: Batch, labels: Tensor | None, target: Target
-    ) -> None:
         device = self._device(batch.inputs)
-        with (
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            precision(device.type, self.amp),
-            preserved(self.model),
-        ):
-            inputs = batch.inputs.to(device)
-            images = resize_images(inputs, self.options.input_size)
-            batch = replace(batch, inputs=images)
-            size = (int(images.shape[-2]), int(images.shape[-1]))
-            gathering = Gathering(
-                batch.names, size, in_place=self.kind == 'attention'
+        batch = replace(batch, inputs=batch.inputs.to(device))
+        with memory.counted(saved):
+            gathering, done, self.input_shape = run_pass(
+                self.passes, batch, labels, target, self.options, self.amp
             )
-            bound = bind_target(
-                target, self.model, batch, images, labels, self.options.classes
-            )
-            done = self.passes.run(batch, bound, gathering)
-        self.input_shape = tuple(images.shape[1:])
         with memory.out_of_memory_ends():  # half may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
         self.seen += len(batch)

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
+from itertools import count, islice
 from typing import Any
 
+import numpy as np
+import torch
 from mmengine.dataset import DefaultSampler
 from mmengine.dist import all_gather_object, get_rank, get_world_size
-from torch.utils.data import DistributedSampler, SequentialSampler
+from torch.utils.data import (
+    BatchSampler,
+    DistributedSampler,
+    SequentialSampler,
+)
 
 from ..core.errors import ConfigError
+from ..core.state.data_state import data_restored
+from ..core.state.process_state import random_state
 
 ORDERS = ('even', 'first')
 _DETERMINISTIC = (DefaultSampler, SequentialSampler, DistributedSampler)
@@ -111,13 +121,27 @@ class Selection:
 
 
 def _rank_batches(dataloader: Any) -> list[Sequence[int]]:
-    """Dataset indices of every batch that this rank will load."""
-    if isinstance(dataloader.sampler, _DETERMINISTIC):
-        return [list(batch) for batch in dataloader.batch_sampler]
-    # The order is not known before loading: count positions instead.
-    rank, world = get_rank(), get_world_size()
-    size = dataloader.batch_size or 1
-    return [
-        [rank + world * (batch * size + i) for i in range(size)]
-        for batch in range(len(dataloader))
-    ]
+    """Dataset indices of every batch that this rank will load.
+
+    A sampler or batch sampler of a user's own is iterated twice, with other
+    random numbers, and gets its state back: where both orders agree, the
+    loader will see the same. Else the order is not known before loading, and
+    positions stand for the indices.
+    """
+    sampler = getattr(dataloader, 'sampler', None)
+    batches = dataloader.batch_sampler
+    if type(sampler) in _DETERMINISTIC and type(batches) is BatchSampler:
+        return [list(batch) for batch in batches]
+    orders = []
+    for seed in (0, 1):
+        parts = (sampler, getattr(sampler, 'generator', None), batches)
+        with random_state(), data_restored(*parts, but=[dataloader.dataset]):
+            random.seed(seed)
+            np.random.seed(seed)
+            torch.manual_seed(seed)
+            some = islice(batches, len(dataloader))  # some never end
+            orders.append([[int(index) for index in batch] for batch in some])
+    if orders[0] == orders[1]:
+        return list(orders[0])
+    rank, world, seen = get_rank(), get_world_size(), count()
+    return [[rank + world * next(seen) for _ in batch] for batch in orders[0]]

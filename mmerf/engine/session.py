@@ -12,8 +12,9 @@ from torch.utils.data import DataLoader, Subset
 
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
-from ..core.running.isolation import random_state
 from ..core.running.memory import free_traceback
+from ..core.state.data_state import data_restored
+from ..core.state.process_state import random_state
 from .batches.prepare_batch import prepare
 from .ranks import gather_failures, merge_over_ranks
 from .selection import Selection
@@ -74,17 +75,18 @@ class Session:
         # Workers where the loop has some: what a dataset opens stays there.
         workers = min(dataloader.num_workers, -(-len(mine) // size))
         try:
-            for batch in DataLoader(
-                Subset(dataloader.dataset, mine),
-                size,
-                num_workers=workers,
-                collate_fn=dataloader.collate_fn,
-                worker_init_fn=dataloader.worker_init_fn,
-                multiprocessing_context=dataloader.multiprocessing_context,
-            ):
-                self._measure(batch, None)
-                if self.failure is not None:
-                    return
+            with data_restored(dataloader.dataset, dataloader.collate_fn):
+                for batch in DataLoader(
+                    Subset(dataloader.dataset, mine),
+                    size,
+                    num_workers=workers,
+                    collate_fn=dataloader.collate_fn,
+                    worker_init_fn=dataloader.worker_init_fn,
+                    multiprocessing_context=dataloader.multiprocessing_context,
+                ):
+                    self._measure(batch, None)
+                    if self.failure is not None:
+                        return
         except Exception as error:  # no failure may stop a training
             self._keep_failure(error)
 

@@ -20,8 +20,8 @@ from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS, TRANSFORMS
 from torch.utils.data import DataLoader
 
+from mmerf.core.passes import execute
 from mmerf.core.targets import TARGETS, CentreUnit
-from mmerf.core.windows import execute
 from mmerf.engine import publish
 from mmerf.engine.hooks import erf_hook
 

@@ -1,5 +1,5 @@
-"""Run a model's forward, read its layers, and leave the model as it was.
+"""Run a model's forward once, and read its layers as they return.
 
-May import: ``targets``, ``layers``, ``following``, ``grid``, ``batch``,
-``errors``.
+May import: ``state``, ``targets``, ``layers``, ``following``, ``grid``,
+``batch``, ``errors``.
 """

@@ -21,8 +21,8 @@ from ..layers.output_forms import (
     tensor_of,
     to_nchw,
 )
+from ..state.isolation import preserved
 from .intercept import intercepted
-from .isolation import preserved
 
 
 @dataclass(frozen=True)

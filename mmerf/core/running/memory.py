@@ -133,19 +133,24 @@ class SavedStorages:
 
 
 @contextmanager
-def saved_bytes() -> Iterator[SavedStorages]:
+def counted(saved: SavedStorages | None) -> Iterator[None]:
     """Count what the graphs that are built inside the context keep.
 
+    Args:
+        saved (SavedStorages, optional): Gets it; None counts nothing.
+
     Example:
-        >>> image = torch.zeros(1, 3, 10, 10, requires_grad=True)
-        >>> with saved_bytes() as saved:
+        >>> image = torch.zeros(3, 100, requires_grad=True)
+        >>> with counted(saved := SavedStorages()):
         ...     _ = image.exp()
         >>> saved.total
         1200
     """
-    saved = SavedStorages()
+    if saved is None:
+        yield
+        return
     with torch.autograd.graph.saved_tensors_hooks(saved.add, lambda x: x):
-        yield saved
+        yield
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
+
+from ..state.process_state import precision_owners
 
 HALF_SCALE = 2.0**12  # factor on a score whose gradient is float16
 
@@ -37,8 +38,10 @@ def precision(device_type: str, amp: str | None) -> Iterator[None]:
 @contextmanager
 def _no_tf32() -> Iterator[None]:
     """Strict float32 products inside the context; settings are restored."""
-    cudnn, matmul = torch.backends.cudnn, torch.backends.cuda.matmul
-    if not hasattr(cudnn, 'conv'):  # older torch
+    # Set these alone: torch raises once the older switches are set as well.
+    owners = precision_owners()
+    if not owners:  # older torch
+        cudnn = torch.backends.cudnn
         old = cudnn.allow_tf32, torch.get_float32_matmul_precision()
         try:
             cudnn.allow_tf32 = False
@@ -48,10 +51,6 @@ def _no_tf32() -> Iterator[None]:
             cudnn.allow_tf32 = old[0]
             torch.set_float32_matmul_precision(old[1])
         return
-    # Set these alone: torch raises once the older switches are set as well.
-    mkldnn: Any = torch.backends.mkldnn
-    owners: list[Any] = [cudnn.conv, cudnn.rnn, matmul]
-    owners += [mkldnn.conv, mkldnn.rnn, mkldnn.matmul]
     on = [
         (owner, owner.fp32_precision)
         for owner in owners

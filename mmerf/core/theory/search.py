@@ -22,7 +22,7 @@ from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..results.theoretical_field import Support
-from ..running.isolation import preserved
+from ..state.isolation import preserved
 from .axis_search import AxisSearch
 from .found import Found
 from .model_copy import private_copy

@@ -12,11 +12,11 @@ from ..batch import Forward
 from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
-from ..running.isolation import preserved
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
 from ..spans.memory import BEYOND
 from ..spans.tracer import SpanTracer
+from ..state.isolation import preserved
 from ..targets.base import TargetContext
 
 NEIGHBOURS = 5  # units after the middle one that have to agree with it

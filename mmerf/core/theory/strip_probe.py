@@ -13,9 +13,9 @@ from ..errors import ModelError, one_line
 from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
-from ..running.isolation import preserved
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
+from ..state.isolation import preserved
 from ..targets.base import TargetContext
 from .strip_bounds import middle_unit, place_along
 

@@ -1,5 +1,5 @@
-"""Run a crop about the units instead of the whole image, where that is safe.
+"""Find a crop about the units that serves instead of the whole image.
 
-May import: ``aggregate``, ``attributions``, ``gradient``, ``running``,
-``targets``, ``batch``, ``grid``, ``errors``.
+May import: ``gradient``, ``running``, ``targets``, ``batch``, ``grid``,
+``errors``.
 """

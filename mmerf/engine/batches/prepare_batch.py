@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ...core.batch import Batch
 from ...core.errors import BatchError, ConfigError, one_line
 from ...core.running.memory import is_out_of_memory
+from ...core.state.isolation import state_restored
 from .forwards import forward_of
 from .inputs import Rebuild, measured_input
 from .labels import ground_truth
@@ -107,7 +108,8 @@ def _preprocessed(
             batch = plainest_augmentation(batch)
         if only is not None:
             batch = {key: _take(value, only) for key, value in batch.items()}
-        data = preprocessor(batch, False)
+        with state_restored(preprocessor):
+            data = preprocessor(batch, False)
         samples = data.get('data_samples')
         inputs, rebuild = measured_input(data['inputs'])
         size = (int(inputs.shape[-2]), int(inputs.shape[-1]))

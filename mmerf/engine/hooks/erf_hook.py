@@ -13,7 +13,7 @@ from mmseg.registry import HOOKS
 from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
 from ...core.options import MeasurementOptions
-from ...core.running.isolation import random_state
+from ...core.state.process_state import random_state
 from ...core.statistics import SHARES
 from ...plots.drawing.normalization import check_normalization
 from ..batches.labels import classes_of_runner
@@ -238,7 +238,8 @@ class ERFHook(Hook):
             return
         self._measured = True
         try:
-            self._publisher.publish(runner, session, step, mode)
+            with random_state():  # a backend of somebody's own may draw
+                self._publisher.publish(runner, session, step, mode)
         except Exception as error:  # no failure may stop a training
             self._report(f'the ERF of step {step} was not logged', error)
 

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from helpers.outside_log import Log
 from mmseg.structures import SegDataSample
 
 from mmerf.apis.images.batches import measure_batch, pass_size
@@ -18,8 +19,7 @@ class Allergic(torch.nn.Module):
     def __init__(self):
         super().__init__()
         self.conv = torch.nn.Conv2d(3, 4, 3, padding=1)
-        # Not a list of the model's own: those are as before afterwards.
-        self.log = SimpleNamespace(ran=[])
+        self.log = Log(ran=[])
 
     def forward(self, inputs, data_samples=None, mode='tensor'):
         if (inputs == 255).all((1, 2, 3)).any():

@@ -8,7 +8,7 @@ from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 from mmerf.core.running import memory
-from mmerf.core.running.memory import images_that_fit, saved_bytes
+from mmerf.core.running.memory import SavedStorages, counted, images_that_fit
 
 
 def net():
@@ -46,7 +46,7 @@ def test_float32_compares_nothing():
 
 def test_bytes_that_a_graph_keeps():
     image = torch.zeros(1, 3, 10, 10, requires_grad=True)
-    with saved_bytes() as saved:
+    with counted(saved := SavedStorages()):
         image.exp().exp()
     assert saved.total == 2 * 300 * 4
 

@@ -1,11 +1,11 @@
 """Memory that runs out, raised where torch raises it."""
 
 import weakref
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from helpers.outside_log import Log
 from helpers.slow_reference import centre_score, images_like, slow_map
 from torch import nn
 
@@ -45,8 +45,7 @@ class Tight(nn.Module):
         self.conv = nn.Conv2d(3, 4, 3, padding=1)
         self.bn = nn.BatchNorm2d(4)
         self.most, self.where = most, where
-        # Not the model's own lists: those are as before after a measurement.
-        self.log = SimpleNamespace(tried=[], back=[], held=[], alive=[])
+        self.log = Log(tried=[], back=[], held=[], alive=[])
 
     def forward(self, x):
         self.log.alive.append(sum(ref() is not None for ref in self.log.held))

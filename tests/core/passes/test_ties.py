@@ -6,7 +6,7 @@ from helpers.slow_reference import float64_map
 from torch import nn
 
 from mmerf import measure_erf
-from mmerf.core.windows.ties import has_flat_part
+from mmerf.core.passes.ties import has_flat_part
 
 
 def pooled(seed):

@@ -14,7 +14,7 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from mmerf import measure_erf
 from mmerf.core.errors import MeasurementError
-from mmerf.core.running.isolation import preserved
+from mmerf.core.state.isolation import preserved
 
 
 class Stateful(nn.Module):

@@ -17,16 +17,17 @@ from ..batch import Batch, Forward
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
 from ..running.intercept import noticed_tensor_hooks
-from ..running.isolation import random_state, state_restored
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
+from ..state.isolation import state_restored
+from ..state.process_state import random_state
 from ..targets.base import Target
+from ..windows.confirm import with_noise
+from ..windows.planner import Planner, WindowPlan
+from ..windows.target_in_window import TargetInWindow
 from .bn_folding import Folding, checked_folding
-from .confirm import with_noise
 from .layout import Layout
-from .planner import Planner, WindowPlan
 from .run_modes import described_modes, modes_on_one_line
-from .target_in_window import TargetInWindow
 from .ties import has_flat_part
 
 Grids = dict[str, Grid]
@@ -57,6 +58,7 @@ class Passes:
         self.layout = Layout()
         self._folding: Folding | None = None
         self._folding_error: str | None = None
+        self._plain_because: str | None = None
         self._margin = 0.0  # around a field, as a share of the field's side
 
     def plan_of(self, shape: tuple[int, ...]) -> WindowPlan | None:
@@ -83,6 +85,8 @@ class Passes:
             the layers, and each one's grid over the whole image.
         """
         done = self._run_batch(batch, target, gathering)
+        if self._plain_because is not None:
+            return done
         forward = self._afresh(batch.forward)
         if self.layout.disagrees(self.layers, forward, batch.inputs):
             gathering.clear()
@@ -95,6 +99,14 @@ class Passes:
         self._folding = self._planner = None
         self._plans.clear()
         self.layers.forget()
+
+    def run_plainly(self, because: str) -> bool:
+        """Take no shortcut from now on; False if none was taken already."""
+        if self._plain_because is not None:
+            return False
+        self._plain_because = because
+        self.forget_plans()
+        return True
 
     def _afresh(self, forward: Forward) -> Forward:
         """A forward that finds the model as it was before the pass.
@@ -112,6 +124,10 @@ class Passes:
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
+        if self._plain_because is not None:
+            return self._run_plain(
+                self._plain_because, batch, target, gathering
+            )
         images = self.layout.of(batch.inputs)
         folding = self._folding_for(batch.forward, images)
         with folding.applied(), noticed_tensor_hooks() as hooks:
@@ -125,7 +141,8 @@ class Passes:
                 ties = not known and self._has_ties(plan, batch.inputs)
         if ties:
             gathering.clear()
-            return self._run_plain(batch, target, gathering)
+            reason = 'ties in a flat part of the image'
+            return self._run_plain(reason, batch, target, gathering)
         if hooks and folding.count:
             # A hook may see, and change, the gradient that folding scales.
             folding.drop()
@@ -146,10 +163,10 @@ class Passes:
         return has_flat_part(images)
 
     def _run_plain(
-        self, batch: Batch, target: Target, gathering: Gathering
+        self, reason: str, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
         """Run the whole image without any shortcut of the forward pass."""
-        plan = self._whole('ties in a flat part of the image')
+        plan = self._whole(reason)
         return self._run(plan, batch.forward, batch.inputs, target, gathering)
 
     def _run(

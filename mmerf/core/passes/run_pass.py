@@ -1,0 +1,97 @@
+"""Measure one pass of images, and leave everything as it was."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..aggregate.batch_maps import Gathering
+from ..batch import Batch
+from ..errors import ERFError
+from ..layers.clips import resize_images
+from ..options import MeasurementOptions
+from ..running.precision import precision
+from ..state.isolation import Preserved
+from ..targets.base import Target
+from ..targets.pass_context import bind_target
+from .execute import Grids, Passes
+
+CHANGES_WEIGHTS = 'the model changes its parameters as it runs'
+Done = tuple[Gathering, tuple[list[str], Grids], tuple[int, ...]]
+
+
+def run_pass(
+    passes: Passes,
+    batch: Batch,
+    labels: Tensor | None,
+    target: Target,
+    options: MeasurementOptions,
+    amp: str | None,
+) -> Done:
+    """Measure a pass; once more, with fewer shortcuts, if the model wants it.
+
+    Args:
+        passes (Passes): Of the measurement.
+        batch (Batch): Images on the model's device.
+        labels (Tensor, optional): Of these images, if the target needs them.
+        target (Target): What is scored, for these images.
+        options (MeasurementOptions): Of the measurement.
+        amp (str, optional): Precision of the pass; None for float32.
+
+    Returns:
+        tuple: The maps of these images, the keys and grids of the outputs that
+        were measured, and the inputs' (C, H, W).
+
+    Raises:
+        Exception: Whatever the model raises in the plain layout.
+    """
+    try:
+        kept, done = _preserved_pass(
+            passes, batch, labels, target, options, amp
+        )
+    except Exception as error:  # whatever the model's code raises
+        scored = passes.layers
+        if isinstance(error, ERFError) and not scored.reads_strides:
+            raise
+        device = batch.inputs.device
+        if not passes.layout.gives_up(error, batch.inputs, device):
+            raise
+        passes.forget_plans()
+    else:
+        if not (kept.changed and passes.run_plainly(CHANGES_WEIGHTS)):
+            return done
+    return run_pass(passes, batch, labels, target, options, amp)
+
+
+def _preserved_pass(
+    passes: Passes,
+    batch: Batch,
+    labels: Tensor | None,
+    target: Target,
+    options: MeasurementOptions,
+    amp: str | None,
+) -> tuple[Preserved, Done]:
+    kept = Preserved(passes.model)
+    try:
+        with (
+            kept,
+            torch.inference_mode(False),
+            torch.enable_grad(),
+            precision(batch.inputs.device.type, amp),
+        ):
+            images = resize_images(batch.inputs, options.input_size)
+            batch = replace(batch, inputs=images)
+            gathering = Gathering(
+                batch.names,
+                (int(images.shape[-2]), int(images.shape[-1])),
+                in_place=passes.attribution.kind == 'attention',
+            )
+            bound = bind_target(
+                target, passes.model, batch, images, labels, options.classes
+            )
+            done = passes.run(batch, bound, gathering)
+    finally:
+        kept.give_back()
+    return kept, (gathering, done, tuple(images.shape[1:]))

@@ -1,0 +1,144 @@
+"""Leave a model and the process as they were before a measurement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from torch import nn
+from torch.nn.parameter import is_lazy
+from torch.utils.checkpoint import CheckpointFunction
+
+from ..errors import MeasurementError
+from .model_state import ModelState
+from .process_state import process_state
+from .restoration import Callback, run_all
+
+# Attributes that switch on activation checkpointing in mmcv, torchvision,
+# transformers and timm. Under it, a block's output has no graph yet.
+_CHECKPOINTING = (
+    'with_cp',
+    'use_checkpoint',
+    'gradient_checkpointing',
+    'grad_checkpointing',
+)
+
+
+class Preserved:
+    """Measure inside; afterwards everything is as it was, whatever happened.
+
+    Inside, modules are in eval mode (their flag is set: a ``train`` of their
+    own may change weights), parameters need no gradient and activation
+    checkpointing is off. Afterwards the model has the state it had (see
+    ``ModelState``), and the process its random state, modes and switches.
+
+    A signal may arrive between the end of the block and the first line of
+    ``__exit__``; so give back once more around it:
+
+        >>> model = nn.Conv2d(3, 4, 1)
+        >>> kept = Preserved(model)
+        >>> try:
+        ...     with kept:
+        ...         print(model.weight.requires_grad)
+        ... finally:
+        ...     kept.give_back()
+        False
+        >>> model.weight.requires_grad
+        True
+
+    Args:
+        model (nn.Module): The model, without wrappers.
+
+    Raises:
+        MeasurementError: If parameters are sharded over processes (FSDP).
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        _check_not_sharded(model)
+        self.model = model
+        self.state: ModelState | None = None
+        self._callbacks: list[Callback] = process_state(model)
+
+    @property
+    def changed(self) -> list[str]:
+        """Afterwards: the parameters whose values had to be given back."""
+        return self.state.changed if self.state is not None else []
+
+    def __enter__(self) -> Preserved:
+        self.state = ModelState(self.model)
+        self._callbacks.append(self.state.restore)
+        for owner, name in _flags(self.model):
+            self._callbacks.append(_attribute(owner, name))
+        CheckpointFunction.apply = staticmethod(  # type: ignore[method-assign]
+            lambda function, preserve, *inputs: function(*inputs)
+        )  # of reentrant checkpoints, whose output has no graph
+        for module in self.model.modules():
+            module.training = False
+            for name in _CHECKPOINTING:
+                if module.__dict__.get(name) is True:
+                    setattr(module, name, False)
+        for parameter in self.model.parameters():
+            if not is_lazy(parameter):
+                parameter.requires_grad_(False)
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Give everything back that is not yet; nothing ends it early."""
+        run_all(self._callbacks)
+
+
+@contextmanager
+def preserved(model: nn.Module) -> Iterator[Preserved]:
+    """``Preserved``, with its second giving back."""
+    kept = Preserved(model)
+    try:
+        with kept:
+            yield kept
+    finally:
+        kept.give_back()
+
+
+@contextmanager
+def state_restored(model: Any) -> Iterator[None]:
+    """Run forwards inside; afterwards the model has the state it had.
+
+    So a forward on a crop leaves nothing for one on a whole image to find.
+    The values of parameters are not kept: there are many, and ``Preserved``,
+    inside which this is used, tells where a forward changes them.
+
+    Args:
+        model: The model, without wrappers, or any callable.
+    """
+    state = ModelState(model, parameters=False)
+    try:
+        yield
+    finally:
+        state.restore()
+
+
+def _check_not_sharded(model: nn.Module) -> None:
+    """Refuse FSDP: it gathers weights for its own forwards alone."""
+    for name, parameter in model.named_parameters():
+        if type(parameter).__name__ in ('DTensor', 'FlatParameter'):
+            raise MeasurementError(
+                f'{name} is spread over processes (FSDP), and a layer inside '
+                'cannot be measured there; measure a checkpoint with '
+                'tools/erf.py'
+            )
+
+
+def _flags(model: nn.Module) -> Iterator[tuple[Any, str]]:
+    for module in model.modules():
+        yield module, 'training'
+        for name in _CHECKPOINTING:
+            if name in module.__dict__:
+                yield module, name
+
+
+def _attribute(owner: Any, name: str) -> Callback:
+    value = getattr(owner, name)
+    return lambda: setattr(owner, name, value)
