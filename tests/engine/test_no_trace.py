@@ -11,16 +11,14 @@ import numpy as np
 import pytest
 import torch
 from helpers.mmseg_configs import FCN, SEGFORMER, config_of
-from helpers.model_state import differing, of_model, of_process, of_run
+from helpers.model_state import differing, of_model, of_process
 from mmcv.transforms import BaseTransform
 from mmengine.dataset import DefaultSampler
-from mmengine.optim import AmpOptimWrapper
 from mmengine.registry import DATA_SAMPLERS
 from mmseg.models import SegDataPreProcessor
 from mmseg.registry import MODELS, TRANSFORMS
 from torch.utils.data import DataLoader
 
-from mmerf.core.passes import execute
 from mmerf.core.targets import TARGETS, CentreUnit
 from mmerf.engine import publish
 from mmerf.engine.hooks import erf_hook
@@ -74,67 +72,6 @@ def changes_of(row):
         )
     hooks = [dict(type='EMAHook', momentum=0.3)] if 'ema' in on else []
     return [*hooks, WITNESS], changes, on
-
-
-def loaders(cfg, on):
-    """Data that is drawn at random, in workers where asked."""
-    flip = dict(type='RandomFlip', prob=0.5)
-    for name in ('train_dataloader', 'val_dataloader'):
-        cfg[name].dataset.pipeline.insert(2, flip)
-    if 'epochs' in on:
-        cfg.train_dataloader.sampler = dict(
-            type='DefaultSampler', shuffle=True
-        )
-    if 'workers' in on:
-        for name in ('train_dataloader', 'val_dataloader'):
-            cfg[name].num_workers = 1
-            cfg[name].persistent_workers = True
-    return cfg
-
-
-def stop_workers(runner):
-    """Now: left to the garbage collector, each takes five seconds."""
-    owners = [
-        getattr(runner.train_loop, 'dataloader_iterator', None),
-        runner.train_dataloader,
-        runner.val_dataloader,
-    ]
-    for owner in owners:
-        stop = getattr(
-            getattr(owner, '_iterator', None), '_shutdown_workers', None
-        )
-        if stop is not None:
-            stop()
-
-
-@pytest.fixture
-def train(data_root, tmp_path, monkeypatch):
-    """Train and return what the training left."""
-    from mmengine.optim.optimizer import amp_optimizer_wrapper
-    from mmengine.runner import Runner
-
-    # mmengine offers it on accelerators only; bfloat16 runs on a CPU too.
-    monkeypatch.setattr(
-        amp_optimizer_wrapper, 'is_cuda_available', lambda: True
-    )
-    # As if images were large: folded batch norms, and the search for crops.
-    monkeypatch.setattr(execute, 'SMALL_IMAGE', 0)
-    assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
-    made = []
-
-    def run(hooks, changes, on, change=lambda cfg: cfg):
-        work_dir = tmp_path / f'{len(made)}_{tmp_path.name}'
-        cfg = config_of(data_root, work_dir, hooks=hooks, **changes)
-        cfg.experiment_name = str(work_dir)
-        made.append(Runner.from_cfg(change(loaders(cfg, on))))
-        made[-1].train()
-        stop_workers(made[-1])
-        return of_run(made[-1])
-
-    yield run
-    torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.deterministic = False
-    torch.backends.cudnn.benchmark = False
 
 
 def _marked(row):
