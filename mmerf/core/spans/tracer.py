@@ -12,6 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from ..aten import named_arguments, tensors_in, written_to
 from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
 from .operation import Operation
+from .origins import Origins
 from .rules import CONSTANTS, SPAN_RULES, pointwise
 
 _POINTWISE_TAG = torch.Tag.pointwise
@@ -30,6 +31,7 @@ class SpanTracer(TorchDispatchMode):
         endless (bool): Whether the image stands for a strip of any length:
             its end pixels, and the padding after them, are ``BEYOND`` it.
             Else the image is what it is, and padding depends on nothing.
+        origins (Origins, optional): Told of every operation.
 
     Attributes:
         elements (int): How many numbers the operations have made so far.
@@ -47,9 +49,14 @@ class SpanTracer(TorchDispatchMode):
         (15, 17)
     """
 
-    def __init__(self, axis: int, endless: bool = True) -> None:
+    def __init__(
+        self,
+        axis: int,
+        endless: bool = True,
+        origins: Origins | None = None,
+    ) -> None:
         super().__init__()
-        self.axis, self.endless = axis, endless
+        self.axis, self.endless, self.origins = axis, endless, origins
         self.memory = SpanMemory()
         self.elements = 0
         self.not_followed: dict[str, None] = {}
@@ -92,6 +99,10 @@ class SpanTracer(TorchDispatchMode):
         ]
         self.elements += sum(tensor.numel() for tensor in made)
         name = func._schema.name.removesuffix('_')
+        if self.origins is not None:
+            self.origins.note(
+                name.rpartition(':')[2], inputs, changed, tensors_in(out)
+            )
         if name in CONSTANTS or not any(map(self.memory.tracks, inputs)):
             return  # a view's spans are its base's; constants have none
         if not made:

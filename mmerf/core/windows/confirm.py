@@ -52,6 +52,7 @@ def unconfirmed(
     image: Tensor,
     places: Mapping[str, UnitPlace],
     window: Window,
+    by_operations: bool = False,
 ) -> set[str]:
     """Layers whose unit is worth something else in the whole image.
 
@@ -61,6 +62,8 @@ def unconfirmed(
         image (Tensor): Shape (1, C, H, W), no two places alike.
         places (mapping): Each layer's unit in the whole image.
         window (Window): What is to be confirmed.
+        by_operations (bool): Whether the model's operations tell that no unit
+            depends on anything outside; two whole images then suffice.
 
     Returns:
         set[str]: Keys; also of layers whose grid lies elsewhere in a crop.
@@ -75,7 +78,7 @@ def unconfirmed(
         return wrong
     whole = {key: place.unit for key, place in places.items()}
     cropped: dict[int, UnitValues] = {}
-    for number, content, drawn in _draws(image, window):
+    for number, content, drawn in _draws(image, window, by_operations):
         if number not in cropped:
             crop = window.crop(content)
             cropped[number], grids = _unit_values(
@@ -91,18 +94,20 @@ def unconfirmed(
 
 
 def _draws(
-    image: Tensor, window: Window
+    image: Tensor, window: Window, few: bool
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Number of the inside's content, that content, and a whole image."""
     height, width = image.shape[2:]
     elsewhere = image.roll((height // 2, width // 2), (2, 3))
     mirrored = image.flip(3)
     far = AMPLIFIED * (float(image.std()) or 1.0)
-    yield 0, image, image
+    if not few:
+        yield 0, image, image
     yield 0, image, _joined(image, elsewhere, window)
     higher, lower = AMPLIFIED * mirrored + far, -AMPLIFIED * elsewhere - far
     yield 1, mirrored, _joined(mirrored, higher, window)
-    yield 1, mirrored, _joined(mirrored, lower, window)
+    if not few:
+        yield 1, mirrored, _joined(mirrored, lower, window)
 
 
 def _joined(inside: Tensor, outside: Tensor, window: Window) -> Tensor:

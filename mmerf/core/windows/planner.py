@@ -5,23 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-import torch
 from torch import Tensor, nn
 
 from ..batch import Forward
-from ..grid.coordinates import Axis, Grid
 from ..running.layer_scores import LayerScores
-from ..running.probes import Recorder
 from ..targets.base import Target
 from .confirm import unconfirmed
 from .field_search import FieldSearch
+from .unit_places import UnitPlaces
 from .window import UnitPlace, Window, attention_window, common_window
 
-STRIP = 64  # px, the width of the strips on which grid sizes are read
 # A backward pass costs so many forward passes; see gradient.sparse_backward.
 BACKWARD_COST = {'cpu': 0.1}
-# A grid along one axis: where its units sit, how many, a crop's step (px).
-_AxisGrid = tuple[Axis, int, int | None]
 
 
 @dataclass
@@ -56,13 +51,12 @@ class Planner:
     def __init__(
         self, model: nn.Module, layers: LayerScores, target: Target
     ) -> None:
-        self.layers, self.target = layers, target
+        self.layers = layers
         self.attention = attention_window(model)
-        self.outputs: LayerScores | None = None  # after the first forward
+        self.reader = UnitPlaces(model, layers, target, self.attention)
         # Windows that a whole image confirmed, by key and image size.
         self.confirmed: set[tuple[str, tuple[int, int], Window]] = set()
         self.refused: set[str] = set()  # keys that no window serves
-        self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
         # Rows and columns of fields, as offsets from the unit's pixel.
         self._fields: dict[str, tuple[float, ...]] = {}
 
@@ -82,7 +76,7 @@ class Planner:
             LayerError: If a layer cannot be read there.
         """
         size = (int(image.shape[2]), int(image.shape[3]))
-        places = self._unit_places(forward, image, size)
+        places = self.reader.places(forward, image)
         fitting = {
             key: place
             for key, place in places.items()
@@ -91,7 +85,13 @@ class Planner:
         if self.layers.takes_extremes:
             why = 'the model takes a maximum over places'
             return WindowPlan(whole=self.layers, reason=why)
-        fields = self._fields_of_other_sizes(fitting, size)
+        reach = self.reader.fields_by_operations(fitting, size)
+        if reach is not None:
+            fitting = {key: fitting[key] for key in reach}
+            if not fitting:
+                why = 'the units may depend on every pixel'
+                return WindowPlan(whole=self.layers, reason=why)
+        fields = reach or self._fields_of_other_sizes(fitting, size)
         if fields is None:
             assert self.outputs is not None
             search = FieldSearch(self.outputs.only(fitting), forward, image)
@@ -105,69 +105,32 @@ class Planner:
                 if key not in self.refused
             }
             plan = self._cheapest_plan(places, chosen, size, margin, device)
-            failing = self._failing_layers(plan, forward, image, size)
+            known = reach is not None
+            failing = self._failing_layers(plan, forward, image, size, known)
             if not failing:
                 return plan
+            if known:
+                self.refused |= failing
+                continue
             # Once more, wider: channels dead on the strips may live here.
             wider = self._cheapest_plan(
                 places, chosen, size, margin + 1, device
             )
-            failing = self._failing_layers(wider, forward, image, size)
+            failing = self._failing_layers(wider, forward, image, size, known)
             if not failing:
                 return wider
             self.refused |= failing
+
+    @property
+    def outputs(self) -> LayerScores | None:
+        """The layers with their outputs; None before the first forward."""
+        return self.reader.outputs
 
     @property
     def order(self) -> list[str]:
         """Keys of all layers' outputs, in the order of the layers."""
         outputs = [] if self.outputs is None else self.outputs.layers
         return [layer.key for layer in outputs]
-
-    def _unit_places(
-        self, forward: Forward, image: Tensor, size: tuple[int, int]
-    ) -> dict[str, UnitPlace]:
-        """Every layer's grid and unit, read on two strips of the image."""
-        down = self._grids_along(forward, image[:, :, :, :STRIP], 0)
-        across = self._grids_along(forward, image[:, :, :STRIP], 1)
-        places = {}
-        for key in (key for key in down if key in across):
-            (y, rows, step_y), (x, columns, step_x) = down[key], across[key]
-            grid = Grid((rows, columns), y, x)
-            step = (step_y or 0, step_x or 0)
-            if 0 in step or any(
-                part * self.attention > full / 2
-                for part, full in zip(step, size, strict=True)
-            ):
-                step = (0, 0)
-            step = (step[0] * self.attention, step[1] * self.attention)
-            unit = self.target.unit(grid)
-            assert unit is not None  # a windowed target has one
-            places[key] = UnitPlace(grid, unit, step)
-        return places
-
-    def _grids_along(
-        self, forward: Forward, strip: Tensor, axis: int
-    ) -> dict[str, _AxisGrid]:
-        """Every layer's grid along an axis, from a strip as long as it."""
-        shape = tuple(strip.shape[1:])
-        length = shape[1 + axis]
-        if (axis, length) in self._axis_grids:
-            return self._axis_grids[axis, length]
-        outputs = self.outputs or self.layers
-        layers = outputs.again()
-        with torch.no_grad():
-            layers.probe(forward, strip, Recorder(units={}), [0])
-        grids, steps = layers.grids(shape), layers.steps(shape)
-        self.outputs = self.outputs or layers.only(grids)
-        self._axis_grids[axis, length] = {
-            key: (
-                (grid.y, grid.x)[axis],
-                grid.size[axis],
-                (steps[key] or (0, 0))[axis] if _croppable(grid) else None,
-            )
-            for key, grid in grids.items()
-        }
-        return self._axis_grids[axis, length]
 
     def _fields_of_other_sizes(
         self, places: Mapping[str, UnitPlace], size: tuple[int, int]
@@ -235,6 +198,7 @@ class Planner:
         forward: Forward,
         image: Tensor,
         size: tuple[int, int],
+        known: bool,
     ) -> set[str]:
         """Layers for which the whole image does not confirm the window."""
         if plan.window is None:
@@ -248,17 +212,12 @@ class Planner:
         failing: set[str] = set()
         if new:
             layers = self.outputs.only(new)
-            failing = unconfirmed(layers, forward, image, new, plan.window)
+            failing = unconfirmed(
+                layers, forward, image, new, plan.window, known
+            )
         if not failing:
             self.confirmed |= {(key, size, plan.window) for key in new}
         return failing
-
-
-def _croppable(grid: Grid) -> bool:
-    """Whether a crop's units can be found again in the whole grid."""
-    axes = (grid.y, grid.x)
-    straight = all(axis.jump >= 0 and not axis.turn for axis in axes)
-    return grid.followed and straight and not grid.swapped
 
 
 def _clipped_span(low: float, high: float, length: int) -> tuple[int, int]:

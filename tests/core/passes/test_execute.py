@@ -206,7 +206,7 @@ def test_layers_that_see_the_whole_image_run_on_it(name):
     net = GLOBAL[name]()
     images = torch.randn(2, 3, 192, 256)
     result, words = measured(net, images)
-    assert words == 'whole image'
+    assert words.startswith('whole image')
     equal(net, images, result)
 
 
@@ -247,8 +247,12 @@ def test_images_of_several_sizes():
 
 
 def test_a_window_that_turns_out_too_small_grows():
-    """Weights that wake up after the window was planned."""
+    """Weights that wake up after the window was planned.
+
+    A number of Python hides what the units may reach, so gradients tell.
+    """
     net = seeded(conv(3, 8, 3, padding=1), conv(8, 8, 9, padding=4))
+    net.register_forward_pre_hook(lambda m, x: x[0] + 0 * x[0].sum().item())
     narrow = net[1].weight.data.clone()
     narrow[:, :, :3] = narrow[:, :, 6:] = 0
     wide, net[1].weight.data = net[1].weight.data.clone(), narrow

@@ -1,0 +1,82 @@
+"""Numbers that reach a forward past torch's operations, and so unseen.
+
+Code outside of torch (an extension's kernel, NumPy, a compiled function)
+writes into memory without an operation, or returns memory that no operation
+made. What such numbers depend on cannot be followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+_BLANK = frozenset(
+    ['empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided']
+)
+_ZEROS = frozenset(['zeros', 'zeros_like', 'new_zeros'])
+_NUMBERS_ONLY = frozenset(['_local_scalar_dense', 'equal', 'is_nonzero'])
+
+
+class Origins:
+    """Where the memory of a forward's tensors came from.
+
+    Args:
+        known (iterable of Tensor): Inputs, parameters, buffers.
+
+    Attributes:
+        unseen (dict[str, None]): What came past torch's operations.
+    """
+
+    def __init__(self, known: Iterable[Tensor]) -> None:
+        self.unseen: dict[str, None] = {}
+        self._known = {0: '', **{_memory(tensor): '' for tensor in known}}
+        self._alive: list[Tensor] = []
+
+    def note(
+        self,
+        name: str,
+        inputs: list[Tensor],
+        written: list[Tensor],
+        made: list[Tensor],
+    ) -> None:
+        """Note an operation.
+
+        Args:
+            name (str): Of the operation, without its namespace.
+            inputs (list of Tensor): Every tensor that it is given.
+            written (list of Tensor): Those that it changes.
+            made (list of Tensor): Every tensor that it returns.
+        """
+        if name in _NUMBERS_ONLY:
+            self.unseen[f'a number of Python ({name})'] = None
+        writes = {_memory(tensor) for tensor in written}
+        returned = {_memory(tensor) for tensor in made}  # by a view, its base
+        for tensor in inputs:
+            if _memory(tensor) not in writes | returned:
+                self._read(tensor)
+        kind = 'blank' if name in _BLANK else ''
+        kind = 'zeros' if name in _ZEROS else kind
+        for memory in writes:
+            self._known[memory] = ''
+        for tensor in made:
+            if name != 'lift_fresh' and _memory(tensor) not in self._known:
+                self._alive.append(tensor)  # so that no other gets its memory
+                self._known[_memory(tensor)] = kind
+
+    def _read(self, tensor: Tensor) -> None:
+        memory = _memory(tensor)
+        kind = self._known.get(memory)
+        if kind == '':
+            return
+        if kind == 'zeros' and not bool(tensor.any()):
+            return
+        self.unseen['numbers that no operation of torch has made'] = None
+        self._known[memory] = ''
+
+
+def _memory(tensor: Tensor) -> int:
+    if tensor.layout is not torch.strided:
+        return 0
+    return int(tensor.untyped_storage()._cdata)

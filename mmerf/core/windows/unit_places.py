@@ -1,0 +1,135 @@
+"""Where the units of an image size sit, and what they may depend on.
+
+Both are read on two strips of the image, one as high, one as wide as it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import Tensor, nn
+
+from ..batch import Forward
+from ..grid.coordinates import Axis, Grid
+from ..running.layer_scores import LayerScores
+from ..targets.base import Target
+from .reach import Reach, reaches
+from .window import UnitPlace, Window
+
+STRIP = 64  # px, the width of the strips
+# A grid along one axis: where its units sit, how many, a crop's step (px).
+_AxisGrid = tuple[Axis, int, int | None]
+
+
+class UnitPlaces:
+    """Reads strips; what an axis of a length has shown is kept.
+
+    Args:
+        model (nn.Module): In eval mode.
+        layers (LayerScores): The layers that are measured.
+        target (Target): One whose ``windowed`` is set.
+        attention (int): Units of an attention window; 1 where there is none.
+
+    Attributes:
+        outputs (LayerScores, optional): The layers with their outputs; None
+            before the first forward.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        layers: LayerScores,
+        target: Target,
+        attention: int,
+    ) -> None:
+        self.layers, self.target = layers, target
+        self.attention = attention
+        self.outputs: LayerScores | None = None
+        self._known = [*model.parameters(), *model.buffers()]
+        self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
+        # What units may reach, by axis and length; None: it is not known.
+        self._reaches: dict[tuple[int, int], dict[str, Reach] | None] = {}
+
+    def places(self, forward: Forward, image: Tensor) -> dict[str, UnitPlace]:
+        """Every layer's grid and unit, read on two strips of the image.
+
+        Args:
+            forward (callable): Runs the model on parts of the image.
+            image (Tensor): Shape (1, C, H, W).
+        """
+        size = (int(image.shape[2]), int(image.shape[3]))
+        down = self._grids_along(forward, image[:, :, :, :STRIP], 0)
+        across = self._grids_along(forward, image[:, :, :STRIP], 1)
+        places = {}
+        for key in (key for key in down if key in across):
+            (y, rows, step_y), (x, columns, step_x) = down[key], across[key]
+            grid = Grid((rows, columns), y, x)
+            step = (step_y or 0, step_x or 0)
+            if 0 in step or any(
+                part * self.attention > full / 2
+                for part, full in zip(step, size, strict=True)
+            ):
+                step = (0, 0)
+            step = (step[0] * self.attention, step[1] * self.attention)
+            unit = self.target.unit(grid)
+            assert unit is not None  # a windowed target has one
+            places[key] = UnitPlace(grid, unit, step)
+        return places
+
+    def _grids_along(
+        self, forward: Forward, strip: Tensor, axis: int
+    ) -> dict[str, _AxisGrid]:
+        """Every layer's grid along an axis, from a strip as long as it."""
+        shape = tuple(strip.shape[1:])
+        length = shape[1 + axis]
+        if (axis, length) in self._axis_grids:
+            return self._axis_grids[axis, length]
+        outputs = self.outputs or self.layers
+        layers = outputs.again()
+        self._reaches[axis, length] = reaches(
+            layers, forward, strip, axis, self._known
+        )
+        grids, steps = layers.grids(shape), layers.steps(shape)
+        self.outputs = self.outputs or layers.only(grids)
+        self._axis_grids[axis, length] = {
+            key: (
+                (grid.y, grid.x)[axis],
+                grid.size[axis],
+                (steps[key] or (0, 0))[axis] if _croppable(grid) else None,
+            )
+            for key, grid in grids.items()
+        }
+        return self._axis_grids[axis, length]
+
+    def fields_by_operations(
+        self, places: Mapping[str, UnitPlace], size: tuple[int, int]
+    ) -> dict[str, Window] | None:
+        """Fields by the model's operations, of those that are no whole axis.
+
+        None where the operations do not tell.
+        """
+        along = [self._reaches[axis, size[axis]] for axis in (0, 1)]
+        fields = {}
+        for key, place in places.items():
+            spans = []
+            for axis, found in enumerate(along):
+                if found is None:
+                    return None
+                first, last = found[key][:, place.unit[axis]].tolist()
+                spans.append((-first, last + 1))
+            if not all(0 <= low < high for low, high in spans):
+                return None  # it depends on nothing that was seen
+            if any(
+                high - low < length
+                for (low, high), length in zip(spans, size, strict=True)
+            ):
+                rows, columns = ((int(low), int(high)) for low, high in spans)
+                fields[key] = Window(rows, columns)
+        return fields
+
+
+def _croppable(grid: Grid) -> bool:
+    """Whether a crop's units can be found again in the whole grid."""
+    axes = (grid.y, grid.x)
+    straight = all(axis.jump >= 0 and not axis.turn for axis in axes)
+    return grid.followed and straight and not grid.swapped

@@ -1,0 +1,127 @@
+"""What units may reach by operations, and when that is not known."""
+
+import numpy as np
+import pytest
+import torch
+from helpers.slow_reference import float64_map, images_like
+from torch import nn
+from torch.nn import functional
+
+from mmerf import measure_erf
+from mmerf.core.layers.names import find_layers
+from mmerf.core.running.layer_scores import LayerScores
+from mmerf.core.windows.reach import reaches
+
+
+def seeded(*modules):
+    torch.manual_seed(0)
+    for module in modules:
+        if hasattr(module, 'reset_parameters'):
+            module.reset_parameters()
+    return nn.Sequential(*modules).eval()
+
+
+def found(net, axis=0, size=(60, 32)):
+    layers = LayerScores(find_layers(net, ['1']))
+    strip = torch.randn(1, 3, *(size if axis == 0 else size[::-1]))
+    return reaches(layers, lambda x, _: net(x), strip, axis, net.parameters())
+
+
+@pytest.mark.parametrize('axis', [0, 1])
+def test_a_convolution_reaches_its_taps(axis):
+    net = seeded(
+        nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 5, padding=4, dilation=2)
+    )
+    firsts, lasts = found(net, axis)['1']
+    assert (-float(firsts[15]), float(lasts[15])) == (21, 39)
+    assert (-float(firsts[0]), float(lasts[0])) == (0, 9)
+
+
+class OutsideOfTorch(torch.autograd.Function):
+    """Writes its output as an extension's kernel would."""
+
+    @staticmethod
+    def forward(ctx, x, make):
+        out = make(x)
+        np.copyto(out.numpy(), x.numpy() - x.numpy().mean())
+        return out
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient - gradient.mean(), None
+
+
+class Hidden(nn.Module):
+    def __init__(self, change):
+        super().__init__()
+        self.change = change
+
+    def forward(self, x):
+        return x + self.change(x)
+
+
+UNSEEN = {
+    'empty memory': lambda x: OutsideOfTorch.apply(x, torch.empty_like),
+    'zeros': lambda x: OutsideOfTorch.apply(x, torch.zeros_like),
+    'memory of NumPy': lambda x: torch.from_numpy(
+        np.full((1, 1, 1, 1), x.detach().numpy().mean())
+    ),
+    'a tensor of numbers': lambda x: x.new_tensor([2.0]),
+    'a number': lambda x: x.mean().item(),
+    'a condition': lambda x: 1 if x.mean() > 0 else 0,
+}
+
+
+@pytest.mark.parametrize('kind', UNSEEN)
+def test_numbers_past_torch_are_noticed(kind):
+    conv = nn.Conv2d(3, 4, 3, padding=1)
+    assert found(seeded(conv, Hidden(UNSEEN[kind]))) is None
+
+
+SEEN = {
+    'written in parts': lambda x: torch.empty_like(x).copy_(x),
+    'a part of empty memory': lambda x: _halves(x),
+    'zeros': lambda x: torch.zeros_like(x) + x,
+}
+
+
+def _halves(x):
+    out = torch.empty_like(x)
+    out[:, :2] = x[:, :2]
+    out[:, 2:] = x[:, 2:]
+    return out
+
+
+@pytest.mark.parametrize('kind', SEEN)
+def test_what_torch_writes_is_followed(kind):
+    conv = nn.Conv2d(3, 4, 3, padding=1)
+    firsts, lasts = found(seeded(conv, Hidden(SEEN[kind])))['1']
+    assert (-float(firsts[30]), float(lasts[30])) == (29, 31)
+
+
+class AboveMean(nn.Module):
+    def forward(self, x):
+        return torch.where(x > x.mean((2, 3), keepdim=True), x, 0.1 * x)
+
+
+def test_a_gate_that_no_drawn_image_opens_takes_no_window():
+    """Only its operations tell that the unit depends on the whole image."""
+    net = seeded(nn.Conv2d(3, 4, 3, padding=1), AboveMean())
+    images = images_like(1, 150, 160)
+    result = measure_erf(net, images, ['1'])['1']
+    words = result.provenance['run_on']
+    assert words.startswith('whole image (no window: the units may depend')
+    expected = float64_map(net, images)
+    assert abs(result.map - expected).max() < 1e-4 * expected.max()
+
+
+def test_pooling_to_one_place_and_back():
+    class Context(nn.Module):
+        def forward(self, x):
+            return x + functional.interpolate(
+                functional.adaptive_avg_pool2d(x, 1), x.shape[2:]
+            )
+
+    net = seeded(nn.Conv2d(3, 4, 3, padding=1), Context())
+    firsts, lasts = found(net)['1']
+    assert (-float(firsts[30]), float(lasts[30])) == (0, 59)
