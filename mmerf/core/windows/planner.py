@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
@@ -85,18 +85,13 @@ class Planner:
         if self.layers.takes_extremes:
             why = 'the model takes a maximum over places'
             return WindowPlan(whole=self.layers, reason=why)
-        reach = self.reader.fields_by_operations(fitting, size)
-        if reach is not None:
-            fitting = {key: fitting[key] for key in reach}
-            if not fitting:
-                why = 'the units may depend on every pixel'
-                return WindowPlan(whole=self.layers, reason=why)
-        fields = reach or self._fields_of_other_sizes(fitting, size)
-        if fields is None:
-            assert self.outputs is not None
-            search = FieldSearch(self.outputs.only(fitting), forward, image)
-            fields = search.fields(fitting)
-            self._keep_fields(fitting, fields, size)
+        told = self.reader.fields_by_operations(fitting, size)
+        known = {key: seen for key, seen in told.items() if seen is not None}
+        if told and len(told) == len(fitting) and not known:
+            why = 'the units may depend on every pixel'
+            return WindowPlan(whole=self.layers, reason=why)
+        rest = {key: p for key, p in fitting.items() if key not in told}
+        fields = {**known, **self._searched(rest, forward, image)}
         device = image.device.type
         while True:
             chosen = {
@@ -105,13 +100,9 @@ class Planner:
                 if key not in self.refused
             }
             plan = self._cheapest_plan(places, chosen, size, margin, device)
-            known = reach is not None
             failing = self._failing_layers(plan, forward, image, size, known)
             if not failing:
                 return plan
-            if known:
-                self.refused |= failing
-                continue
             # Once more, wider: channels dead on the strips may live here.
             wider = self._cheapest_plan(
                 places, chosen, size, margin + 1, device
@@ -131,6 +122,19 @@ class Planner:
         """Keys of all layers' outputs, in the order of the layers."""
         outputs = [] if self.outputs is None else self.outputs.layers
         return [layer.key for layer in outputs]
+
+    def _searched(
+        self, places: Mapping[str, UnitPlace], forward: Forward, image: Tensor
+    ) -> dict[str, Window]:
+        """Fields by gradients, where the operations do not tell."""
+        size = (int(image.shape[2]), int(image.shape[3]))
+        fields = self._fields_of_other_sizes(places, size)
+        if fields is None:
+            assert self.outputs is not None
+            search = FieldSearch(self.outputs.only(places), forward, image)
+            fields = search.fields(places)
+            self._keep_fields(places, fields, size)
+        return fields
 
     def _fields_of_other_sizes(
         self, places: Mapping[str, UnitPlace], size: tuple[int, int]
@@ -198,7 +202,7 @@ class Planner:
         forward: Forward,
         image: Tensor,
         size: tuple[int, int],
-        known: bool,
+        known: Collection[str],
     ) -> set[str]:
         """Layers for which the whole image does not confirm the window."""
         if plan.window is None:
@@ -213,7 +217,12 @@ class Planner:
         if new:
             layers = self.outputs.only(new)
             failing = unconfirmed(
-                layers, forward, image, new, plan.window, known
+                layers,
+                forward,
+                image,
+                new,
+                plan.window,
+                new.keys() <= set(known),
             )
         if not failing:
             self.confirmed |= {(key, size, plan.window) for key in new}

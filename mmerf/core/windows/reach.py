@@ -1,16 +1,19 @@
 """How far each unit can reach along an axis, by a forward's operations.
 
 The operations of a forward tell, for every unit, the first and the last pixel
-that it may depend on, whatever the weights and the image. That is known where
-every operation has a rule, and all numbers come from torch's operations.
+that it may depend on, whatever the weights and the image. An operation without
+a rule counts as one that joins everything. Where numbers came past torch's
+operations, nothing is known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..batch import Forward
 from ..running.layer_scores import LayerScores
@@ -19,8 +22,20 @@ from ..spans.origins import Origins
 from ..spans.tracer import SpanTracer
 from ..targets.base import TargetContext
 
-# Of every unit along an axis: minus the first pixel, and the last, (2, n).
-Reach = Tensor
+
+@dataclass(frozen=True)
+class Reach:
+    """What a layer's units along an axis may depend on.
+
+    Attributes:
+        first, last (Tensor): Pixels, for every unit, shape (n,).
+        exact (bool): Whether every operation before the layer has a rule; a
+            reach may else be too wide, and is never too narrow.
+    """
+
+    first: Tensor
+    last: Tensor
+    exact: bool
 
 
 def reaches(
@@ -29,7 +44,7 @@ def reaches(
     strip: Tensor,
     axis: int,
     known: Iterable[Tensor],
-) -> dict[str, Reach] | None:
+) -> dict[str, Reach]:
     """What each layer's units may depend on along a strip as long as an image.
 
     Args:
@@ -40,7 +55,8 @@ def reaches(
         known (iterable of Tensor): The model's parameters and buffers.
 
     Returns:
-        dict, optional: By layer key; None where something cannot be followed.
+        dict[str, Reach]: By layer key; without those of which nothing is
+        known.
 
     Raises:
         ModelError: If the model does not run on the strip.
@@ -49,23 +65,25 @@ def reaches(
     origins = Origins([strip, *known])
     with torch.no_grad(), SpanTracer(axis, False, origins) as tracer:
         tracer.start(strip)
-        reader = _Reader(tracer, axis)
+        reader = _Reader(tracer, axis, origins)
         layers.probe(forward, strip, reader, [0])
-    if tracer.not_followed or origins.unseen:
-        return None
     return reader.found
 
 
 class _Reader(Probe):
-    def __init__(self, tracer: SpanTracer, axis: int) -> None:
-        self.tracer, self.axis = tracer, axis
+    def __init__(
+        self, tracer: SpanTracer, axis: int, origins: Origins
+    ) -> None:
+        self.tracer, self.axis, self.origins = tracer, axis, origins
         self.found: dict[str, Reach] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Keep what each unit along the axis reaches; score nothing."""
-        spans = self.tracer.memory.read(output)[:2]
-        others = (0, 1, 3 - self.axis)
-        self.found[context.layer] = torch.stack(
-            [s.amax(others) for s in spans]
-        )
-        return output.new_zeros(len(output))
+        with _disable_current_modes():  # what reads here is no operation
+            spans = self.tracer.memory.read(output)[:2]
+            others = (0, 1, 3 - self.axis)
+            first, last = (numbers.amax(others) for numbers in spans)
+            if not self.origins.unseen:
+                exact = not self.tracer.not_followed
+                self.found[context.layer] = Reach(-first, last, exact)
+            return output.new_zeros(len(output))

@@ -47,8 +47,8 @@ class UnitPlaces:
         self.outputs: LayerScores | None = None
         self._known = [*model.parameters(), *model.buffers()]
         self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
-        # What units may reach, by axis and length; None: it is not known.
-        self._reaches: dict[tuple[int, int], dict[str, Reach] | None] = {}
+        # What units may reach, by axis and length.
+        self._reaches: dict[tuple[int, int], dict[str, Reach]] = {}
 
     def places(self, forward: Forward, image: Tensor) -> dict[str, UnitPlace]:
         """Every layer's grid and unit, read on two strips of the image.
@@ -103,28 +103,36 @@ class UnitPlaces:
 
     def fields_by_operations(
         self, places: Mapping[str, UnitPlace], size: tuple[int, int]
-    ) -> dict[str, Window] | None:
-        """Fields by the model's operations, of those that are no whole axis.
+    ) -> dict[str, Window | None]:
+        """What each unit may depend on, by the model's operations.
 
-        None where the operations do not tell.
+        Args:
+            places (mapping): From ``places``.
+            size (tuple[int, int]): (H, W) of that image.
+
+        Returns:
+            dict: By layer key; None where that is every pixel. Without the
+            layers of which the operations do not tell.
         """
-        along = [self._reaches[axis, size[axis]] for axis in (0, 1)]
-        fields = {}
+        fields: dict[str, Window | None] = {}
         for key, place in places.items():
-            spans = []
-            for axis, found in enumerate(along):
-                if found is None:
-                    return None
-                first, last = found[key][:, place.unit[axis]].tolist()
-                spans.append((-first, last + 1))
-            if not all(0 <= low < high for low, high in spans):
-                return None  # it depends on nothing that was seen
-            if any(
-                high - low < length
-                for (low, high), length in zip(spans, size, strict=True)
-            ):
-                rows, columns = ((int(low), int(high)) for low, high in spans)
-                fields[key] = Window(rows, columns)
+            spans, exact = [], True
+            for axis in (0, 1):
+                reach = self._reaches[axis, size[axis]].get(key)
+                if reach is None:
+                    break
+                unit = place.unit[axis]
+                first, last = float(reach.first[unit]), float(reach.last[unit])
+                exact &= reach.exact
+                if 0 <= first <= last:  # else on nothing that was seen
+                    spans.append((int(first), int(last) + 1))
+            if len(spans) < 2:
+                continue
+            window = Window(spans[0], spans[1])
+            if window.size != size:
+                fields[key] = window
+            elif exact:
+                fields[key] = None
         return fields
 
 

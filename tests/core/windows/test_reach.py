@@ -32,7 +32,8 @@ def test_a_convolution_reaches_its_taps(axis):
     net = seeded(
         nn.Conv2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 5, padding=4, dilation=2)
     )
-    firsts, lasts = found(net, axis)['1']
+    reach = found(net, axis)['1']
+    firsts, lasts = -reach.first, reach.last
     assert (-float(firsts[15]), float(lasts[15])) == (21, 39)
     assert (-float(firsts[0]), float(lasts[0])) == (0, 9)
 
@@ -75,7 +76,7 @@ UNSEEN = {
 @pytest.mark.parametrize('kind', UNSEEN)
 def test_numbers_past_torch_are_noticed(kind):
     conv = nn.Conv2d(3, 4, 3, padding=1)
-    assert found(seeded(conv, Hidden(UNSEEN[kind]))) is None
+    assert found(seeded(conv, Hidden(UNSEEN[kind]))) == {}
 
 
 SEEN = {
@@ -95,7 +96,9 @@ def _halves(x):
 @pytest.mark.parametrize('kind', SEEN)
 def test_what_torch_writes_is_followed(kind):
     conv = nn.Conv2d(3, 4, 3, padding=1)
-    firsts, lasts = found(seeded(conv, Hidden(SEEN[kind])))['1']
+    reach = found(seeded(conv, Hidden(SEEN[kind])))['1']
+    assert reach.exact
+    firsts, lasts = -reach.first, reach.last
     assert (-float(firsts[30]), float(lasts[30])) == (29, 31)
 
 
@@ -123,5 +126,6 @@ def test_pooling_to_one_place_and_back():
             )
 
     net = seeded(nn.Conv2d(3, 4, 3, padding=1), Context())
-    firsts, lasts = found(net)['1']
+    reach = found(net)['1']
+    firsts, lasts = -reach.first, reach.last
     assert (-float(firsts[30]), float(lasts[30])) == (0, 59)
