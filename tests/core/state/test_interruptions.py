@@ -31,16 +31,21 @@ FILES = {
 }
 
 
+RESTORING = ('give_back', 'run_all', 'restore', 'replace', 'now', '__exit__')
+
+
 class Interrupted:
     """Raises KeyboardInterrupt at one of the lines that run in ``FILES``.
 
     Args:
         at (int, optional): The line's number in the order of running; None
             counts the lines.
+        functions (collection of str, optional): Only lines of these.
     """
 
-    def __init__(self, at=None):
-        self.at, self.lines, self.where = at, 0, None
+    def __init__(self, at=None, functions=None):
+        self.at, self.functions = at, functions
+        self.lines, self.where = 0, None
 
     def __enter__(self):
         sys.settrace(self._trace)
@@ -50,7 +55,10 @@ class Interrupted:
         sys.settrace(None)
 
     def _trace(self, frame, event, arg):
-        if frame.f_code.co_filename not in FILES:
+        code = frame.f_code
+        if code.co_filename not in FILES:
+            return None
+        if self.functions and code.co_name not in self.functions:
             return None
         if event == 'line':
             self.lines += 1
@@ -79,20 +87,20 @@ def found_on(net):
     return of_model(net), described(net), process, stack, methods
 
 
-def interrupt_every(step, images, first=1):
+def interrupt_every(step, images, functions=None, first=1):
     """Interrupt at every n-th line.
 
     Returns:
         tuple: How many points there were, and what each left that left
         something.
     """
-    with Interrupted() as run:
+    with Interrupted(None, functions) as run:
         measure_erf(new_net(), images, ['0', '5'])
     left, points = [], range(first, run.lines + 1, step)
     for at in points:
         net = new_net()
         before = found_on(net)
-        with Interrupted(at) as run:
+        with Interrupted(at, functions) as run:
             with pytest.raises(KeyboardInterrupt):
                 measure_erf(net, images, ['0', '5'])
         after = found_on(net)
@@ -106,6 +114,13 @@ def interrupt_every(step, images, first=1):
 @pytest.mark.slow
 def test_ctrl_c_at_any_line_leaves_nothing(monkeypatch):
     monkeypatch.setattr(execute, 'SMALL_IMAGE', 0)  # fold, look for windows
-    points, left = interrupt_every(29, images_like(1, 16, 18))
-    assert points > 200
+    points, left = interrupt_every(571, images_like(1, 16, 18))
+    assert points > 90
+    assert left == []
+
+
+@pytest.mark.slow
+def test_ctrl_c_at_any_line_that_restores_leaves_nothing():
+    points, left = interrupt_every(13, images_like(1, 16, 18), RESTORING)
+    assert points > 90
     assert left == []
