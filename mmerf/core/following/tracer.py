@@ -81,6 +81,8 @@ class GridTracer(TorchDispatchMode):
         self.input_size = (height, width)
         whole = Axis(0, 1)
         self.sizes = {self.input_size: Grid(self.input_size, whole, whole)}
+        # Strides of all grids so far, also where a later one is as large.
+        self._jumps: tuple[set[float], set[float]] = ({1.0}, {1.0})
         dims = [Dim((Factor('n', len(images), frames),))]
         dims += [Dim((Factor('n', size),)) for size in images.shape[1:-3]]
         channels = int(images.shape[-3])
@@ -117,8 +119,7 @@ class GridTracer(TorchDispatchMode):
             a grid's stride is no whole number.
         """
         steps = []
-        for axis in (0, 1):
-            jumps = [grid.stride[axis] for grid in self.sizes.values()]
+        for jumps in self._jumps:
             whole = [jump for jump in jumps if 1 / (jump or 1) % 1]
             if any(jump % 1 for jump in whole):
                 return None
@@ -194,9 +195,14 @@ class GridTracer(TorchDispatchMode):
         if len(placed.dims) == 4 and len(sides) == 2:
             size = (sides['y'].size, sides['x'].size)
             whole = all(len(placed.factors_of(name)) == 1 for name in sides)
-            if whole and size != self.input_size:
-                y, x = (placed.lines[name].axis for name in ('y', 'x'))
-                self.sizes[size] = Grid(size, y, x)
+            if not whole:
+                return
+            y, x = (placed.lines[name].axis for name in ('y', 'x'))
+            grid = Grid(size, y, x)
+            for jumps, jump in zip(self._jumps, grid.stride, strict=True):
+                jumps.add(jump)
+            if size != self.input_size:
+                self.sizes[size] = grid
 
 
 def _sides(tag: Tag | None) -> int:

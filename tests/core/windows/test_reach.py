@@ -129,3 +129,23 @@ def test_pooling_to_one_place_and_back():
     reach = found(net)['1']
     firsts, lasts = -reach.first, reach.last
     assert (-float(firsts[30]), float(lasts[30])) == (0, 59)
+
+
+class AlignedSkip(nn.Module):
+    """A coarser branch, resized with aligned corners, added to its input."""
+
+    def forward(self, x):
+        coarse = functional.avg_pool2d(x, 2)
+        size = dict(size=x.shape[2:], mode='bilinear', align_corners=True)
+        return x + 1e-3 * functional.interpolate(coarse, **size)
+
+
+@pytest.mark.parametrize('unit', [None, (75, 5)])
+def test_a_grid_that_a_later_one_hides_still_keeps_a_crop_from_it(unit):
+    net = seeded(nn.Conv2d(3, 4, 3, padding=1), AlignedSkip())
+    images = images_like(1, 150, 160)
+    target = unit and dict(type='Unit', y=unit[0], x=unit[1])
+    result = measure_erf(net, images, ['1'], target=target)['1']
+    assert result.provenance['run_on'].startswith('whole image')
+    expected = float64_map(net, images, unit)
+    assert abs(result.map - expected).max() < 1e-4 * expected.max()
