@@ -38,6 +38,7 @@ CHOOSING = frozenset(  # operations that choose between values
         'maximum', 'minimum', 'cummax', 'cummin',
     }
 )  # fmt: skip
+PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
 NOTICED = CHOOSING | {'as_strided'}
 EXTREME_OVER_PLACES = 'extreme over places'
 EXTREME = CHOOSING | {'amax', 'amin', 'aminmax'}

@@ -12,7 +12,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..aggregate.batch_maps import Gathering
-from ..attributions.base import Attribution, LayerMaps
+from ..attributions.base import Attribution
 from ..batch import Batch, Forward
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
@@ -24,13 +24,16 @@ from ..state.process_state import random_state
 from ..targets.base import Target
 from ..windows.confirm import with_noise
 from ..windows.planner import Planner, WindowPlan
-from ..windows.target_in_window import TargetInWindow
 from .bn_folding import Folding, checked_folding
+from .choices import Choices, choosing, choosing_in_window
 from .layout import Layout
+from .maps_in_window import maps_in_window
 from .run_modes import described_modes, modes_on_one_line
 from .ties import has_flat_part
 
 Grids = dict[str, Grid]
+TIES = 'ties in a flat part of the image'
+AS_PLAIN = 'chosen as in a plain forward'
 SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
 
 
@@ -59,6 +62,7 @@ class Passes:
         self._folding: Folding | None = None
         self._folding_error: str | None = None
         self._plain_because: str | None = None
+        self._poolings: int | None = None  # of a forward
         self._margin = 0.0  # around a field, as a share of the field's side
 
     def plan_of(self, shape: tuple[int, ...]) -> WindowPlan | None:
@@ -95,7 +99,7 @@ class Passes:
         return done
 
     def forget_plans(self) -> None:
-        """Start anew, as images come in another layout from now on."""
+        """Start anew, as images come in another layout."""
         self._folding = self._planner = None
         self._plans.clear()
         self.layers.forget()
@@ -111,8 +115,7 @@ class Passes:
     def _afresh(self, forward: Forward) -> Forward:
         """A forward that finds the model as it was before the pass.
 
-        What a model keeps from its first forward (a table of positions, a
-        calibration) is not what a crop or a probe has made.
+        What a first forward keeps is not what a crop or a probe has made.
         """
 
         def run(images: Tensor, positions: Sequence[int]) -> Any:
@@ -125,28 +128,29 @@ class Passes:
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
         if self._plain_because is not None:
-            return self._run_plain(
-                self._plain_because, batch, target, gathering
-            )
+            because = self._plain_because
+            return self._run_plain(because, batch, target, gathering)
         images = self.layout.of(batch.inputs)
         folding = self._folding_for(batch.forward, images)
-        with folding.applied(), noticed_tensor_hooks() as hooks:
+        with folding.applied():
             plan = self._plan(batch.forward, images, target)
-            known = self.layers.chooses
-            ties = known and self._has_ties(plan, batch.inputs)
-            if not ties:
-                done = self._run(
-                    plan, batch.forward, images, target, gathering
-                )
-                ties = not known and self._has_ties(plan, batch.inputs)
-        if ties:
+        known, choices = self.layers.chooses, None
+        if self._has_ties(plan, batch.inputs):
+            if not self.layers.chooses_in_poolings:
+                return self._run_plain(TIES, batch, target, gathering)
+            choices = self._choices_of(batch, plan)
+        with folding.applied(), noticed_tensor_hooks() as hooks:
+            forward = batch.forward
+            done = self._run(plan, forward, images, target, gathering, choices)
+        if choices is not None and choices.failed:
             gathering.clear()
-            reason = 'ties in a flat part of the image'
-            return self._run_plain(reason, batch, target, gathering)
-        if hooks and folding.count:
-            # A hook may see, and change, the gradient that folding scales.
+            return self._run_plain(TIES, batch, target, gathering)
+        again = not known and self._has_ties(plan, batch.inputs)
+        if hooks and folding.count:  # one may see, and change, the gradient
             folding.drop()
             self._folding_error = 'the model registers hooks on tensors'
+            again = True
+        if again:
             gathering.clear()
             return self._run_batch(batch, target, gathering)
         return done
@@ -162,6 +166,16 @@ class Passes:
             images = plan.window.crop(images)
         return has_flat_part(images)
 
+    def _choices_of(self, batch: Batch, plan: WindowPlan) -> Choices:
+        """What the poolings take that the plain way runs."""
+        forward = self._afresh(batch.forward)
+        if self._poolings is None and plan.window is not None:
+            crop = plan.window.crop(batch.inputs[:1])
+            self._poolings = Choices().watch(forward, crop)
+        choices = Choices(self._poolings)
+        self._poolings = choices.watch(forward, batch.inputs)
+        return choices
+
     def _run_plain(
         self, reason: str, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
@@ -176,12 +190,17 @@ class Passes:
         images: Tensor,
         target: Target,
         gathering: Gathering,
+        choices: Choices | None = None,
     ) -> tuple[list[str], Grids]:
         grids: Grids = {}
+
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves
             with nullcontext() if alone else state_restored(self.model):
-                inside = self._maps_in_window(plan, forward, images, target)
+                here = choosing_in_window(choices, forward, images, plan)
+                inside = maps_in_window(
+                    self.attribution, self.layout, plan, here, images, target
+                )
             if inside is not None:
                 for found in inside:
                     gathering.add(found, plan.window.corner)
@@ -194,55 +213,38 @@ class Passes:
             plan = self._plan(forward, images, target)
         if plan.window is not None:
             rows, columns = plan.window.size
-            self._record(plan.places, f'window {rows} x {columns}')
+            self._record(
+                plan.places, f'window {rows} x {columns}', '', bool(choices)
+            )
         order: list[str] = []
         if plan.whole is not None:
-            for found in self.attribution(forward, images, target, plan.whole):
+            everywhere = choosing(choices, forward, images)
+            for found in self.attribution(
+                everywhere, images, target, plan.whole
+            ):
                 gathering.add(found)
             order = plan.whole.order
             grids |= plan.whole.grids(tuple(images.shape[1:]))
-            self._record(order, 'whole image', plan.reason)
+            self._record(order, 'whole image', plan.reason, bool(choices))
         known = [] if self._planner is None else self._planner.order
         every = dict.fromkeys([*known, *order])
         return [key for key in every if key in grids], grids
 
     def _record(
-        self, keys: Iterable[str], mode: str, no_window: str = ''
+        self,
+        keys: Iterable[str],
+        mode: str,
+        no_window: str = '',
+        same_choices: bool = False,
     ) -> None:
         given_up = {
             'no window': no_window,
             'batch norms not folded': self._folding_error,
             'not channels last': self.layout.error,
+            'equal values': AS_PLAIN if same_choices else '',
         }
         fallbacks = self.attribution.fallbacks
         self.run_mode |= described_modes(keys, mode, given_up, fallbacks)
-
-    def _maps_in_window(
-        self,
-        plan: WindowPlan,
-        forward: Forward,
-        images: Tensor,
-        target: Target,
-    ) -> list[LayerMaps] | None:
-        """Maps of the layers in the window; None where it is too small."""
-        assert plan.window is not None and plan.inside is not None
-        units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
-        found = self.attribution(
-            forward,
-            self.layout.of(plan.window.crop(images)),
-            TargetInWindow(target, units, plan),
-            plan.inside,
-        )
-        size = (int(images.shape[2]), int(images.shape[3]))
-        kept = []
-        for layer in list(found):
-            assert layer.maps is not None
-            touched = layer.touched
-            touched = layer.maps != 0 if touched is None else touched
-            if plan.window.touches_inner_edge(touched, size):
-                return None
-            kept.append(layer)
-        return kept
 
     def _folding_for(self, forward: Forward, images: Tensor) -> Folding:
         """The folding of large images; small ones gain nothing by it."""

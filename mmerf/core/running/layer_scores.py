@@ -14,7 +14,12 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
-from ..following.tracer import CHOOSING, EXTREME_OVER_PLACES, Steps
+from ..following.tracer import (
+    CHOOSING,
+    EXTREME_OVER_PLACES,
+    PLANE_POOLINGS,
+    Steps,
+)
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.behaviour import behaved_layouts
@@ -223,6 +228,11 @@ class LayerScores:
     def chooses(self) -> bool:
         """Whether a forward was seen to choose between values (a maximum)."""
         return not CHOOSING.isdisjoint(self._noticed)
+
+    @property
+    def chooses_in_poolings(self) -> bool:
+        """Whether max poolings of planes are all that was seen to choose."""
+        return CHOOSING & self._noticed <= PLANE_POOLINGS
 
     @property
     def takes_extremes(self) -> bool:
