@@ -3,7 +3,7 @@
 In a flat part of an image (a border that was filled, a saturated sky) all
 values that a maximum chooses from are equal, up to rounding. A crop, another
 memory layout or a folded batch norm rounds otherwise, and the maximum, with
-the gradient, is found elsewhere. Such images are run the plain way.
+the gradient, is found elsewhere. See ``choices`` for what is done then.
 """
 
 from __future__ import annotations

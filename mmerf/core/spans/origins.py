@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.nn.parameter import is_lazy
 
 _BLANK = frozenset(
     ['empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided']
@@ -77,6 +78,6 @@ class Origins:
 
 
 def _memory(tensor: Tensor) -> int:
-    if tensor.layout is not torch.strided:
+    if is_lazy(tensor) or tensor.layout is not torch.strided:
         return 0
     return int(tensor.untyped_storage()._cdata)

@@ -1,9 +1,10 @@
 """Confirm a window: each unit's value there is its value in the whole image.
 
 Forward passes without gradient over the whole image decide, channel by
-channel: with the image as it is, with other content outside the window, and
-with the outside amplified and shifted, up and down, so that a largest value, a
-smallest one, a mean and a median of the image lie elsewhere.
+channel: with other content outside the window and with the outside amplified
+and shifted up. Where the model's operations do not tell what a unit may depend
+on, also with the image as it is, and with the outside shifted down, so that a
+largest value, a smallest one, a mean and a median of the image lie elsewhere.
 """
 
 from __future__ import annotations
