@@ -11,6 +11,7 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
 _BLANK = frozenset(
@@ -32,8 +33,11 @@ class Origins:
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         self.unseen: dict[str, None] = {}
-        self._known = {0: '', **{_memory(tensor): '' for tensor in known}}
-        self._alive: list[Tensor] = []
+        # What memory holds, by its address while it lives.
+        self._known: dict[int, tuple[StorageWeakRef | None, str]] = {}
+        self._known[0] = None, ''
+        for tensor in known:
+            self._set(tensor, '')
 
     def note(
         self,
@@ -59,22 +63,30 @@ class Origins:
                 self._read(tensor)
         kind = 'blank' if name in _BLANK else ''
         kind = 'zeros' if name in _ZEROS else kind
-        for memory in writes:
-            self._known[memory] = ''
+        for tensor in written:
+            self._set(tensor, '')
         for tensor in made:
-            if name != 'lift_fresh' and _memory(tensor) not in self._known:
-                self._alive.append(tensor)  # so that no other gets its memory
-                self._known[_memory(tensor)] = kind
+            if name != 'lift_fresh' and self._kind(tensor) is None:
+                self._set(tensor, kind)
 
     def _read(self, tensor: Tensor) -> None:
-        memory = _memory(tensor)
-        kind = self._known.get(memory)
+        kind = self._kind(tensor)
         if kind == '':
             return
         if kind == 'zeros' and not bool(tensor.any()):
             return
         self.unseen['numbers that no operation of torch has made'] = None
-        self._known[memory] = ''
+
+    def _kind(self, tensor: Tensor) -> str | None:
+        """What a tensor's memory holds; None if that is not known."""
+        ref, kind = self._known.get(_memory(tensor), (None, None))
+        return None if ref is not None and ref.expired() else kind
+
+    def _set(self, tensor: Tensor, kind: str) -> None:
+        memory = _memory(tensor)
+        if memory:
+            ref = StorageWeakRef(tensor.untyped_storage())
+            self._known[memory] = ref, kind
 
 
 def _memory(tensor: Tensor) -> int:
