@@ -24,9 +24,7 @@ from ..batch import Forward
 from ..running.forward_pass import StopForward
 from ..windows.planner import WindowPlan
 
-BELOW_LARGEST = (
-    1e-4  # by which an entry may be below the largest, of their spread
-)
+BELOW_LARGEST = 1e-4  # how far an entry may be below it, of their spread
 
 
 class _Pooling(NamedTuple):

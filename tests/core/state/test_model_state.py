@@ -1,9 +1,11 @@
 """What forwards change, of some forty kinds, and that it is given back."""
 
+import copy
+
 import numpy as np
 import pytest
 import torch
-from helpers.slow_reference import images_like
+from helpers.slow_reference import float64_map, images_like
 from helpers.stateful import KINDS, Stateful, described
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -65,6 +67,28 @@ def test_lazy_layers_are_lazy_again(size, kind):
         conv = nn.Conv2d(3, 4, 3, 1, 1)
         assert torch.equal(net[0].weight, conv.weight)
     assert made.shape == (1, 4, *size)
+
+
+class Drifting(nn.Sequential):
+    """Moves its weights in every forward."""
+
+    def forward(self, x):
+        self[0].weight.data.mul_(0.5)
+        self[0].bias.data.add_(0.1)
+        return super().forward(x)
+
+
+@pytest.mark.parametrize('size', [(16, 18), (150, 160)])
+def test_a_model_that_moves_its_weights_is_measured_plainly(size):
+    torch.manual_seed(0)
+    net = Drifting(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU())
+    images = images_like(1, *size)
+    results = [measure_erf(net, images, ['1'])['1'] for _ in range(2)]
+    words = results[0].provenance['run_on']
+    assert words.startswith('whole image (no window: the model changes its')
+    expected = float64_map(copy.deepcopy(net), images)
+    for result in results:
+        assert abs(result.map - expected).max() < 1e-4 * expected.max()
 
 
 def test_state_of_script_modules():
