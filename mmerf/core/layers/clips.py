@@ -11,7 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..grid.reading import Reading
-from .output_forms import OutputContext, layout_of, tensor_of
+from .output_forms import OutputContext, layout_of
+from .single_outputs import tensor_of
 
 
 def frames_to_channels(

@@ -2,41 +2,174 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
 from ..errors import LayerError
 
+OUTPUT = '.'  # names the model's own output
+_LISTS = ('stages', 'stage', 'layers', 'layer', 'blocks', 'block', 'features')
 
-def default_layers(model: nn.Module) -> list[str]:
-    """The layers measured when none is named: backbone and decode head.
 
-    A model may name other ones in ``model.erf_layers``. Multimodal
-    segmentors call their backbone ``image_encoder``, torchvision its head
-    ``classifier``, segmentation_models_pytorch its parts ``encoder``,
-    ``decoder`` and ``segmentation_head``.
+@dataclass(frozen=True)
+class DefaultLayers:
+    """Layers that are measured when none is named.
+
+    Attributes:
+        names (list[str]): Of modules, or ``'.'``.
+        reason (str): Where the names come from.
+        sure (bool): Whether each of them has to give a feature map; if not,
+            one that gives none is passed over.
+    """
+
+    names: list[str]
+    reason: str
+    sure: bool = False
+
+
+def default_layers(model: nn.Module) -> DefaultLayers:
+    """The layers measured when none is named.
+
+    A model may name its own in ``model.erf_layers``. Otherwise, in this
+    order: backbone and decode head (OpenMMLab, torchvision); the layers that
+    feed the head of ultralytics' models; the encoder's stages of
+    transformers' models; the outputs of timm's feature extractors and the
+    layers in timm's ``feature_info``; ``encoder``, ``decoder`` and
+    ``segmentation_head`` (segmentation_models_pytorch); numbered stages.
 
     Raises:
         LayerError: If the model has none of these.
+
+    Example:
+        >>> net = nn.ModuleDict({'layer1': nn.Identity(),
+        ...                      'layer2': nn.Identity()})
+        >>> default_layers(net).names
+        ['layer1', 'layer2']
     """
     own = getattr(model, 'erf_layers', None)
     if own:
-        return list(own)
+        return DefaultLayers(list(own), "the model's erf_layers", True)
     names = [name for name, _ in model.named_modules() if name]
-    backbone = [n for n in ('backbone', 'image_encoder') if n in names][:1]
-    found = backbone + [n for n in names if n == 'decode_head']
+    for rule in _RULES:
+        found = rule(model, names)
+        if found is not None and found.names:
+            return found
+    raise LayerError(
+        'this model has neither a backbone nor a decode_head to measure by '
+        "default; name the layers ('.' is the model's own output), for "
+        f'example {_examples(names)}'
+    )
+
+
+def _backbone_and_head(
+    model: nn.Module, names: list[str]
+) -> DefaultLayers | None:
+    """Multimodal segmentors call their backbone ``image_encoder``."""
+    found = [n for n in names if n in ('backbone', 'image_encoder')][:1]
+    if not found and _is_of(model, 'transformers'):
+        return None
+    found += [n for n in names if n == 'decode_head']
     if found == ['backbone'] and 'classifier' in names:
         found.append('classifier')
-    if not found and 'encoder' in names and 'decoder' in names:
-        parts = ('encoder', 'decoder', 'segmentation_head')
-        found = [n for n in parts if n in names]
-    if not found:
-        raise LayerError(
-            'this model has neither a backbone nor a decode_head to measure '
-            f'by default; name the layers, for example {_examples(names)}'
-        )
-    return found
+    return DefaultLayers(found, 'backbone and head, by their names', True)
+
+
+def _ultralytics(model: nn.Module, names: list[str]) -> DefaultLayers | None:
+    """Modules stand in a list; each has in ``f`` the places it reads."""
+    listed = getattr(model, 'model', None)
+    if not isinstance(listed, nn.Sequential) or not len(listed):
+        return None
+    sources: Any = getattr(listed[-1], 'f', None)
+    if not isinstance(sources, list):
+        return None
+    places = [s if s >= 0 else len(listed) - 1 + s for s in sources]
+    head = type(listed[-1]).__name__
+    return DefaultLayers(
+        [f'model.{place}' for place in places], f'what feeds {head}'
+    )
+
+
+def _transformers(model: nn.Module, names: list[str]) -> DefaultLayers | None:
+    if not _is_of(model, 'transformers'):
+        return None
+    pattern = re.compile(r'(.*\.)?encoder\.(stages?|layers?|blocks?)')
+    modules = dict(model.named_modules())
+    for name in names:
+        if pattern.fullmatch(name) and isinstance(modules[name], Iterable):
+            stages = [
+                _last_of_lists(f'{name}.{child}', module)
+                for child, module in modules[name].named_children()
+            ]
+            heads = [n for n in ('decode_head',) if n in names]
+            return DefaultLayers(stages + heads, f'the stages of {name}')
+    return None
+
+
+def _timm(model: nn.Module, names: list[str]) -> DefaultLayers | None:
+    info = getattr(model, 'feature_info', None)
+    if info is None:
+        return None
+    if callable(getattr(info, 'module_name', None)):
+        return DefaultLayers([OUTPUT], 'a feature extractor gives its layers')
+    if not isinstance(info, Iterable):
+        return None
+    found = [one.get('module') for one in info if isinstance(one, dict)]
+    inside = [name for name in dict.fromkeys(found) if name in names]
+    return DefaultLayers(inside, 'feature_info')
+
+
+def _encoder_and_decoder(
+    model: nn.Module, names: list[str]
+) -> DefaultLayers | None:
+    if not {'encoder', 'decoder'} <= set(names):
+        return None
+    parts = ('encoder', 'decoder', 'segmentation_head')
+    found = [n for n in parts if n in names]
+    return DefaultLayers(found, 'encoder and decoder, by their names', True)
+
+
+def _numbered_stages(
+    model: nn.Module, names: list[str]
+) -> DefaultLayers | None:
+    """``layer1`` to ``layer4``, or the members of ``stages``."""
+    for word in _LISTS:
+        numbered = [n for n in names if re.fullmatch(rf'{word}_?\d+', n)]
+        if len(numbered) > 1:
+            return DefaultLayers(numbered, f'modules named {word} and number')
+        inside = [n for n in names if re.fullmatch(rf'{word}\.\d+', n)]
+        if len(inside) > 1:
+            return DefaultLayers(inside, f'the modules in {word}')
+    return None
+
+
+_RULES: tuple[Callable[[nn.Module, list[str]], DefaultLayers | None], ...] = (
+    _backbone_and_head,
+    _ultralytics,
+    _transformers,
+    _timm,
+    _encoder_and_decoder,
+    _numbered_stages,
+)
+
+
+def _is_of(model: nn.Module, package: str) -> bool:
+    """Whether a class of the model, or one it derives from, is a package's."""
+    return any(
+        kind.__module__.split('.')[0] == package
+        for kind in type(model).__mro__
+    )
+
+
+def _last_of_lists(name: str, module: nn.Module) -> str:
+    """The module, or the last one of the lists that it is made of."""
+    while isinstance(module, nn.ModuleList) and len(module):
+        last, module = list(module.named_children())[-1]
+        name = f'{name}.{last}'
+    return name
 
 
 def _examples(names: Sequence[str]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import nn
 
 from ..errors import LayerError
-from .defaults import default_layers
+from .defaults import OUTPUT, default_layers
 
 _REQUEST = re.compile(
     r'(?P<name>[^\[\]@]+)(@(?P<call>[0-9]{1,9}))?'
@@ -27,7 +27,8 @@ class Layer:
     """A module whose output is measured.
 
     Attributes:
-        name (str): The module's name, as ``model.named_modules()`` prints it.
+        name (str): The module's name, as ``model.named_modules()`` prints it;
+            ``'.'`` for the model's own output.
         module (nn.Module): The module itself.
         indices (tuple[int, ...]): Output indices, for a module that returns
             several outputs; empty for all of them.
@@ -117,10 +118,10 @@ def find_layers(
     Args:
         model (nn.Module): The model, without wrappers.
         requests (sequence of str or dict, optional): Module names or globs,
-            each with an optional call ``@k`` and optional output indices
-            ``[i][j]``; or ``dict(name=..., grid=(h, w))``, with ``layout``
-            and ``first`` of :class:`Layer` if needed. None stands for
-            ``default_layers(model)``.
+            or ``'.'`` (also ``''``) for the model's own output, each with an
+            optional call ``@k`` and optional output indices ``[i][j]``; or
+            ``dict(name=..., grid=(h, w))``, with ``layout`` and ``first`` of
+            :class:`Layer` if needed. None stands for ``default_layers``.
 
     Returns:
         list[Layer]: In the order of the requests, without repeats; the
@@ -130,8 +131,10 @@ def find_layers(
         LayerError: If a request is malformed or matches no module.
     """
     modules = {name: m for name, m in model.named_modules() if name}
+    sure = True
     if requests is None:
-        requests = default_layers(model)
+        default = default_layers(model)
+        requests, sure = default.names, default.sure
     elif isinstance(requests, (str, dict)):
         requests = [requests]
     elif not isinstance(requests, Iterable):
@@ -141,7 +144,8 @@ def find_layers(
         )
     found: dict[str, Layer] = {}
     for request in requests:
-        for layer in _find_request(modules, request):
+        for layer in _find_request(model, modules, request):
+            layer = layer if sure else replace(layer, optional=True)
             found.setdefault(layer.key, layer)
     if not found:
         raise LayerError(
@@ -152,7 +156,7 @@ def find_layers(
 
 
 def _find_request(
-    modules: dict[str, nn.Module], request: str | dict
+    model: nn.Module, modules: dict[str, nn.Module], request: str | dict
 ) -> list[Layer]:
     stated: dict[str, Any] = {}
     text: object = request
@@ -163,7 +167,7 @@ def _find_request(
             f'a layer is named by a string, not {shorten(text)}; for '
             "example 'backbone[3]'"
         )
-    match = _REQUEST.fullmatch(text)
+    match = _REQUEST.fullmatch(text or OUTPUT)
     if match is None:
         raise LayerError(
             f'cannot read the layer name {shorten(text)}; write a module '
@@ -172,7 +176,10 @@ def _find_request(
     pattern = match['name']
     indices = tuple(int(i) for i in re.findall(r'-?\d+', match['indices']))
     call = None if match['call'] is None else int(match['call'])
-    if pattern in modules:
+    if pattern == OUTPUT:
+        modules = {OUTPUT: model}
+        names, optional = [OUTPUT], False
+    elif pattern in modules:
         names = _modules_with_forward(modules, pattern)
         optional = names != [pattern]
     else:

@@ -1,6 +1,6 @@
 """Layer outputs of any form, read as (N, C, h, w).
 
-``leaves`` walks what a module returned. ``layout_of`` says how one output is
+``layout_of`` says how one output is
 laid out: as it was stated, else as its entries were followed through the
 forward pass, else as it was found to behave. Nothing is decided by shape.
 """
@@ -8,15 +8,15 @@ forward pass, else as it was found to behave. Nothing is decided by shape.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-from ..errors import LayerError, OutputIndexError
+from ..errors import LayerError
 from ..grid.coordinates import Size
 from ..grid.reading import Reading, plain_reading
+from .single_outputs import describe, is_empty, tensor_of
 
 
 @dataclass(frozen=True)
@@ -44,67 +44,6 @@ class OutputContext:
     front: int = 0
 
 
-def leaves(
-    output: Any, indices: tuple[int, ...] = ()
-) -> Iterator[tuple[tuple[int, ...], Any]]:
-    """Every single output in what a module returned, with its indices.
-
-    A tensor and ``(tokens, (h, w))`` are single outputs; tuples, lists and
-    the values of mappings are walked. Anything else is skipped.
-    """
-    if isinstance(output, Tensor) or tokens_with_grid(output):
-        yield indices, output
-        return
-    if isinstance(output, Mapping):
-        output = list(output.values())
-    if isinstance(output, (tuple, list)):
-        for position, item in enumerate(output):
-            yield from leaves(item, (*indices, position))
-
-
-def pick(output: Any, indices: tuple[int, ...], key: str) -> Any:
-    """The output that ``indices`` name.
-
-    Raises:
-        OutputIndexError: If there is no such output.
-    """
-    chosen = output
-    for depth, index in enumerate(indices):
-        items = (
-            list(chosen.values()) if isinstance(chosen, Mapping) else chosen
-        )
-        if tokens_with_grid(items) or not isinstance(items, (tuple, list)):
-            raise OutputIndexError(
-                f'{key}: there is no output [{index}], the layer returns '
-                f'{describe(output)}; leave out the last '
-                f'{len(indices) - depth} index(es)'
-            )
-        if not -len(items) <= index < len(items):
-            raise OutputIndexError(
-                f'{key}: there is no output [{index}], the layer returns '
-                f'{len(items)} outputs; give an index from {-len(items)} to '
-                f'{len(items) - 1}'
-            )
-        chosen = items[index]
-    return chosen
-
-
-def tokens_with_grid(output: Any) -> bool:
-    """Whether an output is ``(tokens (N, L, C), (h, w))``."""
-    if not isinstance(output, (tuple, list)) or len(output) != 2:
-        return False
-    tokens, size = output
-    if not isinstance(tokens, Tensor) or tokens.dim() != 3:
-        return False
-    if isinstance(size, Tensor):
-        return size.numel() == 2 and not size.is_floating_point()
-    return (
-        isinstance(size, (tuple, list))
-        and len(size) == 2
-        and all(isinstance(side, int) for side in size)
-    )
-
-
 def front_tokens(model: nn.Module) -> int:
     """Number of class, distillation and register tokens of a model.
 
@@ -116,29 +55,6 @@ def front_tokens(model: nn.Module) -> int:
         for name, p in model.named_parameters()
         if re.search(pattern, name)
     )
-
-
-def describe(output: Any) -> str:
-    """An output's form, described for errors and listings.
-
-    Example:
-        >>> import torch
-        >>> describe([torch.zeros(1, 8, 4, 4), torch.zeros(1, 8, 2, 2)])
-        'list of 2: (1, 8, 4, 4), (1, 8, 2, 2)'
-    """
-    if isinstance(output, Tensor):
-        return str(tuple(output.shape))
-    if tokens_with_grid(output):
-        h, w = (int(side) for side in output[1])
-        return f'tokens {tuple(output[0].shape)} with grid ({h}, {w})'
-    name = type(output).__name__
-    if isinstance(output, Mapping):
-        output = list(output.values())
-    if isinstance(output, (tuple, list)):
-        inner = ', '.join(describe(item) for item in output[:6])
-        more = ', ...' if len(output) > 6 else ''
-        return f'{name} of {len(output)}: {inner}{more}'
-    return name
 
 
 def layout_of(output: Any, context: OutputContext) -> Reading | None:
@@ -182,19 +98,17 @@ def to_nchw(output: Any, context: OutputContext) -> Tensor | None:
     return layout.nchw(tensor, context.batch)
 
 
-def tensor_of(output: Any) -> Tensor | None:
-    """The tensor of one output, as ``leaves`` yields it."""
-    if isinstance(output, Tensor):
-        return output
-    return output[0] if tokens_with_grid(output) else None
-
-
 def undecided_form(
     key: str, output: Any, context: OutputContext
 ) -> LayerError:
     """The error for an output whose layout is not known."""
     name = key.split('[')[0]
     h, w = context.input_size
+    if is_empty(output):
+        return LayerError(
+            f'{key}: {describe(output)} is empty, there is no unit in it; '
+            'choose another output or layer'
+        )
     if isinstance(output, Tensor) and output.dim() == 4:
         remedy = (
             f"state it: layers=[dict(name={name!r}, layout='NCHW')] or 'NHWC'"

@@ -12,8 +12,10 @@ from ..errors import LayerError
 from ..following.tracer import GridTracer, Steps
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
+from ..layers.defaults import OUTPUT
 from ..layers.names import Layer, output_key, shorten
-from ..layers.output_forms import leaves, pick, undecided_form
+from ..layers.output_forms import undecided_form
+from ..layers.single_outputs import is_empty, leaves, pick
 from ..targets.base import Part, Target, TargetContext, keyed_parts
 from .read_output import Output, OutputReader, PassPlan, Undecided
 
@@ -81,6 +83,20 @@ class ForwardPass:
         self.readings: dict[str, Reading] = {}
         self.steps: dict[str, Steps] = {}
 
+    def tapped(self) -> list[nn.Module]:
+        """The modules to watch: all but the model, for its own output."""
+        return [
+            module
+            for module, layers in self.by_module.items()
+            if layers[0].name != OUTPUT
+        ]
+
+    def on_end(self, output: Any) -> None:
+        """Called with what the forward returned: the model's own output."""
+        for module, layers in self.by_module.items():
+            if layers[0].name == OUTPUT:
+                self.on_return(module, output)
+
     def on_return(self, module: nn.Module, output: Any) -> None:
         """Called as a module returns: read its output, or end the forward."""
         try:
@@ -145,7 +161,9 @@ class ForwardPass:
         parts: dict[str, Part],
         grids: dict[str, Grid],
     ) -> None:
-        for indices, leaf in leaves(chosen):
+        every = list(leaves(chosen))
+        full = [item for item in every if not is_empty(item[1])]
+        for indices, leaf in full or every:
             key = output_key(layer.key, indices)
             if self.plan and key not in self.plan.grids:
                 continue

@@ -143,8 +143,10 @@ class LayerScores:
                 )
         self._plans[shape] = run.checked_plan()
         self._calls = self._plans[shape].calls
-        self._outputs = self._outputs or run.outputs
         self.order = run.keys_in_order()
+        self._outputs = self._outputs or {
+            k: run.outputs[k] for k in self.order if k in run.outputs
+        }
         return run.parts_in_order()
 
     def _behaviour(
@@ -195,11 +197,11 @@ class LayerScores:
             whole,
             self._behaved.get(shape),
         )
-        reading = intercepted(run.by_module, run.on_return)
+        reading = intercepted(run.tapped(), run.on_return)
         with reading, run.tracer or nullcontext():
             try:
                 with suppress(StopForward):
-                    forward(images, positions)
+                    run.on_end(forward(images, positions))
             except ERFError:
                 raise
             except Exception as error:

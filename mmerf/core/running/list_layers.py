@@ -11,16 +11,10 @@ from torch import Tensor, nn
 from ..batch import Forward
 from ..errors import LayerError
 from ..following.tracer import GridTracer
-from ..layers.defaults import default_layers
+from ..layers.defaults import OUTPUT, default_layers
 from ..layers.names import glob_to_regex, output_key
-from ..layers.output_forms import (
-    OutputContext,
-    describe,
-    front_tokens,
-    leaves,
-    tensor_of,
-    to_nchw,
-)
+from ..layers.output_forms import OutputContext, front_tokens, to_nchw
+from ..layers.single_outputs import describe, is_empty, leaves, tensor_of
 from ..state.isolation import preserved
 from .intercept import intercepted
 
@@ -64,15 +58,16 @@ def list_layers(
         pattern (str, optional): Glob over module names.
 
     Returns:
-        list[ListedLayer]: In the order of ``model.named_modules()``; for a
-        module that is called several times, the outputs of its last call.
+        list[ListedLayer]: The model's own output first, then in the order of
+        ``model.named_modules()``; for a module that is called several times,
+        the outputs of its last call.
     """
-    names = {m: name for name, m in model.named_modules() if name}
+    names = {m: name or OUTPUT for name, m in model.named_modules()}
     tracer = GridTracer(inputs)
     found: dict[str, list[ListedLayer]] = {}
     front = front_tokens(model)
     try:
-        default = set(default_layers(model))
+        default = set(default_layers(model).names)
     except LayerError:  # nothing is measured by default
         default = set()
 
@@ -83,15 +78,20 @@ def list_layers(
                 name, module, indices, leaf, tracer, front, name in default
             )
             for indices, leaf in leaves(output)
+            if not is_empty(leaf)
         ]
 
     wanted = None if pattern is None else glob_to_regex(pattern)
     modules = [
         m for m, name in names.items() if not wanted or wanted.fullmatch(name)
     ]
-    with preserved(model), torch.no_grad(), intercepted(modules, on_return):
+    inner = [module for module in modules if module is not model]
+    with preserved(model), torch.no_grad(), intercepted(inner, on_return):
         with tracer:
-            model(inputs) if forward is None else forward(inputs, [0])
+            run = forward or (lambda images, positions: model(images))
+            output = run(inputs, [0])
+            if model in modules:
+                on_return(model, output)
     return [row for name in names.values() for row in found.get(name, [])]
 
 

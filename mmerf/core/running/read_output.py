@@ -15,7 +15,8 @@ from ..grid.reading import Reading
 from ..layers.candidates import possible_layouts
 from ..layers.clips import frames_to_channels, read_frames
 from ..layers.names import Layer
-from ..layers.output_forms import OutputContext, tensor_of
+from ..layers.output_forms import OutputContext
+from ..layers.single_outputs import tensor_of
 
 
 @dataclass

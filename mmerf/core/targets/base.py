@@ -11,7 +11,7 @@ from torch import Tensor
 
 from ..errors import TargetError
 from ..grid.coordinates import Grid, PixelYX, UnitYX
-from ..layers.output_forms import describe
+from ..layers.single_outputs import describe
 
 
 @dataclass(frozen=True)

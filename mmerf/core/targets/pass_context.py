@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ..batch import Batch
 from ..errors import TargetError
 from ..grid.coordinates import Axis, Grid, UnitYX
-from ..layers.output_forms import leaves
+from ..layers.single_outputs import leaves
 from .base import Part, Target, TargetContext
 
 

@@ -20,6 +20,7 @@ from torch import nn
 from ..batch import Forward
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid, UnitYX
+from ..layers.defaults import OUTPUT
 from ..layers.names import Layer
 from ..results.theoretical_field import Support
 from ..state.isolation import preserved
@@ -92,7 +93,7 @@ def structural_support(
     """
     with preserved(model):
         copied = private_copy(model)
-        modules = dict(copied.named_modules())
+        modules = {OUTPUT: copied, **dict(copied.named_modules())}
         inside = [
             replace(layer, module=modules[layer.name], optional=True)
             for layer in layers

@@ -10,7 +10,7 @@ from mmseg.registry import MODELS
 from torch import Tensor
 
 from ...core.errors import ConfigError
-from ...core.layers.output_forms import describe
+from ...core.layers.single_outputs import describe
 
 
 @MODELS.register_module()

@@ -82,7 +82,8 @@ class ModuleSegmentor(EncoderDecoder):
     def erf_layers(self) -> list[str] | None:
         """Layers to measure by default; None for core's own choice."""
         try:
-            inner = [f'net.{name}' for name in default_layers(self.net)]
+            names = default_layers(self.net).names
+            inner = [f'net.{name}'.rstrip('.') for name in names]
         except LayerError:
             inner = []
         if not self.with_decode_head:

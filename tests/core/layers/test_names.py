@@ -115,7 +115,7 @@ def test_wrong_name_gives_the_nearest():
 
 @pytest.mark.parametrize(
     'request_',
-    ['', '[0]', 'backbone[x]', 'backbone[0', 3, {'name': 'backbone', 'x': 1},
+    ['[0]', 'backbone[x]', 'backbone[0', 3, {'name': 'backbone', 'x': 1},
      {'grid': (2, 2)}, {'name': 'backbone', 'grid': (0, 2)}],
 )  # fmt: skip
 def test_malformed_layer_names_are_refused_with_an_example(request_):
@@ -132,7 +132,7 @@ def test_any_text_is_found_or_refused_in_one_line(text):
     except LayerError as error:
         assert '\n' not in str(error) and len(str(error)) < 500
     else:
-        names = dict(model().named_modules())
+        names = {'.': 0, **dict(model().named_modules())}
         assert all(layer.name in names for layer in found)
 
 

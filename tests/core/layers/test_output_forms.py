@@ -7,13 +7,8 @@ from torch import nn
 from mmerf import measure_erf
 from mmerf.core.errors import LayerError
 from mmerf.core.grid.reading import plain_reading
-from mmerf.core.layers.output_forms import (
-    OutputContext,
-    front_tokens,
-    leaves,
-    pick,
-    to_nchw,
-)
+from mmerf.core.layers.output_forms import OutputContext, front_tokens, to_nchw
+from mmerf.core.layers.single_outputs import leaves, pick
 
 CONTEXT = OutputContext(2, (32, 64))
 

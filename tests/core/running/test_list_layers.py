@@ -48,4 +48,5 @@ def test_default_set_pattern_and_no_gradient(fcn):
 
 def test_plain_module():
     rows = list_layers(nn.Sequential(nn.Linear(4, 2)), torch.zeros(1, 3, 8, 4))
-    assert rows[0].kind == 'Linear' and not rows[0].default
+    assert [row.key for row in rows] == ['.', '0']
+    assert rows[1].kind == 'Linear' and not rows[1].default
