@@ -52,6 +52,7 @@ setup(
         'optional': requirements('optional.txt'),
         'tests': requirements('tests.txt'),
     },
+    entry_points={'console_scripts': ['mmerf = mmerf.__main__:main']},
     cmdclass={'build_py': BuildWithMim},
     zip_safe=False,
 )

@@ -16,11 +16,11 @@ except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
 try:
-    from mmerf.apis.cli_options import add_statistics_option
-    from mmerf.apis.command import print_line, run_command
     from mmerf.apis.compare.comparison import compare, write_comparison
     from mmerf.apis.compare.growth import write_growth
-    from mmerf.apis.terminal_tables import comparison_table
+    from mmerf.apis.terminal.cli_options import add_statistics_option
+    from mmerf.apis.terminal.command import print_line, run_command
+    from mmerf.apis.terminal.terminal_tables import comparison_table
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)

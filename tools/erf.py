@@ -1,4 +1,7 @@
-"""Measure effective receptive fields: python tools/erf.py CONFIG [CKPT]."""
+"""Measure effective receptive fields: python tools/erf.py CONFIG [CKPT].
+
+Without a config: python tools/erf.py --module PATH --img-dir PHOTOS.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +22,15 @@ try:
     from mmengine.dist import is_main_process
 
     from mmerf.apis import layers_from_config, run_erf
-    from mmerf.apis.cli_options import (
+    from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
         run_erf_arguments,
     )
-    from mmerf.apis.command import print_line, run_command
-    from mmerf.apis.launch import LAUNCHERS, join_processes
-    from mmerf.apis.progress import show_progress
-    from mmerf.apis.terminal_tables import (
+    from mmerf.apis.terminal.command import print_line, run_command
+    from mmerf.apis.terminal.launch import LAUNCHERS, join_processes
+    from mmerf.apis.terminal.model_options import ChosenModel, chosen_model
+    from mmerf.apis.terminal.progress import show_progress
+    from mmerf.apis.terminal.terminal_tables import (
         layers_table,
         results_table,
         shapes_table,
@@ -114,29 +118,33 @@ def work(args: argparse.Namespace, console: Console) -> int:
     """List layers, or measure them."""
     join_processes(args.launcher)
     console.quiet = not is_main_process()
+    chosen = chosen_model(args)
     if not args.list_layers:
-        return measure(args, console)
+        return measure(args, chosen, console)
     layers = layers_from_config(
-        args.config,
+        chosen.config,
         args.list_layers,
         input_size=args.input_size,
         device=args.device,
         cfg_options=args.cfg_options,
+        trust_checkpoint=args.trust_checkpoint,
     )
     console.print(layers_table(layers))
     return 0
 
 
-def measure(args: argparse.Namespace, console: Console) -> int:
+def measure(
+    args: argparse.Namespace, chosen: ChosenModel, console: Console
+) -> int:
     """Measure, write the files, print the tables."""
     check_cmap(args.cmap)
-    folder = args.out_dir or Path('work_dirs') / Path(args.config).stem / 'erf'
+    folder = args.out_dir or Path('work_dirs') / chosen.name / 'erf'
     if args.out_dir or os.path.exists(folder):
         check_out_folder(folder)
     with show_progress(console) as show:
         run = run_erf(
-            args.config,
-            args.checkpoint,
+            chosen.config,
+            chosen.checkpoint,
             num_images=args.num_images,
             tolerance=args.tolerance,
             max_images=args.max_images,

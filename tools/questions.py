@@ -14,8 +14,8 @@ except KeyboardInterrupt:
     sys.exit(130)
 try:
     from mmerf.apis import run_erf
-    from mmerf.apis.command import print_line, run_command
     from mmerf.apis.compare.comparison import check_figure_path
+    from mmerf.apis.terminal.command import print_line, run_command
     from mmerf.core.targets import parse_target
     from mmerf.plots import save_figure
     from mmerf.plots.drawing.style import literal

@@ -14,15 +14,16 @@ except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
 try:
-    from mmerf.apis.cli_options import (
+    from mmerf.apis.sweep.sweep import sweep_erf
+    from mmerf.apis.sweep.vary import parse_vary
+    from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
         run_erf_arguments,
     )
-    from mmerf.apis.command import print_line, run_command
-    from mmerf.apis.progress import show_progress
-    from mmerf.apis.sweep.sweep import sweep_erf
-    from mmerf.apis.sweep.vary import parse_vary
-    from mmerf.apis.terminal_tables import comparison_table
+    from mmerf.apis.terminal.command import print_line, run_command
+    from mmerf.apis.terminal.model_options import chosen_model
+    from mmerf.apis.terminal.progress import show_progress
+    from mmerf.apis.terminal.terminal_tables import comparison_table
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -81,13 +82,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the table."""
-    folder = (
-        args.out_dir or Path('work_dirs') / Path(args.config).stem / 'sweep'
-    )
+    chosen = chosen_model(args)
+    folder = args.out_dir or Path('work_dirs') / chosen.name / 'sweep'
     with show_progress(console) as show:
         sweep = sweep_erf(
-            args.config,
-            args.checkpoint,
+            chosen.config,
+            chosen.checkpoint,
             vary=parse_vary(args.vary),
             out_dir=folder,
             num_images=args.num_images,

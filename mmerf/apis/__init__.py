@@ -10,8 +10,8 @@ from .._plugin import PACKAGES, missing
 from ..core.errors import ConfigError
 
 try:
-    from .config.model_layers import layers_from_config
     from .erf import ERFRun, erf_from_config, run_erf
+    from .model_layers import layers_from_config
 except ImportError as error:
     if missing(error) not in PACKAGES:
         raise

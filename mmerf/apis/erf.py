@@ -12,6 +12,7 @@ import mmcv
 import mmengine
 import mmseg
 import numpy as np
+import torch
 from mmengine.config import Config
 
 from ..core.build import build_target_and_attribution
@@ -28,11 +29,12 @@ from ..engine.registry import (
 )
 from ..engine.selection import check_num_images, check_order
 from ..engine.theory import add_theory
-from .config.build_model import build_model
 from .config.config_file import load_config
 from .images.measure_images import image_under_maps, measure_images
 from .images.source import open_images
-from .run_notes import result_notes, run_notes
+from .module.load_module import describe_module
+from .module.network import Network, build_network
+from .run_notes import default_layers_notes, result_notes, run_notes
 from .stopping import ToleranceStop
 
 
@@ -180,7 +182,7 @@ def run_erf(
         resolve_registered(attribution, ERF_ATTRIBUTIONS),
     )
     source = open_images(cfg, img_dir, labels='labels' in score.needs)
-    model, loaded = build_model(
+    network = build_network(
         cfg,
         checkpoint,
         device=device,
@@ -188,21 +190,26 @@ def run_erf(
         trust_checkpoint=trust_checkpoint,
         partial=partial_checkpoint,
     )
-    classes = source.classes or loaded.get('classes')
+    source.preprocessor = network.preprocessor
     options = replace(
-        options, target=score, attribution=method, classes=classes
+        options,
+        target=score,
+        attribution=method,
+        classes=source.classes or network.loaded.get('classes'),
+        input_size=network.size(options.input_size),
     )
-    measurement = Measurement(model, options)
+    measurement = Measurement(network.model, options)
 
     # measure
     mean = measure_images(measurement, source, number, order, stop, progress)
 
     # report
-    notes = run_notes(measurement, checkpoint, loaded, stop)
+    notes = network.notes + default_layers_notes(network.model, layers)
+    notes += run_notes(measurement, stop)
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         notes += add_theory(measurement)
-    provenance = _provenance(config, cfg, loaded, model, seed)
+    provenance = _provenance(config, cfg, network, seed)
     results = measurement.compute(provenance)
     if not results:
         raise MeasurementError('; '.join(notes))
@@ -216,16 +223,17 @@ def run_erf(
     )
 
 
-def _provenance(
-    config: Any, cfg: Config, loaded: Mapping, model: Any, seed: int
-) -> dict:
+def _provenance(config: Any, cfg: Config, network: Network, seed: int) -> dict:
     name = config if isinstance(config, (str, os.PathLike)) else cfg.filename
-    path = loaded.get('path')
+    if cfg.get('module'):
+        name = describe_module(cfg.module)
+    path = network.loaded.get('path')
+    first = next(network.model.parameters(), torch.zeros(0))
     return {
         'config': None if name is None else os.fspath(name),
         'checkpoint': None if path is None else Path(path).name,
-        'checkpoint_sha256': loaded.get('sha256'),
-        'device': str(next(model.parameters()).device),
+        'checkpoint_sha256': network.loaded.get('sha256'),
+        'device': str(first.device),
         'seed': seed,
         'mmengine': mmengine.__version__,
         'mmcv': mmcv.__version__,

@@ -5,28 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from ..core.errors import shortened
+from ..core.layers.defaults import default_layers
 from ..core.measurement import Measurement
 from ..core.results.erf_result import ERFResult
 from .stopping import ToleranceStop
 
 
 def run_notes(
-    measurement: Measurement,
-    checkpoint: Any,
-    loaded: Mapping,
-    stop: ToleranceStop | None = None,
+    measurement: Measurement, stop: ToleranceStop | None = None
 ) -> list[str]:
-    """Notes on the weights, the passes and the images that were measured.
+    """Notes on the passes and the images that were measured.
 
     Args:
         measurement (Measurement): After its last image.
-        checkpoint: As the caller gave it.
-        loaded (mapping): What ``load_checkpoint`` returned.
         stop (ToleranceStop, optional): What chose the number of images.
     """
-    notes = checkpoint_notes(checkpoint, loaded)
-    notes.append(f'run on {measurement.passes.summary}')
+    notes = [f'run on {measurement.passes.summary}']
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
     notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
@@ -34,6 +31,17 @@ def run_notes(
     if stop is not None:
         notes.append(stop.summary(measurement))
     return notes
+
+
+def default_layers_notes(model: nn.Module, layers: Any) -> list[str]:
+    """Which layers were chosen where none was named, and why."""
+    if layers is not None:
+        return []
+    default = default_layers(model)
+    if default.names == ['backbone', 'decode_head']:
+        return []  # as the documentation says
+    names = ', '.join(default.names)
+    return [f'layers by default ({default.reason}): {names}']
 
 
 def result_notes(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import importlib
 import pkgutil
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
@@ -49,6 +50,31 @@ def find_object(path: str) -> Any:
         raise ConfigError(
             f'{path} could not be imported: {type(error).__name__}: '
             f'{one_line(error)}'
+        ) from error
+
+
+def import_module(name: str, where: str) -> None:
+    """Import a module for what it registers.
+
+    Args:
+        name (str): Such as ``'package.module'``.
+        where (str): What names it, for the error.
+
+    Raises:
+        ConfigError: If it cannot be imported; with its own error.
+    """
+    try:
+        importlib.import_module(name)
+    except Exception as error:  # whatever the module's code raises
+        missing = getattr(error, 'name', None)
+        if isinstance(error, ModuleNotFoundError) and missing == name:
+            raise ConfigError(
+                f'there is no module {name}, which {where} names; put its '
+                'folder on PYTHONPATH'
+            ) from error
+        raise ConfigError(
+            f'{name}, which {where} names, could not be imported: '
+            f'{type(error).__name__}: {one_line(error)}'
         ) from error
 
 

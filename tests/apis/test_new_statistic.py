@@ -10,7 +10,7 @@ from rich.console import Console
 import mmerf
 from mmerf.apis.compare.comparison import comparison_of
 from mmerf.apis.compare.table_files import as_csv, as_latex, as_markdown
-from mmerf.apis.terminal_tables import comparison_table, shapes_table
+from mmerf.apis.terminal.terminal_tables import comparison_table, shapes_table
 from mmerf.core.errors import ConfigError
 from mmerf.core.statistics import STATISTICS, Number, add_statistics
 from mmerf.engine.publish import scalars_of

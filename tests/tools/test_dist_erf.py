@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from mmerf import ERFResult
-from mmerf.apis.launch import join_processes
+from mmerf.apis.terminal.launch import join_processes
 from mmerf.core.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
@@ -79,7 +79,7 @@ def test_the_processes_part_before_the_interpreter_ends():
     script = (
         'import atexit\n'
         'from torch.distributed import is_initialized\n'
-        'from mmerf.apis.launch import join_processes\n'
+        'from mmerf.apis.terminal.launch import join_processes\n'
         'atexit.register(lambda: print("at the end:", is_initialized()))\n'
         'join_processes("pytorch")\n'
         'print("joined:", is_initialized())\n'

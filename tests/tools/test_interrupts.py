@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mmerf import ERFResult
-from mmerf.apis.command import run_command
+from mmerf.apis.terminal.command import run_command
 from mmerf.core.atomic_files import write_text, write_whole
 
 ROOT = Path(__file__).parents[2]
@@ -75,7 +75,7 @@ def test_a_signal_leaves_whole_files_only(tmp_path, capsys, name):
     number = getattr(signal, name)
     code = f"""
         import os, signal, sys
-        from mmerf.apis.command import run_command
+        from mmerf.apis.terminal.command import run_command
         from mmerf.core.atomic_files import write_text, write_whole
 
         def write(file):

@@ -14,6 +14,8 @@ _LOADERS = ('val_dataloader', 'test_dataloader')
 
 def read_keys(cfg: Config) -> list[str]:
     """Dotted keys of the parts of a config that a measurement reads."""
+    if cfg.get('module'):
+        return ['module', 'normalization', 'test_pipeline']
     name = _loader_name(cfg)
     keys = ['model', 'default_scope']
     if name:

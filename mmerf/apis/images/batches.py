@@ -43,7 +43,10 @@ def measure_batch(
     before = measurement.seen
     try:
         batch = prepare(
-            measurement.model, data_batch, layers=measurement.layers
+            measurement.model,
+            data_batch,
+            layers=measurement.layers,
+            preprocessor=source.preprocessor,
         )
         measurement.update(batch)
     except Exception as error:  # the model's code may raise anything

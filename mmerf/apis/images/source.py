@@ -37,6 +37,8 @@ class ImageSource:
         where (str): Where the images come from, for messages.
         skipped (dict[str, str]): Images left out so far, and why.
         classes (list[str], optional): Names of the dataset's classes.
+        preprocessor (callable, optional): Makes the model's input of a
+            batch; None for the model's ``data_preprocessor``.
     """
 
     paths: list[str]
@@ -44,6 +46,7 @@ class ImageSource:
     where: str
     skipped: dict[str, str] = field(default_factory=dict)
     classes: list[str] | None = None
+    preprocessor: Any = None
 
     def batches(
         self, indices: Sequence[int], batch_size: int | Callable[[], int]

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ...core.batch import Forward
@@ -24,7 +25,8 @@ def forward_of(
     """The function that runs a model on images of a batch, as validation does.
 
     A segmentor runs ``encode_decode``, which validation calls; any other
-    model runs with ``mode='tensor'``.
+    model of OpenMMLab runs with ``mode='tensor'``, a plain torch module is
+    called with its input.
 
     Args:
         model (nn.Module): Without wrappers.
@@ -54,6 +56,8 @@ def forward_of(
 
     def tensor(images: Tensor, positions: Sequence[int]) -> Any:
         whole = rebuild(images, positions)
+        if not isinstance(model, BaseModel):
+            return model(whole)
         if samples is None:
             return model(whole, mode='tensor')
         chosen = [samples[place] for place in positions]

@@ -37,11 +37,13 @@ def prepare(
     data_batch: Any,
     only: Sequence[int] | None = None,
     layers: Iterable[str] = (),
+    preprocessor: Any = None,
 ) -> Batch:
     """Preprocess a batch as validation does.
 
     Args:
-        model (nn.Module): An OpenMMLab model.
+        model (nn.Module): An OpenMMLab model; any torch module where
+            ``preprocessor`` is given.
         data_batch (dict): With ``inputs`` and ``data_samples``, collated.
             Under test-time augmentation, the unflipped images whose scale is
             nearest 1 are used.
@@ -49,6 +51,8 @@ def prepare(
             None keeps all.
         layers (iterable of str): Names of the measured modules: auxiliary
             heads run only where one of theirs is among them.
+        preprocessor (callable, optional): Makes the model's input of the
+            batch; None for the model's ``data_preprocessor``.
 
     Returns:
         Batch: On the model's device; ``data_batch`` is unchanged.
@@ -58,7 +62,8 @@ def prepare(
         BatchError: If the model's data preprocessor does not take the batch.
     """
     model = unwrapped(model)
-    preprocessor: Any = getattr(model, 'data_preprocessor', None)
+    if preprocessor is None:
+        preprocessor = getattr(model, 'data_preprocessor', None)
     if preprocessor is None:
         raise ConfigError(
             f'{type(model).__name__} has no data_preprocessor; use '
@@ -133,11 +138,11 @@ def prepare_tensor(
     model: nn.Module, inputs: Tensor, layers: Iterable[str] = ()
 ) -> Batch:
     """A batch from tensors that need no preprocessing, (N, C, H, W)."""
-    device = next(model.parameters()).device
+    first = next(model.parameters(), inputs)
     metas = [_default_meta(tuple(inputs.shape[2:])) for _ in inputs]
     names = [f'image {i}' for i in range(len(inputs))]
     forward = forward_of(model, metas, None, lambda images, _: images, layers)
-    return Batch(inputs.to(device), forward, names, metas)
+    return Batch(inputs.to(first.device), forward, names, metas)
 
 
 def _take(value: Any, only: Sequence[int]) -> Any:

@@ -51,7 +51,7 @@ def build_module(module: nn.Module | Mapping) -> nn.Module:
         )
     arguments = _plain_containers(module)
     path = arguments.pop('type')
-    factory = find_object(path)
+    factory = path if callable(path) else find_object(path)
     if not callable(factory):
         raise ConfigError(f'{path} is no class or function to call')
     _check_arguments(path, factory, arguments)
@@ -78,7 +78,8 @@ def without_fetching(module: Any) -> Any:
     """
     if not isinstance(module, Mapping) or 'type' not in module:
         return module
-    known = _parameters(find_object(module['type']))
+    path = module['type']
+    known = _parameters(path if callable(path) else find_object(path))
     changed = dict(module)
     for name in _WEIGHT_ARGUMENTS:
         default = known[name].default if name in known else None
@@ -94,7 +95,7 @@ def _may_fetch(value: Any) -> bool:
     return value is True or isinstance(value, Enum)
 
 
-def _check_arguments(path: str, factory: Callable, arguments: dict) -> None:
+def _check_arguments(path: Any, factory: Callable, arguments: dict) -> None:
     try:
         signature = inspect.signature(factory)
     except (TypeError, ValueError):  # some compiled ones have none

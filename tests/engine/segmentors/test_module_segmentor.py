@@ -16,7 +16,7 @@ from mmseg.structures import SegDataSample
 
 from mmerf import ERFResult, measure_erf
 from mmerf.apis import erf_from_config
-from mmerf.apis.config.model_layers import layers_from_config
+from mmerf.apis.model_layers import layers_from_config
 from mmerf.core.errors import ConfigError
 from mmerf.engine import ModuleSegmentor
 from mmerf.engine.batches.prepare_batch import prepare_tensor

@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from mmerf.apis.cli_options import add_measurement_options
+from mmerf.apis.terminal.cli_options import add_measurement_options
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ from typing import Any
 import torch
 from mmengine.config import Config
 
-from ...core.errors import ConfigError, LayerError, one_line
-from ...core.options import check_size
-from ...core.running.list_layers import ListedLayer, list_layers
-from ...engine.batches.prepare_batch import prepare_tensor
-from .build_model import build_model
-from .config_file import load_config
+from ..core.errors import ConfigError, LayerError, one_line
+from ..core.options import check_size
+from ..core.running.list_layers import ListedLayer, list_layers
+from ..engine.batches.prepare_batch import prepare_tensor
+from .config.config_file import load_config
+from .module.network import build_network
 
 _SIZE = (512, 512)  # of the image, if the config has no crop size
 
@@ -26,6 +26,7 @@ def layers_from_config(
     input_size: Sequence[int] | None = None,
     device: str | None = None,
     cfg_options: Mapping | None = None,
+    trust_checkpoint: bool = False,
 ) -> list[ListedLayer]:
     """Every layer output that can be measured in a config's model.
 
@@ -38,6 +39,7 @@ def layers_from_config(
             None for the config's crop size.
         device (str, optional): None for CUDA where there is one, else CPU.
         cfg_options (mapping, optional): Settings to override, by dotted key.
+        trust_checkpoint (bool): Load a module's file that may run code.
 
     Raises:
         ConfigError: If the config cannot be read, or its model cannot be
@@ -45,12 +47,16 @@ def layers_from_config(
         LayerError: If no layer matches the pattern.
     """
     cfg = load_config(config, cfg_options)
-    model, _ = build_model(cfg, device=device)
-    size = check_size(input_size) or _input_size(cfg)
-    image = torch.zeros(1, _input_channels(cfg), *size)
-    batch = prepare_tensor(model, image, ['auxiliary_head'])
+    network = build_network(
+        cfg, device=device, trust_checkpoint=trust_checkpoint
+    )
+    size = network.size(check_size(input_size)) or _input_size(cfg)
+    image = torch.zeros(1, network.channels or _input_channels(cfg), *size)
+    batch = prepare_tensor(network.model, image, ['auxiliary_head'])
     try:
-        layers = list_layers(model, batch.inputs, batch.forward, pattern)
+        layers = list_layers(
+            network.model, batch.inputs, batch.forward, pattern
+        )
     except Exception as error:  # the model's code may raise anything
         raise ConfigError(
             f'the model does not run on a {size[0]} x {size[1]} image: '
@@ -65,7 +71,8 @@ def layers_from_config(
 
 
 def _input_size(cfg: Config) -> tuple[int, int]:
-    preprocessor: Any = cfg.model.get('data_preprocessor') or {}
+    model = cfg.get('model') or {}
+    preprocessor: Any = model.get('data_preprocessor') or {}
     for size in (cfg.get('crop_size'), preprocessor.get('size')):
         if isinstance(size, (tuple, list)) and len(size) == 2:
             return int(size[0]), int(size[1])

@@ -8,7 +8,7 @@ import torch
 from mmengine.dist import init_dist, is_distributed
 from torch.distributed import destroy_process_group
 
-from ..core.errors import ConfigError
+from ...core.errors import ConfigError
 
 LAUNCHERS = ('none', 'pytorch', 'slurm', 'mpi')
 

@@ -7,14 +7,14 @@ from collections.abc import Mapping, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from ..core.errors import printable
-from ..core.results.erf_result import ERFResult
-from ..core.results.provenance import check_same_definition
-from ..core.running.list_layers import ListedLayer
-from ..core.statistics import Number, shown_numbers
-from ..core.statistics.base import SHAPES, SIZES
-from .compare.comparison import Comparison
-from .compare.table_files import as_text
+from ...core.errors import printable
+from ...core.results.erf_result import ERFResult
+from ...core.results.provenance import check_same_definition
+from ...core.running.list_layers import ListedLayer
+from ...core.statistics import Number, shown_numbers
+from ...core.statistics.base import SHAPES, SIZES
+from ..compare.comparison import Comparison
+from ..compare.table_files import as_text
 
 
 def results_table(

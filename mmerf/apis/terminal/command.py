@@ -15,8 +15,8 @@ from mmengine.dist import is_main_process
 from rich.console import Console
 from rich.text import Text
 
-from ..core.atomic_files import recorded_files
-from ..core.errors import ERFError, printable, shortened
+from ...core.atomic_files import recorded_files
+from ...core.errors import ERFError, printable, shortened
 
 _LONGEST_ERROR = 2000  # characters of the line
 _WIDTH_PIPED = 140  # columns where the output is no terminal

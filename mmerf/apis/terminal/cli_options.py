@@ -5,31 +5,15 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from mmengine.config import DictAction
-
-from ..core.attributions import ATTRIBUTIONS
-from ..core.options import AMP
-from ..core.statistics import SHARES
-from ..core.targets import parse_target
-from ..engine.selection import ORDERS
-from ..plots.drawing.normalization import NORMALIZATIONS
-from ..plots.drawing.style import CMAP
-
-
-class KeyValuePairs(DictAction):
-    """mmengine's KEY=VALUE; a pair that it cannot read is a usage error."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> None:
-        """Read the pairs into the namespace, or show how to write them."""
-        try:
-            super().__call__(*args, **kwargs)
-        except (AssertionError, RecursionError, ValueError) as error:
-            raise argparse.ArgumentError(
-                self,
-                'not KEY=VALUE as mmengine reads it: numbers, true, text, '
-                '[a,b] and (a,b); of a dict, set each key: '
-                'model.backbone.norm_cfg.type=BN',
-            ) from error
+from ...core.attributions import ATTRIBUTIONS
+from ...core.options import AMP
+from ...core.statistics import SHARES
+from ...core.targets import parse_target
+from ...engine.selection import ORDERS
+from ...plots.drawing.normalization import NORMALIZATIONS
+from ...plots.drawing.style import CMAP
+from .key_value import KeyValuePairs
+from .model_options import add_model_options
 
 
 def add_measurement_options(
@@ -45,19 +29,15 @@ def add_measurement_options(
         default_target (str): What is scored without ``--target``, in words.
     """
     add = parser.add_argument
-    add('config', help="config file, or mmseg::FAMILY/NAME.py for mmseg's own")
-    add(
-        'checkpoint',
-        nargs='?',
-        help="weights to load (default: the config's initial weights)",
-    )
+    add_model_options(parser)
     add(
         '--layers',
         nargs='+',
         metavar='NAME',
         help='layers to measure: module names, globs (backbone.layer*), or '
-        'one output of a module (backbone[3]) (default: every output of the '
-        'backbone, and the decode head)',
+        "one output of a module (backbone[3]); . is the model's own output "
+        '(default: every output of the backbone, and the decode head; what '
+        'else is chosen is printed)',
     )
     add(
         '--order',
@@ -78,8 +58,8 @@ def add_measurement_options(
     add(
         '--img-dir',
         metavar='DIR',
-        help='measure on the images of this folder and its subfolders; no '
-        "labels needed (default: the config's validation set)",
+        help='measure on the images of this folder and its subfolders, or on '
+        "one image; no labels needed (default: the config's validation set)",
     )
     add(
         '--batch-size',

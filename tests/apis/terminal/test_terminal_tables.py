@@ -6,7 +6,7 @@ from rich.console import Console
 from torch import nn
 
 from mmerf import measure_erf
-from mmerf.apis.terminal_tables import results_table, shapes_table
+from mmerf.apis.terminal.terminal_tables import results_table, shapes_table
 from mmerf.core.errors import ConfigError
 
 

@@ -1,0 +1,143 @@
+"""A network that can be measured, from a config with or without a model."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from mmengine.config import Config
+from mmengine.runner import set_random_seed
+from mmseg.models.data_preprocessor import SegDataPreProcessor
+from torch import nn
+
+from ...core.errors import ConfigError, one_line
+from ..config.build_model import build_model, move
+from ..config.checkpoint import load_checkpoint
+from ..run_notes import checkpoint_notes
+from .load_module import describe_module, is_file, load_module
+from .module_config import is_given
+from .stated import Normalization, fixed_size_of, normalization_of
+
+
+@dataclass
+class Network:
+    """A model, and how images become its inputs.
+
+    Attributes:
+        model (nn.Module): In eval mode; the caller's own stays as it is.
+        loaded (dict): What ``load_checkpoint`` returned; empty without.
+        preprocessor (callable, optional): Makes inputs of a batch; None for
+            the model's own ``data_preprocessor``.
+        fixed_size (tuple[int, int], optional): The one (H, W) at which the
+            model says that it runs.
+        channels (int, optional): Of the inputs; None if a config states it.
+        notes (list[str]): What the user should know.
+    """
+
+    model: nn.Module
+    loaded: dict
+    preprocessor: Any = None
+    fixed_size: tuple[int, int] | None = None
+    channels: int | None = None
+    notes: list[str] = field(default_factory=list)
+
+    def size(self, given: Sequence[int] | None) -> Sequence[int] | None:
+        """The given size of inputs, else the model's one; adds a note."""
+        if given is None and self.fixed_size is not None:
+            height, width = self.fixed_size
+            self.notes.append(
+                f'images are resized to {height} x {width}, the size at '
+                'which the model says that it runs; --input-size chooses '
+                'another'
+            )
+        return given or self.fixed_size
+
+
+def build_network(
+    cfg: Config,
+    checkpoint: str | os.PathLike | None = None,
+    *,
+    device: str | None = None,
+    seed: int = 0,
+    trust_checkpoint: bool = False,
+    partial: bool = False,
+) -> Network:
+    """The model of a config, or the network of its ``module``.
+
+    Args:
+        cfg (Config): Has a ``model``, or is one of ``module_config``.
+        checkpoint, device, seed, trust_checkpoint, partial: See
+            ``build_model``.
+
+    Raises:
+        ConfigError: If it cannot be built or moved.
+        CheckpointError: If the checkpoint cannot be used.
+    """
+    if not cfg.get('module'):
+        model, loaded = build_model(
+            cfg,
+            checkpoint,
+            device=device,
+            seed=seed,
+            trust_checkpoint=trust_checkpoint,
+            partial=partial,
+        )
+        notes = checkpoint_notes(checkpoint, loaded)
+        return Network(model, loaded, notes=notes)
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
+    set_random_seed(seed)
+    given = is_given(cfg.module)
+    model, notes = load_module(cfg.module, trust_checkpoint)
+    loaded = {}
+    if checkpoint is not None:
+        loaded = load_checkpoint(model, checkpoint, trust_checkpoint, partial)
+        notes += checkpoint_notes(checkpoint, loaded)
+    elif not given and not is_file(cfg.module.type):
+        notes.append(
+            'no checkpoint: measured at the weights that '
+            f'{describe_module(cfg.module)} starts with (nothing was '
+            'downloaded)'
+        )
+    if not given:
+        model.eval()
+    if not given or device is not None:
+        model = move(model, device)
+    normalization = normalization_of(model, **cfg.normalization)
+    notes.append(
+        f'images in 0 to 1, mean {_numbers(normalization.mean)}, std '
+        f'{_numbers(normalization.std)} ({normalization.source})'
+    )
+    return Network(
+        model,
+        loaded,
+        _preprocessor(normalization, model),
+        fixed_size_of(model),
+        len(normalization.mean),
+        notes,
+    )
+
+
+def _preprocessor(
+    normalization: Normalization, model: nn.Module
+) -> SegDataPreProcessor:
+    """mmseg's, for images as OpenCV reads them, in 0 to 255."""
+    first = next(model.parameters(), torch.zeros(1))
+    preprocessor = SegDataPreProcessor(
+        mean=[255 * value for value in normalization.mean],
+        std=[255 * value for value in normalization.std],
+        bgr_to_rgb=len(normalization.mean) == 3,
+    )
+    try:
+        return preprocessor.to(first.device)
+    except (RuntimeError, AssertionError) as error:
+        raise ConfigError(
+            f'{first.device} cannot be used: {one_line(error)}'
+        ) from error
+
+
+def _numbers(values: tuple[float, ...]) -> str:
+    return ' '.join(f'{value:g}' for value in values)
