@@ -1,7 +1,8 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
-``config`` builds the model, ``images`` measures, ``compare`` and ``sweep``
-put several runs beside each other.
+``config`` builds a config's model, ``module`` a network without a config,
+``images`` measures, ``compare`` and ``sweep`` put several runs beside each
+other; ``terminal`` is what the tools share.
 
 May import: ``core``, ``plots``, ``engine``, ``_plugin``.
 """
@@ -12,6 +13,7 @@ from ..core.errors import ConfigError
 try:
     from .erf import ERFRun, erf_from_config, run_erf
     from .model_layers import layers_from_config
+    from .module.measure_module import erf_from_module
 except ImportError as error:
     if missing(error) not in PACKAGES:
         raise
@@ -20,4 +22,10 @@ except ImportError as error:
         '-r requirements/mminstall.txt); mmerf.measure_erf works without'
     ) from error
 
-__all__ = ['ERFRun', 'erf_from_config', 'layers_from_config', 'run_erf']
+__all__ = [
+    'ERFRun',
+    'erf_from_config',
+    'erf_from_module',
+    'layers_from_config',
+    'run_erf',
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,6 +47,7 @@ class ERFRun:
         results (dict[str, ERFResult]): By layer.
         skipped (dict[str, str]): Images that were left out, and why.
         notes (list[str]): What the user should know, one sentence per note.
+        weights (list[str]): Those of the notes that say what was not loaded.
         absent (dict[str, str]): Keys for which no image had the target, such
             as a class, and why.
         provenance (dict): Config, checkpoint, device, versions.
@@ -59,6 +61,7 @@ class ERFRun:
     absent: dict[str, str] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     image: np.ndarray | None = None
+    weights: list[str] = field(default_factory=list)
 
 
 def erf_from_config(
@@ -86,13 +89,14 @@ def erf_from_config(
         **options: Further arguments of :func:`run_erf`.
 
     Returns:
-        dict[str, ERFResult]: By layer key.
+        dict[str, ERFResult]: By layer key. A warning says which weights were
+        not loaded.
 
     Raises:
         ERFError: If the config, checkpoint, images or settings cannot be
             used; its text is one line that says what would be right.
     """
-    return run_erf(
+    run = run_erf(
         config,
         checkpoint,
         layers=layers,
@@ -101,7 +105,10 @@ def erf_from_config(
         input_size=input_size,
         device=device,
         **options,
-    ).results
+    )
+    for note in run.weights:
+        warnings.warn(note, stacklevel=2)
+    return run.results
 
 
 def run_erf(
@@ -220,6 +227,7 @@ def run_erf(
         measurement.absent(),
         provenance,
         image_under_maps(mean, measurement, results),
+        network.weights,
     )
 
 

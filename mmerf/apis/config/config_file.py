@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmseg.utils import register_all_modules
 
 from ...core.errors import ConfigError, one_line
+from ...core.import_path import import_module
 from ...engine.segmentors.build_module import without_fetching
 from .missing_packages import needed_package
 
@@ -71,6 +72,8 @@ def load_config(
         raise ConfigError(
             f'the config options do not fit: {one_line(error)}'
         ) from error
+    if any(key.split('.')[0] == 'custom_imports' for key in cfg_options or {}):
+        _import_customs(cfg.custom_imports)
     scope = cfg.get('default_scope') or 'mmseg'
     if not isinstance(scope, str):
         raise ConfigError(
@@ -81,6 +84,13 @@ def load_config(
         register_all_modules(init_default_scope=False)
     init_default_scope(scope)
     return cfg
+
+
+def _import_customs(settings: Any) -> None:
+    """Import what the options name; mmengine did so for the file alone."""
+    imports = settings.get('imports') if isinstance(settings, Mapping) else []
+    for name in [imports] if isinstance(imports, str) else imports or []:
+        import_module(name, 'custom_imports')
 
 
 def find_config(config: str | os.PathLike) -> Path:

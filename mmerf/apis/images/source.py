@@ -135,6 +135,11 @@ def open_images(
             f'({one_line(error)}); write dict(dataset=dict(type=..., '
             'pipeline=[dict(type=...), ...]))'
         ) from error
+    if img_dir is None and cfg.get('module'):
+        raise ConfigError(
+            'a network without a config has no dataset; give images with '
+            '--img-dir (img_dir=)'
+        )
     if img_dir is None:
         return _from_dataset(cfg, pipeline)
     folder = Path(img_dir)

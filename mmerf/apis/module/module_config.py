@@ -9,7 +9,6 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from ...core.errors import ConfigError
 from .stated import check_normalization
 
 
@@ -27,10 +26,10 @@ def module_config(
             TorchScript or pickled module), or a torch module.
         options (mapping, optional): Arguments of the class or function; one
             with a ``type`` of its own is built by its import path.
-        mean, std (sequence of float, optional): One per channel, of images in
-            0 to 1. None: timm's, if the network keeps them, else ImageNet's.
-            One channel reads images as grey, three as RGB, other numbers as
-            the file has them.
+        mean, std (sequence of float, optional): One per channel: of one
+            (images are read as grey) or three (RGB), in 0 to 1; of any other
+            number, as the file has them (``tifffile`` reads it). None: timm's,
+            if the network keeps them, else ImageNet's.
         letterbox (tuple[int, int], optional): Fit images into this (H, W),
             centred, the rest grey, as YOLO does.
 
@@ -49,8 +48,7 @@ def module_config(
         given = _GivenModule(module)
     elif isinstance(module, os.PathLike):
         given = os.fspath(module)
-    if mean is not None and std is not None:
-        check_normalization(mean, std)
+    check_normalization(mean, std)
     steps: list[dict] = [_reader(3 if mean is None else len(mean))]
     if letterbox is not None:
         height, width = letterbox
@@ -94,14 +92,3 @@ def _reader(channels: int) -> dict:
             **step, 'color_type': 'unchanged', 'imdecode_backend': 'tifffile'
         }  # fmt: skip
     return step
-
-
-def check_no_config(config: Any, module: Any) -> None:
-    """Raise ConfigError unless exactly one of the two is given."""
-    if (config is None) == (module is None):
-        raise ConfigError(
-            'give a CONFIG, or a network with --module'
-            if config is None
-            else f'there is no CONFIG beside --module, but {config!r:.80}; '
-            'weights go with --checkpoint'
-        )

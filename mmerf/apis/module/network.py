@@ -35,6 +35,7 @@ class Network:
             model says that it runs.
         channels (int, optional): Of the inputs; None if a config states it.
         notes (list[str]): What the user should know.
+        weights (list[str]): Those of the notes that say what was not loaded.
     """
 
     model: nn.Module
@@ -43,6 +44,7 @@ class Network:
     fixed_size: tuple[int, int] | None = None
     channels: int | None = None
     notes: list[str] = field(default_factory=list)
+    weights: list[str] = field(default_factory=list)
 
     def size(self, given: Sequence[int] | None) -> Sequence[int] | None:
         """The given size of inputs, else the model's one; adds a note."""
@@ -86,16 +88,19 @@ def build_network(
             partial=partial,
         )
         notes = checkpoint_notes(checkpoint, loaded)
-        return Network(model, loaded, notes=notes)
+        weights = notes if checkpoint is not None else []
+        return Network(model, loaded, notes=notes, weights=list(weights))
     if not 0 <= seed < 2**32:
         raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
     set_random_seed(seed)
     given = is_given(cfg.module)
     model, notes = load_module(cfg.module, trust_checkpoint)
-    loaded = {}
+    loaded: dict = {}
+    weights: list[str] = []
     if checkpoint is not None:
         loaded = load_checkpoint(model, checkpoint, trust_checkpoint, partial)
-        notes += checkpoint_notes(checkpoint, loaded)
+        weights = checkpoint_notes(checkpoint, loaded)
+        notes += weights
     elif not given and not is_file(cfg.module.type):
         notes.append(
             'no checkpoint: measured at the weights that '
@@ -108,8 +113,8 @@ def build_network(
         model = move(model, device)
     normalization = normalization_of(model, **cfg.normalization)
     notes.append(
-        f'images in 0 to 1, mean {_numbers(normalization.mean)}, std '
-        f'{_numbers(normalization.std)} ({normalization.source})'
+        f'images {normalization.scale}, mean {_numbers(normalization.mean)}, '
+        f'std {_numbers(normalization.std)} ({normalization.source})'
     )
     return Network(
         model,
@@ -118,19 +123,23 @@ def build_network(
         fixed_size_of(model),
         len(normalization.mean),
         notes,
+        weights,
     )
 
 
 def _preprocessor(
     normalization: Normalization, model: nn.Module
 ) -> SegDataPreProcessor:
-    """mmseg's, for images as OpenCV reads them, in 0 to 255."""
+    """mmseg's, for images as they are read from files."""
     first = next(model.parameters(), torch.zeros(1))
     preprocessor = SegDataPreProcessor(
-        mean=[255 * value for value in normalization.mean],
-        std=[255 * value for value in normalization.std],
-        bgr_to_rgb=len(normalization.mean) == 3,
+        mean=[0], std=[1], bgr_to_rgb=normalization.is_rgb
     )
+    # Its constructor takes one or three channels only.
+    for name in ('mean', 'std'):
+        values = torch.tensor(getattr(normalization, name))
+        scaled = values.view(-1, 1, 1) * normalization.white
+        setattr(preprocessor, name, scaled)
     try:
         return preprocessor.to(first.device)
     except (RuntimeError, AssertionError) as error:

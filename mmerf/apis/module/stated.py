@@ -10,12 +10,16 @@ from torch import nn
 
 from ...core.errors import ConfigError
 
+_OF_8_BITS = (1, 3)  # channels of images that are read as 8 bits
 _IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Mean and standard deviation of images in 0 to 1, one per channel.
+    """Mean and standard deviation of images, one per channel.
+
+    Images of one channel (grey) and of three (RGB) are in 0 to 1; others, such
+    as those of satellites, are as their files have them.
 
     Attributes:
         mean, std (tuple of float): ``(x - mean) / std`` is what is run.
@@ -25,6 +29,21 @@ class Normalization:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     source: str
+
+    @property
+    def is_rgb(self) -> bool:
+        """Whether images have red, green and blue."""
+        return len(self.mean) == 3
+
+    @property
+    def white(self) -> float:
+        """What stands for 1 in an image file."""
+        return 255.0 if len(self.mean) in _OF_8_BITS else 1.0
+
+    @property
+    def scale(self) -> str:
+        """The range of images before mean and std, for a note."""
+        return 'in 0 to 1' if self.white > 1 else 'as their files have them'
 
 
 def normalization_of(
@@ -36,16 +55,14 @@ def normalization_of(
 
     Args:
         model (nn.Module): May have timm's ``pretrained_cfg``.
-        mean, std (sequence of float, optional): Of images in 0 to 1.
+        mean, std (sequence of float, optional): See ``Normalization``.
 
     Raises:
         ConfigError: If one is given without the other, they differ in
             length, or are not of images in 0 to 1.
     """
-    if (mean is None) != (std is None):
-        raise ConfigError('mean and std belong together; give both')
+    check_normalization(mean, std)
     if mean is not None and std is not None:
-        check_normalization(mean, std)
         return Normalization(tuple(mean), tuple(std), 'given')
     stated = _timm_settings(model)
     if stated.get('mean') and stated.get('std'):
@@ -55,14 +72,22 @@ def normalization_of(
     return Normalization(*_IMAGENET, "ImageNet's, as nothing else is stated")
 
 
-def check_normalization(mean: Sequence[float], std: Sequence[float]) -> None:
+def check_normalization(
+    mean: Sequence[float] | None, std: Sequence[float] | None
+) -> None:
     """Raise ConfigError unless mean and std fit each other."""
+    if mean is None and std is None:
+        return
+    if mean is None or std is None:
+        raise ConfigError('mean and std belong together; give both')
     if len(mean) != len(std) or not mean:
         raise ConfigError(
             f'{len(mean)} mean(s) and {len(std)} std(s); give one of each '
             'per channel of the images'
         )
-    if not all(-1 <= m <= 1 for m in mean) or not all(0 < s <= 1 for s in std):
+    if not all(s > 0 for s in std):
+        raise ConfigError(f'a std is above 0, not {list(std)}')
+    if len(mean) in _OF_8_BITS and max(*map(abs, mean), *std) > 1:
         raise ConfigError(
             f'mean {list(mean)} and std {list(std)} are not of images in 0 '
             'to 1; divide those of images in 0 to 255 by 255'

@@ -61,7 +61,7 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar='PATH',
         help='instead of a config: import path of a class or function that '
         'gives a network (timm.create_model), an .onnx file, or a TorchScript '
-        'or pickled module (with --trust-checkpoint)',
+        'or pickled module (with --trust-checkpoint) (default: CONFIG)',
     )
     add(
         '--module-options',
@@ -76,15 +76,16 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         type=float,
         metavar='M',
-        help='with --module: mean of images in 0 to 1, one per channel '
-        "(default: timm's where the network keeps one, else ImageNet's)",
+        help='with --module: mean of images in 0 to 1, one per channel (of '
+        'more than three channels, as the file has them) (default: '
+        "timm's where the network keeps one, else ImageNet's)",
     )
     add(
         '--std',
         nargs='+',
         type=float,
         metavar='S',
-        help='with --module: standard deviation, as --mean',
+        help='with --module: standard deviation (default: as for --mean)',
     )
     add(
         '--letterbox',

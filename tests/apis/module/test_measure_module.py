@@ -1,0 +1,239 @@
+"""Networks without a config: against the same network measured by hand."""
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+
+from mmerf import measure_erf
+from mmerf.apis import erf_from_module, layers_from_config, run_erf
+from mmerf.apis.module.module_config import module_config
+from mmerf.core.errors import CheckpointError, ConfigError
+
+CONV = 'torch.nn.Conv2d'
+OPTIONS = {'in_channels': 3, 'out_channels': 4, 'kernel_size': 3}
+
+
+@pytest.fixture
+def photos(tmp_path):
+    rng = np.random.default_rng(0)
+    folder = tmp_path / 'photos'
+    folder.mkdir()
+    for i in range(2):
+        image = rng.integers(0, 256, (20, 24, 3), np.uint8)
+        Image.fromarray(image).save(folder / f'{i}.png')
+    return folder
+
+
+def net():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+
+
+def normalised(photos, mean, std):
+    """The photographs as RGB in 0 to 1, minus mean, by std; (N, 3, H, W)."""
+    images = [np.asarray(Image.open(p)) for p in sorted(photos.iterdir())]
+    scaled = (np.stack(images) / 255 - mean) / std
+    return torch.from_numpy(scaled).permute(0, 3, 1, 2).float()
+
+
+def map_of(model, images):
+    return next(iter(measure_erf(model, images, ['.']).values())).map
+
+
+IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+OWN = (0.1, 0.2, 0.3), (0.4, 0.5, 1.0)
+
+
+@pytest.mark.parametrize('given', [None, OWN])
+def test_a_module_is_measured_as_by_hand(photos, given):
+    mean, std = given or (None, None)
+    model = net()
+    expected = map_of(model, normalised(photos, *(given or IMAGENET)))
+    found = erf_from_module(
+        model, img_dir=photos, layers='.', mean=mean, std=std
+    )
+    assert np.abs(found['.'].map - expected).max() < 1e-5 * expected.max()
+    assert found['.'].num_images == 2
+    assert found['.'].provenance['config'] == 'Sequential'
+
+
+def test_the_callers_module_stays_as_it_was(photos):
+    model = net().train()
+    before = {k: v.clone() for k, v in model.state_dict().items()}
+    erf_from_module(model, img_dir=photos, layers=['0'])
+    assert model.training and model[1].training
+    assert all(
+        torch.equal(v, before[k]) for k, v in model.state_dict().items()
+    )
+
+
+def test_an_import_path_and_its_options(photos):
+    run = run_erf(
+        module_config(CONV, OPTIONS), layers='.', img_dir=photos, seed=3
+    )
+    torch.manual_seed(3)
+    same = nn.Conv2d(**OPTIONS)
+    expected = map_of(same, normalised(photos, *IMAGENET))
+    assert np.abs(run.results['.'].map - expected).max() < 1e-5
+    name = f'{CONV}(in_channels=3, out_channels=4, kernel_size=3)'
+    assert run.provenance['config'] == name
+    assert any('starts with' in note and CONV in note for note in run.notes)
+    assert any("ImageNet's" in note for note in run.notes)
+
+
+def test_an_argument_with_a_type_is_built(photos):
+    config = module_config(
+        'torch.nn.Sequential', {'arg': {'type': CONV, **OPTIONS}}
+    )
+    with pytest.raises(ConfigError, match=r'do not fit torch\.nn\.Seq'):
+        run_erf(config, img_dir=photos)
+    wrapped = module_config(
+        'torch.nn.utils.parametrizations.weight_norm',
+        {'module': {'type': CONV, **OPTIONS}},
+    )
+    assert run_erf(wrapped, layers='.', img_dir=photos).results['.'].map.any()
+
+
+def test_weights_are_loaded_and_what_is_missing_is_a_warning(photos, tmp_path):
+    model = net()
+    torch.save(model[:1].state_dict(), tmp_path / 'a.pth')
+    with pytest.warns(UserWarning, match='missing in the checkpoint'):
+        found = erf_from_module(
+            net().apply(_zero), tmp_path / 'a.pth', img_dir=photos, layers='0'
+        )
+    expected = measure_erf(model, normalised(photos, *IMAGENET), '0')['0'].map
+    assert np.abs(found['0'].map - expected).max() < 1e-5 * expected.max()
+
+
+def _zero(module):
+    for parameter in module.parameters(recurse=False):
+        nn.init.zeros_(parameter)
+
+
+class Whole(nn.Module):
+    """A module that is pickled whole, such as ultralytics' files hold."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer1 = nn.Conv2d(3, 4, 3)
+        self.layer2 = nn.Conv2d(4, 4, 3)
+
+    def forward(self, x):
+        return self.layer2(self.layer1(x))
+
+
+@pytest.mark.parametrize('key', [None, 'model', 'ema'])
+def test_a_pickled_module_is_refused_then_trusted(photos, tmp_path, key):
+    torch.manual_seed(0)
+    model, path = Whole().half(), tmp_path / 'a.pt'
+    torch.save(model if key is None else {key: model, 'ema_': 1}, path)
+    with pytest.raises(CheckpointError, match='--trust-checkpoint'):
+        erf_from_module(path, img_dir=photos)
+    run = run_erf(module_config(path), img_dir=photos, trust_checkpoint=True)
+    assert list(run.results) == ['layer1', 'layer2']
+    expected = map_of(model.float(), normalised(photos, *IMAGENET))
+    found = run.results['layer2'].map
+    assert np.abs(found - expected).max() < 1e-5 * expected.max()
+    notes = ' '.join(run.notes)
+    assert 'float32' in notes and (key is None or f'{key!r} of the' in notes)
+
+
+def test_torchscript_gives_its_own_output(photos, tmp_path):
+    model, path = net().eval(), tmp_path / 'a.torchscript'
+    images = normalised(photos, *IMAGENET)
+    torch.jit.trace(model, images[:1]).save(path)
+    found = erf_from_module(
+        path, img_dir=photos, layers='.', trust_checkpoint=True
+    )
+    expected = map_of(model, images)
+    assert np.abs(found['.'].map - expected).max() < 1e-4 * expected.max()
+
+
+def test_a_network_of_one_and_of_six_channels(tmp_path):
+    import tifffile
+
+    rng = np.random.default_rng(0)
+    bands = rng.random((20, 24, 6)).astype(np.float32)
+    tifffile.imwrite(tmp_path / 'a.tif', bands)
+    six = nn.Conv2d(6, 4, 3, bias=False)
+    found = erf_from_module(
+        six, img_dir=tmp_path, layers='.', mean=[0.5] * 6, std=[1] * 6
+    )
+    images = torch.from_numpy(bands - 0.5).permute(2, 0, 1)[None]
+    expected = map_of(six, images)
+    assert np.abs(found['.'].map - expected).max() < 1e-5 * expected.max()
+    (tmp_path / 'a.tif').unlink()
+    grey = rng.integers(0, 256, (20, 24), np.uint8)
+    Image.fromarray(grey).save(tmp_path / 'a.png')
+    one = nn.Conv2d(1, 4, 3)
+    found = erf_from_module(
+        one, img_dir=tmp_path, layers='.', mean=[0], std=[1]
+    )
+    expected = map_of(one, torch.from_numpy(grey / 255).float()[None, None])
+    assert np.abs(found['.'].map - expected).max() < 1e-5 * expected.max()
+
+
+class Fixed(nn.Module):
+    pretrained_cfg = {
+        'input_size': (3, 16, 16),
+        'fixed_input_size': True,
+        'mean': OWN[0],
+        'std': OWN[1],
+    }
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 2, 3)
+
+    def forward(self, x):
+        assert x.shape[2:] == (16, 16)
+        return self.one(x)
+
+
+def test_size_mean_and_std_that_timm_keeps(photos):
+    run = run_erf(module_config(Fixed()), layers='one', img_dir=photos)
+    assert run.results['one'].map.shape == (16, 16)
+    notes = ' '.join(run.notes)
+    assert 'resized to 16 x 16' in notes and 'pretrained_cfg' in notes
+    assert layers_from_config(module_config(Fixed()))[1].key == 'one'
+
+
+@pytest.mark.parametrize(
+    ('module', 'options', 'expected'),
+    [
+        ('torch.nn.Conv3000', {}, 'torch.nn has no Conv3000; nearest'),
+        ('no_package.Net', {}, 'there is no package no_package here'),
+        ('torch.nn.Conv2d', {'in_channels': 3}, 'do not fit torch.nn.Conv2d'),
+        ('torch.float32', {}, 'no class or function'),
+        ('nothing.onnx', {}, 'there is no file nothing.onnx'),
+        ('nothing.pt', {'depth': 3}, 'takes no module options'),
+    ],
+)
+def test_what_is_no_network_is_one_line(photos, module, options, expected):
+    with pytest.raises(ConfigError) as caught:
+        erf_from_module(module, img_dir=photos, module_options=options)
+    assert expected in str(caught.value) and '\n' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ('mean', 'std', 'expected'),
+    [
+        ([0.5], None, 'belong together'),
+        ([0.5], [0.5, 0.5], '1 mean.s. and 2 std'),
+        ([123.0] * 3, [58.0] * 3, 'divide those of images in 0 to 255'),
+        ([0.5] * 3, [0.0] * 3, 'a std is above 0'),
+    ],
+)
+def test_mean_and_std_that_do_not_fit(photos, mean, std, expected):
+    with pytest.raises(ConfigError, match=expected):
+        erf_from_module(net(), img_dir=photos, mean=mean, std=std)
+
+
+def test_a_file_that_holds_weights_only_says_so(photos, tmp_path):
+    torch.save(net().state_dict(), tmp_path / 'a.pth')
+    with pytest.raises(ConfigError, match='holds no module but a dict with'):
+        erf_from_module(
+            tmp_path / 'a.pth', img_dir=photos, trust_checkpoint=True
+        )
