@@ -36,8 +36,8 @@ def default_layers(model: nn.Module) -> DefaultLayers:
 
     A model may name its own in ``model.erf_layers``. Otherwise, in this
     order: backbone and decode head (OpenMMLab, torchvision); the layers that
-    feed the head of ultralytics' models; the encoder's stages of
-    transformers' models; the outputs of timm's feature extractors and the
+    feed the head of ultralytics' models; the stages or blocks of
+    transformers' encoders; the outputs of timm's feature extractors and the
     layers in timm's ``feature_info``; ``encoder``, ``decoder`` and
     ``segmentation_head`` (segmentation_models_pytorch); numbered stages.
 
@@ -96,16 +96,22 @@ def _ultralytics(model: nn.Module, names: list[str]) -> DefaultLayers | None:
 def _transformers(model: nn.Module, names: list[str]) -> DefaultLayers | None:
     if not _is_of(model, 'transformers'):
         return None
-    pattern = re.compile(r'(.*\.)?encoder\.(stages?|layers?|blocks?)')
     modules = dict(model.named_modules())
     for name in names:
-        if pattern.fullmatch(name) and isinstance(modules[name], Iterable):
-            stages = [
-                _last_of_lists(f'{name}.{child}', module)
-                for child, module in modules[name].named_children()
-            ]
-            heads = [n for n in ('decode_head',) if n in names]
-            return DefaultLayers(stages + heads, f'the stages of {name}')
+        *owners, last = name.split('.')
+        members = list(modules[name].named_children())
+        if (
+            last not in _LISTS
+            or len(members) < 2
+            or any(re.search('decoder|neck|head', word) for word in owners)
+        ):
+            continue
+        stages = [
+            _last_of_lists(f'{name}.{child}', module)
+            for child, module in members
+        ]
+        heads = [n for n in ('decode_head',) if n in names]
+        return DefaultLayers(stages + heads, f'the members of {name}')
     return None
 
 

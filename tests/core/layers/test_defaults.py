@@ -78,6 +78,14 @@ CASES = {
         ['segformer.encoder.block.0.1', 'segformer.encoder.block.1.0',
          'decode_head'],
     ),
+    'transformers, not the neck': (
+        model_of(
+            {'neck': Encoder(layers=[conv(), conv()]),
+             'dpt': model_of({'encoder': Encoder(layer=[conv(), conv()])})},
+            'transformers.models.dpt',
+        ),
+        ['dpt.encoder.layer.0', 'dpt.encoder.layer.1'],
+    ),
     'timm': (
         model_of(
             {'stem': conv(), 'body': conv(), 'head': conv()},
