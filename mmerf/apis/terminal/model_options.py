@@ -143,18 +143,18 @@ def chosen_model(args: argparse.Namespace) -> ChosenModel:
             f'--module stands instead of a config, and there is '
             f'{args.config!r:.80} too; weights go with --checkpoint'
         )
-    options = _nested(args.module_options or {})
+    options = nested(args.module_options or {})
     config = module_config(
         args.module, options, args.mean, args.std, args.letterbox
     )
     return ChosenModel(config, checkpoint, _name_of_run(args.module, options))
 
 
-def _nested(options: Mapping[str, Any]) -> dict[str, Any]:
+def nested(options: Mapping[str, Any]) -> dict[str, Any]:
     """Dotted keys as dicts in dicts.
 
     Example:
-        >>> _nested({'a': 1, 'b.c': 2})
+        >>> nested({'a': 1, 'b.c': 2})
         {'a': 1, 'b': {'c': 2}}
     """
     nested: dict[str, Any] = {}
