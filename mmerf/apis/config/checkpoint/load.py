@@ -14,8 +14,8 @@ import torch
 from mmengine import fileio
 from torch import nn
 
-from ...core.errors import CheckpointError, one_line
-from .checkpoint_file import read_checkpoint
+from ....core.errors import CheckpointError, one_line
+from .torch_file import read_checkpoint
 from .stored import StoredTensor, UnsafeGlobalError
 
 
