@@ -45,7 +45,7 @@ def layers_from_config(
         LayerError: If no layer matches the pattern.
     """
     cfg = load_config(config, cfg_options)
-    model, _ = build_model(cfg, device=device)
+    model, _ = build_model(cfg, device=device, pretrained=False)
     size = check_size(input_size) or _input_size(cfg)
     image = torch.zeros(1, _input_channels(cfg), *size)
     batch = prepare_tensor(model, image, ['auxiliary_head'])
