@@ -56,7 +56,7 @@ def without_fetched(
         CheckpointError: If there is no file where a kept one should be.
     """
     found = Pretrained()
-    return _copy(model_cfg, 'model', found, files), found
+    return _copy_without(model_cfg, 'model', found, files), found
 
 
 @contextmanager
@@ -116,10 +116,12 @@ def _plain(file: CheckpointFile) -> Any:
     )
 
 
-def _copy(value: Any, where: str, found: Pretrained, files: bool) -> Any:
+def _copy_without(
+    value: Any, where: str, found: Pretrained, files: bool
+) -> Any:
     if isinstance(value, (list, tuple)):
         copies = [
-            _copy(item, f'{where}.{i}', found, files)
+            _copy_without(item, f'{where}.{i}', found, files)
             for i, item in enumerate(value)
         ]
         return type(value)(
@@ -134,7 +136,8 @@ def _copy(value: Any, where: str, found: Pretrained, files: bool) -> Any:
         kept = _is_kept(value.get('checkpoint'), where, found, files, True)
         return ConfigDict(value) if kept else None
     copied = {
-        k: _copy(v, f'{where}.{k}', found, files) for k, v in value.items()
+        k: _copy_without(v, f'{where}.{k}', found, files)
+        for k, v in value.items()
     }
     name, place = copied.get('pretrained'), f'{where}.pretrained'
     if name and not _is_kept(name, place, found, files, False):

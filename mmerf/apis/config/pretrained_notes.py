@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ...core.errors import CheckpointError, printable
 from .checkpoint.containers import find_weights
-from .checkpoint.key_mapping import shared_depth
+from .checkpoint.key_mapping import part_of, shared_depth
 from .checkpoint.read_file import CheckpointFile
 
 
@@ -37,10 +37,10 @@ def pretrained_notes(
         for key, value in model.state_dict().items()
         if isinstance(value, Tensor) and not key.endswith('batches_tracked')
     }
-    return [_note(path, file, own) for path, file in files.items()]
+    return [_file_note(path, file, own) for path, file in files.items()]
 
 
-def _note(path: str, file: CheckpointFile, own: Mapping[str, str]) -> str:
+def _file_note(path: str, file: CheckpointFile, own: Mapping[str, str]) -> str:
     if not isinstance(file.content, Mapping):
         return f'{printable(Path(path).name)} was read'
     collections, notes = find_weights(file)
@@ -58,20 +58,24 @@ def _note(path: str, file: CheckpointFile, own: Mapping[str, str]) -> str:
         for key, value in weights.items()
         if value.numel() > 1 and bool((value != value.flatten()[0]).any())
     }
-    if not any(own[key] in varied for key in filled):
+    depth = shared_depth(list(own))
+    parts = dict.fromkeys(
+        part_of(key, depth) for key in filled if own[key] in varied
+    )
+    if not parts:
         first = ', '.join(repr(k.split(' ', 1)[1]) for k in list(weights)[:2])
         raise CheckpointError(
             f'none of the weights of {path} is in the model, whose config '
             f'loads it: it holds {first}, ...; if a prefix has to be taken '
             "off, init_cfg=dict(type='Pretrained', prefix=...) says so"
         )
-    part = '.'.join(filled[0].split('.')[: shared_depth(filled)])
-    inside = [key for key in own if not part or key.startswith(f'{part}.')]
+    inside = [key for key in own if part_of(key, depth) in parts]
+    filled = [key for key in filled if part_of(key, depth) in parts]
     others = [key for key in inside if key not in set(filled)]
     taken = {own[key] for key in filled}
     unused = sum(digest not in taken for digest in digests.values())
     text = (
-        f'{len(filled)} of {len(inside)} weights of {part or "the model"} '
+        f'{len(filled)} of {len(inside)} weights of {" and ".join(parts)} '
         f'are those of {printable(Path(path).name)}'
     )
     if others:

@@ -14,7 +14,7 @@ from .stored import StoredTensor
 
 Weights = dict[str, torch.Tensor]
 
-_RAW = (
+_RAW_NAMES = (
     'state_dict',
     'model_state_dict',
     'model',
@@ -22,7 +22,7 @@ _RAW = (
     'net',
     'module',
 )
-_AVERAGED = (
+_AVERAGED_NAMES = (
     'ema_state_dict',
     'state_dict_ema',
     'ema_model',
@@ -67,7 +67,7 @@ def find_weights(file: CheckpointFile) -> tuple[dict[str, Weights], list[str]]:
     return found, notes
 
 
-def class_names(content: Any) -> list[str] | None:
+def stored_classes(content: Any) -> list[str] | None:
     """Names of the classes, as mmengine or mmseg 0.x stores them."""
     meta = content.get('meta') if isinstance(content, Mapping) else None
     if not isinstance(meta, Mapping):
@@ -93,7 +93,7 @@ def _places(
 ) -> dict[tuple[str, ...], Mapping]:
     found: dict[tuple[str, ...], Mapping] = {}
     if len(inside) < _MOST_LEVELS:
-        for name in (*_RAW, *_AVERAGED):
+        for name in (*_RAW_NAMES, *_AVERAGED_NAMES):
             inner = _as_mapping(content.get(name))
             if inner is not None:
                 found |= _places(inner, (*inside, name))
@@ -110,7 +110,7 @@ def _holds_tensors(content: Mapping) -> bool:
 
 
 def _is_averaged(place: tuple[str, ...]) -> bool:
-    return any(name in _AVERAGED for name in place)
+    return any(name in _AVERAGED_NAMES for name in place)
 
 
 def _beside(content: Mapping, raw: str, averaged: Mapping) -> str:
@@ -160,6 +160,6 @@ def _no_weights(content: Mapping, path: str) -> str:
         return f'{path} holds no weights'
     return (
         f'{path} holds no weights under a name that is known '
-        f'({", ".join(_RAW)}), but tensors under {", ".join(others[:3])}; '
-        'save those that are meant as a file of their own'
+        f'({", ".join(_RAW_NAMES)}), but tensors under '
+        f'{", ".join(others[:3])}; save those that are meant as a file of their own'
     )

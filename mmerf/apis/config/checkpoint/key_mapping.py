@@ -12,7 +12,7 @@ from typing import Any
 from torch.nn.parameter import is_lazy
 
 # A word of a prefix that names weights averaged over a training
-_AVERAGED = re.compile(r'(?i)(^|[^a-z])(ema|swa|averaged?)([^a-z]|$)')
+_AVERAGED_WORD = re.compile(r'(?i)(^|[^a-z])(ema|swa|averaged?)([^a-z]|$)')
 
 
 class AmbiguousKeysError(Exception):
@@ -91,7 +91,9 @@ def choose_mapping(
     best = sorted(mapping for mapping in others if others[mapping] == most)
     if not best:
         return AS_THEY_ARE, _count(AS_THEY_ARE, named, weights, own)
-    raw = [mapping for mapping in best if not _AVERAGED.search(mapping.strip)]
+    raw = [
+        mapping for mapping in best if not _AVERAGED_WORD.search(mapping.strip)
+    ]
     first, *rest = raw or best
     for other in rest:
         if _effect(other, weights, own) != _effect(first, weights, own):
@@ -137,6 +139,11 @@ def shared_depth(keys: list[str]) -> int:
     modules = [key.split('.')[:-1] for key in keys]
     levels = zip(*modules, strict=False)
     return len(list(takewhile(lambda names: len(set(names)) == 1, levels)))
+
+
+def part_of(key: str, depth: int) -> str:
+    """``backbone`` of ``backbone.conv1.weight`` at depth 0."""
+    return '.'.join(key.split('.')[: depth + 1])
 
 
 def _counted(

@@ -13,13 +13,14 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from ....core.errors import CheckpointError, one_line, printable
-from .containers import Weights, class_names, find_weights
+from .containers import Weights, find_weights, stored_classes
 from .key_mapping import (
     AS_THEY_ARE,
     AmbiguousKeysError,
     KeyMapping,
     choose_mapping,
     memory_of,
+    part_of,
     same_shape,
     shared_depth,
 )
@@ -127,7 +128,7 @@ def load_file(
             for key in weights
             if (target := mapping(key)) is None or target in unexpected
         ],
-        'classes': class_names(file.content),
+        'classes': stored_classes(file.content),
         'reshaped': wrong,
         'notes': notes,
         **_parts(own, filled, missing),
@@ -192,9 +193,9 @@ def _parts(
     A part is a module at the first level that has several.
     """
     depth = shared_depth(list(own))
-    filled_parts = Counter(_part(key, depth) for key in filled)
-    missing_parts = Counter(_part(key, depth) for key in missing)
-    order = dict.fromkeys(_part(key, depth) for key in own)
+    filled_parts = Counter(part_of(key, depth) for key in filled)
+    missing_parts = Counter(part_of(key, depth) for key in missing)
+    order = dict.fromkeys(part_of(key, depth) for key in own)
     return {
         'filled': {p: filled_parts[p] for p in order if p in filled_parts},
         'kept': {
@@ -203,8 +204,3 @@ def _parts(
             if part in missing_parts and part not in filled_parts
         },
     }
-
-
-def _part(key: str, depth: int) -> str:
-    """Such as ``backbone`` of ``backbone.conv1.weight`` at depth 0."""
-    return '.'.join(key.split('.')[: depth + 1])

@@ -45,7 +45,7 @@ def read_file(path: str | os.PathLike, trust: bool = False) -> CheckpointFile:
     """
     name = os.fspath(path)
     raw = _bytes_of(name)
-    content = _content(raw, name, trust)
+    content = _checkpoint_content(raw, name, trust)
     return CheckpointFile(name, hashlib.sha256(raw).hexdigest(), content)
 
 
@@ -69,7 +69,7 @@ def _bytes_of(name: str) -> bytearray:
         ) from error
 
 
-def _content(raw: bytearray, path: str, trust: bool) -> Any:
+def _checkpoint_content(raw: bytearray, path: str, trust: bool) -> Any:
     try:
         if is_safetensors(raw, path):
             return read_safetensors(raw)

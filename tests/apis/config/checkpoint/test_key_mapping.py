@@ -171,7 +171,7 @@ def test_nothing_that_fits_names_both_sides(tmp_path):
 
 
 def test_another_width_is_told_by_shape_not_by_prefix(tmp_path):
-    with pytest.raises(CheckpointError, match='have another shape, first 0.w'):
+    with pytest.raises(CheckpointError, match='have another shape, first 0'):
         loaded(net(), net(1, 8).state_dict(), tmp_path)
 
 
