@@ -161,5 +161,6 @@ def _no_weights(content: Mapping, path: str) -> str:
     return (
         f'{path} holds no weights under a name that is known '
         f'({", ".join(_RAW_NAMES)}), but tensors under '
-        f'{", ".join(others[:3])}; save those that are meant as a file of their own'
+        f'{", ".join(others[:3])}; save those that are meant as a file of '
+        'their own'
     )
