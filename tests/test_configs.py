@@ -30,7 +30,7 @@ def test_examples_add_only_the_hook_and_measure(path):
     added = {k for k in cfg if k not in plain or cfg[k] != plain[k]}
     assert added == {'custom_imports', 'custom_hooks'}
     (hook,) = [HOOKS.build(h) for h in cfg.custom_hooks]
-    model, _ = build_model(cfg, device='cpu')
+    model, _ = build_model(cfg, device='cpu', pretrained=False)
     measurement = Measurement(model, hook.options)
     batch = prepare_tensor(
         model, torch.randn(1, 3, 128, 128), measurement.layers

@@ -24,7 +24,17 @@ PACKAGES = {  # what a room may import besides mmerf and the standard library
     'plots': {'matplotlib', 'numpy', 'scipy'},
     'visualization': {*MM, 'torch', 'numpy', 'PIL'},
     'engine': {*MM, 'torch', 'numpy'},
-    'apis': {*MM, 'torch', 'numpy', 'PIL', 'rich'},
+    # safetensors is optional: imported where such a file is read.
+    # onnx2torch is optional: imported where an ONNX file is read.
+    'apis': {
+        *MM,
+        'torch',
+        'numpy',
+        'PIL',
+        'rich',
+        'safetensors',
+        'onnx2torch',
+    },
 }
 MOST_FILES = 10  # of a room, besides its __init__
 MOST_LINES = 285  # of a module

@@ -48,7 +48,10 @@ def layers_from_config(
     """
     cfg = load_config(config, cfg_options)
     network = build_network(
-        cfg, device=device, trust_checkpoint=trust_checkpoint
+        cfg,
+        device=device,
+        trust_checkpoint=trust_checkpoint,
+        pretrained=False,
     )
     size = network.size(check_size(input_size)) or _input_size(cfg)
     image = torch.zeros(1, network.channels or _input_channels(cfg), *size)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from torch import nn
 
-from ..core.errors import shortened
+from ..core.errors import printable, shortened
 from ..core.layers.defaults import default_layers
 from ..core.measurement import Measurement
 from ..core.results.erf_result import ERFResult
@@ -101,13 +102,46 @@ def zero_notes(results: Mapping[str, ERFResult]) -> list[str]:
 
 
 def checkpoint_notes(checkpoint: Any, loaded: Mapping) -> list[str]:
-    """Notes on a missing checkpoint, or on weights that it has not."""
+    """Notes on the weights: which were loaded, which keep initial values.
+
+    Args:
+        checkpoint: As the caller gave it.
+        loaded (mapping): What ``build_model`` returned.
+    """
+    notes = []
     if checkpoint is None:
-        return [
-            "no checkpoint: measured at the config's own initial weights "
-            '(nothing was downloaded; pretrained parts are random)'
-        ]
-    return [
+        notes.append(
+            "no checkpoint: measured at the config's own initial weights"
+        )
+    else:
+        notes += _loaded_notes(loaded)
+    notes += loaded.get('pretrained', [])
+    if names := loaded.get('not_fetched'):
+        notes.append(
+            'pretrained weights are not fetched, so what they would fill is '
+            f'random: {shortened(", ".join(dict.fromkeys(names)), 300)}'
+        )
+    return notes
+
+
+def _loaded_notes(loaded: Mapping) -> list[str]:
+    notes = list(loaded.get('notes', []))
+    kept = loaded.get('kept', {})
+    if kept:
+        name = printable(Path(loaded['path']).name)
+        parts = [f'{k} ({n} weights)' for k, n in loaded['filled'].items()]
+        more = f' and {len(parts) - 5} more' if len(parts) > 5 else ''
+        notes.append(f'filled {", ".join(parts[:5])}{more} of {name}')
+    initial = 'initial' if loaded.get('pretrained') else 'random'
+    parts = [
+        f'{part} ({number} weight{"s"[: number > 1]}) keep'
+        f'{"s"[: number == 1]} {initial} values'
+        for part, number in kept.items()
+    ]
+    notes += parts[:5]
+    if len(parts) > 5:
+        notes.append(f'so do {len(parts) - 5} more parts')
+    return notes + [
         f'{len(loaded[kind])} weight(s) {kind} in the checkpoint, first '
         f'{", ".join(loaded[kind][:5])}'
         for kind in ('missing', 'unexpected', 'reshaped')

@@ -5,15 +5,10 @@ import pytest
 import torch
 from helpers.mmseg_configs import config_of
 from helpers.slow_reference import centre_score, slow_map
-from mmengine.config import ConfigDict
 from PIL import Image
 
 from mmerf.apis import erf_from_config, layers_from_config, run_erf
-from mmerf.apis.config.config_file import (
-    find_config,
-    load_config,
-    without_pretrained,
-)
+from mmerf.apis.config.config_file import find_config, load_config
 from mmerf.core.errors import ConfigError, ImageError, LayerError, ModelError
 from mmerf.core.theory import search
 
@@ -210,24 +205,6 @@ def test_a_config_that_does_not_parse(tmp_path):
     assert '\n' not in str(caught.value)
 
 
-def test_pretrained_weights_are_never_fetched():
-    model = without_pretrained(
-        ConfigDict(
-            dict(
-                pretrained='open-mmlab://resnet50',
-                backbone=dict(
-                    init_cfg=dict(type='Pretrained', checkpoint='https://x'),
-                    stages=[dict(init_cfg=dict(type='Pretrained'))],
-                ),
-                head=dict(init_cfg=dict(type='Normal')),
-            )
-        )
-    )
-    assert model.pretrained is None and model.backbone.init_cfg is None
-    assert model.backbone.stages[0].init_cfg is None
-    assert model.head.init_cfg.type == 'Normal'
-
-
 def test_layers_of_a_config_need_no_data(cfg):
     cfg.val_dataloader.dataset.data_root = '/no/such/folder'
     cfg.crop_size = (64, 96)
@@ -280,24 +257,3 @@ def test_a_run_says_why_a_theoretical_field_is_missing(
     result = run.results['backbone[0]']
     assert result.theory is None and result.map.max() > 0
     assert result.provenance['theory'] == 'it takes one size only'
-
-
-def test_every_form_of_pretrained_weights_is_left_out():
-    model = without_pretrained(
-        ConfigDict(
-            dict(
-                backbone=dict(
-                    type='TIMMBackbone',
-                    model_name='resnet18',
-                    init_cfg=[
-                        dict(type='Kaiming'),
-                        dict(type='Pretrained', checkpoint='http://x/y.pth'),
-                    ],
-                ),
-                neck=dict(pretrained=True),
-            )
-        )
-    )
-    assert model.backbone.pretrained is False
-    assert [c.type for c in model.backbone.init_cfg] == ['Kaiming']
-    assert model.neck.pretrained is False

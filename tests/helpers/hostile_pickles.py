@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch._weights_only_unpickler import _get_allowed_globals
 
-from mmerf.apis.config.pickle_globals import GLOBALS
+from mmerf.apis.config.checkpoint.pickle_globals import GLOBALS
 
 FILL = 0x2A  # every byte of the weights of a forged file
 COUNT = 6  # float32 numbers of its one storage

@@ -15,8 +15,8 @@ PLAIN = (str, int, float, bool, bytes, type(None))
 def foreign(path):
     """Types that are neither plain nor markers of what is in the file."""
     from helpers.hostile_pickles import is_filled
-    from mmerf.apis.config import pickle_globals, stored
-    from mmerf.apis.config.checkpoint_file import read_checkpoint
+    from mmerf.apis.config.checkpoint import pickle_globals, stored
+    from mmerf.apis.config.checkpoint.torch_file import read_checkpoint
 
     markers = (stored.Unread, stored.StoredDtype, stored.StoredArray,
                stored.Storage, pickle_globals.Global)  # fmt: skip

@@ -15,7 +15,8 @@ import warnings
 from pathlib import Path
 
 from mmerf.apis import run_erf
-from mmerf.apis.config.config_file import mmseg_configs
+from mmerf.apis.config.config_file import load_config, mmseg_configs
+from mmerf.apis.config.pretrained import without_fetched
 from mmerf.core.errors import ERFError
 
 SIZES = ((128, 128), (512, 512), (640, 640))
@@ -43,8 +44,10 @@ def try_family(config, img_dir):
     for size in SIZES:
         try:
             with contextlib.redirect_stdout(io.StringIO()):
+                cfg = load_config(config)
+                cfg.model, _ = without_fetched(cfg.model, files=False)
                 run = run_erf(
-                    config,
+                    cfg,
                     img_dir=img_dir,
                     num_images=1,
                     input_size=size,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
 
 import torch
 from mmengine.config import Config
@@ -14,9 +16,11 @@ from mmseg.registry import MODELS
 from torch import nn
 
 from ...core.errors import ConfigError, ERFError, one_line
-from .checkpoint import load_checkpoint
-from .config_file import without_pretrained
+from .checkpoint.load import load_file
+from .checkpoint.read_file import read_file
 from .missing_packages import needed_package
+from .pretrained import safe_file_loader, without_fetched
+from .pretrained_notes import pretrained_notes
 
 
 def build_model(
@@ -27,26 +31,32 @@ def build_model(
     seed: int = 0,
     trust_checkpoint: bool = False,
     partial: bool = False,
+    pretrained: bool = True,
 ) -> tuple[nn.Module, dict]:
     """Build a config's model, with a checkpoint's weights or its own.
 
     Args:
         cfg (Config): Has a ``model``.
-        checkpoint: None for the config's own initial weights, without network
-            access: what would be downloaded stays random.
+        checkpoint: None for the config's own initial weights: its pretrained
+            local files are loaded, what would be fetched stays random.
         device (str, optional): None for CUDA where there is one, else CPU.
         seed (int): Of the initial weights.
         trust_checkpoint (bool): Allow a checkpoint whose pickle runs code.
         partial (bool): Load the weights that fit; the others keep the
-            config's initial values.
+            config's initial values, pretrained files included.
+        pretrained (bool): False to leave out pretrained files.
 
     Returns:
         tuple[nn.Module, dict]: The model in eval mode, and what
-        ``load_checkpoint`` returned; an empty dict without one.
+        ``load_checkpoint`` returned, if there was one. ``not_fetched`` names
+        the pretrained weights that stayed random for want of fetching,
+        ``pretrained`` says in a line each which files were loaded; they are
+        absent where the checkpoint replaces all initial weights.
 
     Raises:
         ConfigError: If the model cannot be built or moved.
-        CheckpointError: If the checkpoint cannot be used.
+        CheckpointError: If the checkpoint, or a pretrained file, cannot be
+            used.
     """
     if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError('the config has no model; give a full config')
@@ -54,13 +64,43 @@ def build_model(
         raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
     set_random_seed(seed)
     MMLogger.get_instance('mmerf', log_level='ERROR')
-    try:
-        model_cfg = without_pretrained(cfg.model)
+    initial = checkpoint is None or partial
+    file = (
+        None if checkpoint is None else read_file(checkpoint, trust_checkpoint)
+    )
+    model_cfg, found = without_fetched(cfg.model, initial and pretrained)
+    quiet = bool(found.files)
+    with (
+        _config_errors(cfg),
+        safe_file_loader(trust_checkpoint, quiet) as read,
+    ):
         if 'decode_head' in model_cfg:
             model_cfg.setdefault('test_cfg', {'mode': 'whole'})
         model = MODELS.build(model_cfg)
-        if (checkpoint is None or partial) and hasattr(model, 'init_weights'):
-            model.init_weights()
+        if initial:
+            _init_weights(model)
+        notes = pretrained_notes(model, read)
+    loaded: dict = {}
+    if file is not None:
+        loaded = load_file(model, file, partial)
+        if loaded['missing'] and not partial:  # they need initial values
+            with _config_errors(cfg):
+                _init_weights(model)
+            loaded = load_file(model, file)
+    if initial:
+        loaded['not_fetched'] = found.not_fetched
+        loaded['pretrained'] = notes
+    model = revert_sync_batchnorm(model)
+    model = move(model, device)
+    model.eval()  # some models return None here
+    return model, loaded
+
+
+@contextmanager
+def _config_errors(cfg: Config) -> Iterator[None]:
+    """What a config's classes raise, as a ConfigError of one line."""
+    try:
+        yield
     except ERFError:
         raise
     except Exception as error:  # the config's classes may raise anything
@@ -70,13 +110,12 @@ def build_model(
             if package
             else f'the model could not be built: {one_line(error)}'
         ) from error
-    loaded = {}
-    if checkpoint is not None:
-        loaded = load_checkpoint(model, checkpoint, trust_checkpoint, partial)
-    model = revert_sync_batchnorm(model)
-    model = move(model, device)
-    model.eval()  # some models return None here
-    return model, loaded
+
+
+def _init_weights(model: nn.Module) -> None:
+    initialise: Any = getattr(model, 'init_weights', None)
+    if initialise is not None:
+        initialise()
 
 
 def move(model: nn.Module, device: str | None) -> nn.Module:

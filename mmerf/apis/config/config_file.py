@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import mmseg
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.utils import register_all_modules
 
 from ...core.errors import ConfigError, one_line
 from ...core.import_path import import_module
-from ...engine.segmentors.build_module import without_fetching
 from .missing_packages import needed_package
 
 _MMSEG_PREFIX = 'mmseg::'
@@ -132,32 +131,3 @@ def _similar(root: Path, path: Path) -> str:
         return f'; its families are {", ".join(families)}'
     names = sorted(p.name for p in folder.glob('*.py'))
     return f'; {folder.name}/ has for example {", ".join(names[:4])}'
-
-
-def without_pretrained(model_cfg: Any) -> Any:
-    """A copy of a model config that loads no weights from file or network."""
-    if isinstance(model_cfg, Mapping):
-        if model_cfg.get('type') == 'Pretrained':
-            return None
-        kept = {k: without_pretrained(v) for k, v in model_cfg.items()}
-        if kept.get('pretrained'):
-            kept['pretrained'] = (
-                None if _is_path(kept['pretrained']) else False
-            )
-        if 'ModuleSegmentor' in str(kept.get('type')):
-            kept['module'] = without_fetching(kept.get('module'))
-        if 'TIMMBackbone' in str(kept.get('type')):
-            kept['pretrained'] = False  # its default downloads
-        return ConfigDict(kept)
-    if isinstance(model_cfg, (list, tuple)):
-        found = [without_pretrained(v) for v in model_cfg]
-        return type(model_cfg)(
-            new
-            for old, new in zip(model_cfg, found, strict=True)
-            if new is not None or old is None
-        )
-    return model_cfg
-
-
-def _is_path(value: Any) -> bool:
-    return isinstance(value, str)

@@ -69,12 +69,12 @@ def describe_module(module: Mapping) -> str:
         "timm.create_model(model_name='vit')"
     """
     source = module['type']
-    name = source if isinstance(source, str) else _name_of(source)
+    name = source if isinstance(source, str) else _factory_name(source)
     arguments = [f'{k}={v!r}' for k, v in module.items() if k != 'type']
     return f'{name}({", ".join(arguments)})' if arguments else name
 
 
-def _name_of(source: Any) -> str:
+def _factory_name(source: Any) -> str:
     return getattr(source, '__qualname__', None) or str(source)
 
 

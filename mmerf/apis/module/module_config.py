@@ -9,7 +9,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from .stated import check_normalization
+from .stated import check_mean_and_std
 
 
 def module_config(
@@ -48,7 +48,7 @@ def module_config(
         given = _GivenModule(module)
     elif isinstance(module, os.PathLike):
         given = os.fspath(module)
-    check_normalization(mean, std)
+    check_mean_and_std(mean, std)
     steps: list[dict] = [_reader(3 if mean is None else len(mean))]
     if letterbox is not None:
         height, width = letterbox

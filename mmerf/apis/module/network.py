@@ -66,12 +66,13 @@ def build_network(
     seed: int = 0,
     trust_checkpoint: bool = False,
     partial: bool = False,
+    pretrained: bool = True,
 ) -> Network:
     """The model of a config, or the network of its ``module``.
 
     Args:
         cfg (Config): Has a ``model``, or is one of ``module_config``.
-        checkpoint, device, seed, trust_checkpoint, partial: See
+        checkpoint, device, seed, trust_checkpoint, partial, pretrained: See
             ``build_model``.
 
     Raises:
@@ -86,16 +87,19 @@ def build_network(
             seed=seed,
             trust_checkpoint=trust_checkpoint,
             partial=partial,
+            pretrained=pretrained,
         )
         notes = checkpoint_notes(checkpoint, loaded)
-        weights = notes if checkpoint is not None else []
-        return Network(model, loaded, notes=notes, weights=list(weights))
+        said = checkpoint is not None or loaded.get('not_fetched')
+        return Network(
+            model, loaded, notes=notes, weights=list(notes) if said else []
+        )
     if not 0 <= seed < 2**32:
         raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
     set_random_seed(seed)
     given = is_given(cfg.module)
     model, notes = load_module(cfg.module, trust_checkpoint)
-    loaded: dict = {}
+    loaded = {}
     weights: list[str] = []
     if checkpoint is not None:
         loaded = load_checkpoint(model, checkpoint, trust_checkpoint, partial)
@@ -113,8 +117,8 @@ def build_network(
         model = move(model, device)
     normalization = normalization_of(model, **cfg.normalization)
     notes.append(
-        f'images {normalization.scale}, mean {_numbers(normalization.mean)}, '
-        f'std {_numbers(normalization.std)} ({normalization.source})'
+        f'images {normalization.scale}, mean {_spaced(normalization.mean)}, '
+        f'std {_spaced(normalization.std)} ({normalization.source})'
     )
     return Network(
         model,
@@ -148,5 +152,5 @@ def _preprocessor(
         ) from error
 
 
-def _numbers(values: tuple[float, ...]) -> str:
+def _spaced(values: tuple[float, ...]) -> str:
     return ' '.join(f'{value:g}' for value in values)

@@ -61,7 +61,7 @@ def normalization_of(
         ConfigError: If one is given without the other, they differ in
             length, or are not of images in 0 to 1.
     """
-    check_normalization(mean, std)
+    check_mean_and_std(mean, std)
     if mean is not None and std is not None:
         return Normalization(tuple(mean), tuple(std), 'given')
     stated = _timm_settings(model)
@@ -72,7 +72,7 @@ def normalization_of(
     return Normalization(*_IMAGENET, "ImageNet's, as nothing else is stated")
 
 
-def check_normalization(
+def check_mean_and_std(
     mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> None:
     """Raise ConfigError unless mean and std fit each other."""

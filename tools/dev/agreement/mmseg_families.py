@@ -208,7 +208,7 @@ def build(family):
     name, changes = FAMILIES[family]
     cfg = load_config(f'mmseg::{family}/{name}.py', changes)
     thin(cfg.model)
-    model, _ = build_model(cfg, device='cpu')
+    model, _ = build_model(cfg, device='cpu', pretrained=False)
     shake(model)
     return model
 

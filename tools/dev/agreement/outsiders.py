@@ -284,8 +284,8 @@ def table(records):
             continue
         worst = max(record['rows'], key=lambda r: r['difference'])
         print(
-            f'| {name} | `{record["command"]}` | {record["command_seconds"]} | '
-            f'{len(record["rows"])} | {worst["difference"]:.1e} | '
+            f'| {name} | `{record["command"]}` | '
+            f'{record["command_seconds"]} | {len(record["rows"])} | {worst["difference"]:.1e} | '
             f'{worst["float32"]:.1e} |'
         )
 

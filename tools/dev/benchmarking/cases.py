@@ -90,7 +90,9 @@ def without_zero_weights(model: nn.Module) -> nn.Module:
 
 
 def _mmseg(name: str) -> Callable[[], nn.Module]:
-    return lambda: build_model(load_config(name), device='cpu')[0]
+    return lambda: build_model(
+        load_config(name), device='cpu', pretrained=False
+    )[0]
 
 
 class _LargeKernel(nn.Module):

@@ -6,12 +6,14 @@ import pickletools
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from .pickle_globals import GLOBALS, Global, check_key
+from .pickle_globals import GLOBALS, Global, is_plain_key
 from .stored import StoredArray, StoredDtype, Unread, UnsafeGlobalError
 
 _VALUES = (
-    'BININT', 'BININT1', 'BININT2', 'LONG1', 'BINFLOAT', 'BINUNICODE',
-    'BINSTRING', 'SHORT_BINSTRING',
+    'BININT', 'BININT1', 'BININT2', 'LONG1', 'LONG4', 'BINFLOAT',
+    'BINUNICODE', 'SHORT_BINUNICODE', 'BINUNICODE8', 'BINSTRING',
+    'SHORT_BINSTRING', 'BINBYTES', 'SHORT_BINBYTES', 'BINBYTES8',
+    'BYTEARRAY8',
 )  # fmt: skip
 _CONSTANTS = {'NONE': None, 'NEWTRUE': True, 'NEWFALSE': False,
               'EMPTY_TUPLE': ()}  # fmt: skip
@@ -19,7 +21,7 @@ _TUPLES = {'TUPLE1': 1, 'TUPLE2': 2, 'TUPLE3': 3}
 
 
 class SafeUnpickler:
-    """Runs the operations that ``torch.save`` writes (protocol 2), no other.
+    """Runs the operations that ``torch.save`` writes (protocols 2 to 5).
 
     Every name stands for an entry of ``GLOBALS``. Objects are plain
     lists, tuples, dicts, numbers and text, and what those entries make.
@@ -60,6 +62,8 @@ class SafeUnpickler:
             stack.append(self._memo[argument])
         elif name in ('BINPUT', 'LONG_BINPUT'):
             self._memo[argument] = stack[-1]
+        elif name == 'MEMOIZE':
+            self._memo[len(self._memo)] = stack[-1]
         elif name == 'MARK':
             self._marked.append(stack)
             self._stack = []
@@ -76,14 +80,25 @@ class SafeUnpickler:
             items = self._pop(2) if name == 'SETITEM' else self._since_mark()
             owner = self._top(dict)
             for key, value in zip(items[::2], items[1::2], strict=True):
-                owner[check_key(key)] = value
+                if is_plain_key(key):  # nobody reads what has another
+                    owner[key] = value
         elif name in ('APPEND', 'APPENDS'):
             items = self._pop(1) if name == 'APPEND' else self._since_mark()
             self._top(list).extend(items)
+        elif name in ('EMPTY_SET', 'FROZENSET', 'ADDITEMS'):
+            if name != 'EMPTY_SET':
+                self._since_mark()
+            if name == 'ADDITEMS':
+                self._top(Unread)
+            else:
+                self._stack.append(Unread())
         elif name == 'GLOBAL':
-            if argument not in GLOBALS:
-                raise UnsafeGlobalError(argument.replace(' ', '.'))
-            stack.append(GLOBALS[argument])
+            stack.append(_known(argument))
+        elif name == 'STACK_GLOBAL':
+            names = self._pop(2)
+            if not all(type(part) is str for part in names):
+                raise ValueError('a name is no text')
+            stack.append(_known(' '.join(names)))
         elif name in ('REDUCE', 'NEWOBJ'):
             self._make(*self._pop(2))
         elif name == 'BUILD':
@@ -92,8 +107,8 @@ class SafeUnpickler:
                 self._top(Unread, StoredDtype, StoredArray).set_state(state)
         elif name == 'BINPERSID':
             stack.append(self._storage(stack.pop()))
-        elif name not in ('PROTO', 'STOP'):
-            raise ValueError(f'{name} is no operation of protocol 2')
+        elif name not in ('PROTO', 'FRAME', 'STOP'):
+            raise ValueError(f'{name} is no operation of torch.save')
 
     def _make(self, called: Any, arguments: Any) -> None:
         if type(called) is not Global:
@@ -122,3 +137,10 @@ class SafeUnpickler:
     def _since_mark(self) -> list[Any]:
         items, self._stack = self._stack, self._marked.pop()
         return items
+
+
+def _known(name: str) -> Global:
+    """What stands for a module's name; 'module name'."""
+    if name not in GLOBALS:
+        raise UnsafeGlobalError(name.replace(' ', '.'))
+    return GLOBALS[name]

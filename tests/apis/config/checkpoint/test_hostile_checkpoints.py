@@ -19,7 +19,7 @@ from helpers.hostile_pickles import (
     written,
 )
 
-TESTS = Path(__file__).parents[2]
+TESTS = Path(__file__).parents[3]
 
 
 def load_all(cases, folder):

@@ -8,7 +8,7 @@ from helpers.mmseg_configs import FCN, build
 from torch import nn
 
 from mmerf.apis.config.checkpoint import load_checkpoint
-from mmerf.apis.config.checkpoint_file import read_checkpoint
+from mmerf.apis.config.checkpoint.torch_file import read_checkpoint
 from mmerf.core.errors import CheckpointError
 
 

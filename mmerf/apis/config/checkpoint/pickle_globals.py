@@ -34,6 +34,7 @@ _ITEM_SIZES = {  # of numpy's dtypes, by name
     'b1': 1, 'i1': 1, 'i2': 2, 'i4': 4, 'i8': 8, 'u1': 1, 'u2': 2, 'u4': 4,
     'u8': 8, 'f2': 2, 'f4': 4, 'f8': 8, 'c8': 8, 'c16': 16,
 }  # fmt: skip
+_BUFFERS = (bytes, bytearray)
 _HISTORY_METHODS = ('min', 'max', 'current', 'mean')
 
 
@@ -51,14 +52,12 @@ class Global:
     make: Callable[..., Any]
 
 
-def check_key(key: Any) -> Any:
-    """The key of a dict; ValueError unless it is text or a number.
+def is_plain_key(key: Any) -> bool:
+    """Whether the key of a dict is text or a number.
 
     The hash of a tuple that holds tuples, a million deep, ends the process.
     """
-    if type(key) not in (str, int, float, bool, bytes, type(None)):
-        raise ValueError(f'a key is {type(key).__name__}')
-    return key
+    return type(key) in (str, int, float, bool, bytes, type(None))
 
 
 def storage_type(stored: Any) -> torch.dtype:
@@ -110,6 +109,19 @@ def _scalar(dtype: Any, content: Any) -> Unread:
     return Unread()
 
 
+def _array_of_buffer(
+    content: Any, dtype: Any, shape: Any, order: Any
+) -> Unread:
+    """Of ``_frombuffer``, by which protocol 5 writes arrays."""
+    if type(dtype) is not StoredDtype or type(content) not in _BUFFERS:
+        raise UnsafeGlobalError('numpy.ndarray of objects')
+    if order not in ('C', 'F') or elements_of(shape) * dtype.size != len(
+        content
+    ):
+        raise ValueError('an array and its bytes differ in length')
+    return Unread()
+
+
 def _bytes(text: Any = '', encoding: Any = 'latin1') -> bytes:
     """Bytes, which a pickle of protocol 2 writes as text."""
     if type(text) is not str or encoding != 'latin1':
@@ -127,7 +139,7 @@ def _getattr(owner: Any, name: Any) -> Unread:
 def _dict(items: Any = ()) -> dict:
     """A dict, ordered or of counts; Python 2 writes it as a list of pairs."""
     if type(items) is list:
-        return {check_key(key): value for key, value in items}
+        return {key: value for key, value in items if is_plain_key(key)}
     return dict(items) if type(items) is dict else {}
 
 
@@ -166,12 +178,14 @@ _BY_NAME: dict[str, Callable[..., Any]] = {
     **{f'numpy.{package}.multiarray {name}': make
        for package in ('core', '_core')
        for name, make in (('_reconstruct', _array), ('scalar', _scalar))},
+    **{f'numpy.{package}.numeric _frombuffer': _array_of_buffer
+       for package in ('core', '_core')},
     '_codecs encode': _bytes,
     **{f'{builtins} {name}': make
        for builtins in ('builtins', '__builtin__')
        for name, make in (('bytes', _bytes), ('set', _unread),
                           ('slice', _unread), ('complex', _unread),
-                          ('getattr', _getattr))},
+                          ('frozenset', _unread), ('getattr', _getattr))},
     _HISTORY: _unread,
 }  # fmt: skip
 GLOBALS = {
