@@ -107,4 +107,6 @@ def described_input(kind: str, joined: JoinedInputs | None, name: str) -> str:
     if joined is None:
         return kind
     names = ', '.join(joined.channels)
-    return f'{kind}, input {name or names} of {names}'
+    if not name:
+        return f'{kind}, inputs {names} together'
+    return f'{kind}, input {name}' + (f' of {names}' if names != name else '')

@@ -15,7 +15,7 @@ made from, the batch's images at these positions; returns the network's
 output."""
 
 
-Channels = Mapping[str, slice]
+ChannelsOf = Mapping[str, slice]
 """The channels of each of several inputs that are joined, by its name."""
 
 
@@ -28,25 +28,26 @@ class JoinedInputs:
     """Several inputs of a network, joined along their channels.
 
     Attributes:
-        channels (Channels): Which channels are whose, by input.
+        channels (ChannelsOf): Which channels are whose, by input.
         positional (bool): Whether the network takes them one after the
             other; else by their names.
 
     Example:
         >>> pair = JoinedInputs({'rgb': slice(0, 3), 'depth': slice(3, 4)})
-        >>> [tuple(x.shape) for x in pair.split(torch.rand(2, 4, 8, 8)).values()]
-        [(2, 3, 8, 8), (2, 1, 8, 8)]
+        >>> pair.split(torch.rand(2, 4, 8, 8))['depth'].shape
+        torch.Size([2, 1, 8, 8])
     """
 
-    channels: Channels
+    channels: ChannelsOf
     positional: bool = False
 
     def split(self, images: Tensor) -> Any:
         """The inputs, each a copy: a tuple of them, or a dict by name."""
-        layout = torch.contiguous_format
+        layout, last = torch.contiguous_format, torch.channels_last
         if images.dim() == 4 and not images.is_contiguous():
-            if images.is_contiguous(memory_format=torch.channels_last):
-                layout = torch.channels_last
+            layout = (
+                last if images.is_contiguous(memory_format=last) else layout
+            )
         made = {
             name: images.narrow(-3, own.start, own.stop - own.start).clone(
                 memory_format=layout

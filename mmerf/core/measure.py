@@ -79,8 +79,8 @@ def measure_erf(
     Returns:
         dict[str, ERFResult]: By layer key, in the order of ``layers``; of
         several inputs, ``'layer@input'``; with a class, ``'layer:class'`` or
-        ``'layer@input:class'``. Grad-CAM has one map of all inputs. A class that no image has gives no result,
-        and a warning.
+        ``'layer@input:class'``. Grad-CAM has one map of all inputs. A class
+        that no image has gives no result, and a warning.
 
     Raises:
         LayerError: If a layer does not exist or cannot be read.

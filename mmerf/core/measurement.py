@@ -21,10 +21,10 @@ from .batch import Batch, JoinedInputs
 from .build import build_target_and_attribution
 from .errors import MeasurementError
 from .grid.coordinates import Grid
+from .inputs.joining import layer_and_input
 from .layers.names import find_layers
 from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
-from .inputs.joining import layer_and_input
 from .passes.execute import Passes
 from .passes.parts import confirm_parts
 from .passes.run_pass import run_pass
@@ -117,8 +117,8 @@ class Measurement:
         count = len(batch)
         if self.seen and batch.joined != self.joined:
             raise MeasurementError(
-                'batches have other inputs, or other channels of them, than '
-                'those before; measure each kind of batch by itself'
+                'a batch has other inputs than those before, or other '
+                'channels; measure each kind of batch by itself'
             )
         self.input_kind, self.joined = batch.kind, batch.joined
         self.target.check_length(count)
@@ -158,8 +158,7 @@ class Measurement:
         wanted = batch.by_place and not self._parts_confirmed
         if wanted and (step < len(batch) or self.attribution.repeats):
             size, needs = self.options.input_size, self.target.needs
-            scored, attribution = self.scored, self.attribution
-            confirm_parts(scored, self.model, batch, step, size, attribution, needs)
+            confirm_parts(self.passes, batch, step, size, needs)
             self._parts_confirmed = True
 
     def _measure(
@@ -204,18 +203,14 @@ class Measurement:
             gather, add (callable): As for
                 :func:`mmerf.core.aggregate.across_ranks.merge_ranks`.
         """
-        own = (
-            self.seen,
-            (self.input_kind, self.joined, self.input_shape),
-            self.grids,
-        )
-        every = gather(own)
+        inputs = self.input_kind, self.joined, self.input_shape
+        every = gather((self.seen, inputs, self.grids))
         self.accumulators = merge_ranks(self.accumulators, gather, add)
         self.seen, self.grids = 0, {}
-        for seen, known, grids in every:
+        for seen, inputs, grids in every:
             self.seen += seen
             if seen:
-                self.input_kind, self.joined, self.input_shape = known
+                self.input_kind, self.joined, self.input_shape = inputs
             for key, some in grids.items():
                 self.grids.setdefault(key, set()).update(some)
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..batch import Channels, Forward, JoinedInputs
+from ..batch import ChannelsOf, Forward, JoinedInputs
 from ..running.layer_scores import LayerScores
 from ..targets.base import Part, Target
 from .one_input import OneInput
@@ -113,14 +113,14 @@ class Attribution:
         inputs: Tensor,
         target: Target,
         layers: LayerScores,
-        channels: Channels,
+        channels: ChannelsOf,
     ) -> Iterable[LayerMaps]:
         """Maps of each of several inputs; the others are held meanwhile.
 
         Args:
             forward, target, layers: As for ``__call__``.
             inputs (Tensor): All of them, joined: (N, ..., C, H, W).
-            channels (Channels): Which channels are whose.
+            channels (ChannelsOf): Which channels are whose.
 
         Returns:
             iterable of LayerMaps: One for each part and input, whose name

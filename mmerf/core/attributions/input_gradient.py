@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..batch import Channels, Forward
+from ..batch import ChannelsOf, Forward
 from ..errors import ConfigError
 from ..gradient.backward import Gradients
 from ..running.layer_scores import LayerScores
@@ -17,7 +17,7 @@ from .base import Attribution, LayerMaps
 
 PARTS = {'positive': 'relu({})', 'absolute': '|{}|'}
 CHANNELS = {'sum': 'sum', 'l2': 'root of the summed squares'}
-ALL_CHANNELS: Channels = {'': slice(None)}  # of a single input
+ALL_CHANNELS: ChannelsOf = {'': slice(None)}  # of a single input
 
 
 class InputGradient(Attribution):
@@ -85,7 +85,7 @@ class InputGradient(Attribution):
         inputs: Tensor,
         target: Target,
         layers: LayerScores,
-        channels: Channels,
+        channels: ChannelsOf,
     ) -> Iterator[LayerMaps]:
         """Per-image maps of every score and input, of the same backward."""
         return self._maps(forward, inputs, target, layers, channels)
@@ -96,7 +96,7 @@ class InputGradient(Attribution):
         inputs: Tensor,
         target: Target,
         layers: LayerScores,
-        channels: Channels,
+        channels: ChannelsOf,
     ) -> Iterator[LayerMaps]:
         found = input_gradients(
             forward, inputs, target, layers, self.gradients
@@ -105,7 +105,7 @@ class InputGradient(Attribution):
             yield from self._maps_of(part, gradient, channels)
 
     def _maps_of(
-        self, part: Part, gradient: Tensor | None, channels: Channels
+        self, part: Part, gradient: Tensor | None, channels: ChannelsOf
     ) -> Iterator[LayerMaps]:
         """Maps of one score, from its gradient (N, ..., C, H, W)."""
         for name, own in channels.items():

@@ -49,9 +49,9 @@ class OneInput(LayerScores):
     def _join(self, images: Tensor, whole: Tensor) -> Tensor:
         """All inputs, the one replaced."""
         start, stop = self.channels.start, self.channels.stop
-        after = whole.shape[-3] - stop
-        before = whole.narrow(-3, 0, start)
-        return torch.cat([before, images, whole.narrow(-3, stop, after)], -3)
+        after = whole.narrow(-3, stop, whole.shape[-3] - stop)
+        parts = [whole.narrow(-3, 0, start), images, after]
+        return torch.cat([part for part in parts if part.shape[-3]], -3)
 
     def read(
         self,

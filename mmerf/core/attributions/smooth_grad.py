@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..batch import Channels, Forward
+from ..batch import ChannelsOf, Forward
 from ..running.layer_scores import LayerScores
 from ..targets.base import Part, Target
 from .base import LayerMaps
@@ -63,7 +63,7 @@ class SmoothGrad(InputGradient):
         inputs: Tensor,
         target: Target,
         layers: LayerScores,
-        channels: Channels,
+        channels: ChannelsOf,
     ) -> Iterator[LayerMaps]:
         sums: dict[str, Tensor] = {}
         means: dict[str, Tensor] = {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def batches_of(
     for given in [images] if single else images:
         if isinstance(given, (list, tuple)) and not single:
             given = _without_labels(given)
-        inputs, joined = _joined(given)
+        inputs, joined = _joined_of(given)
         run = forward or model
         if joined is not None:
             run = _running(joined, model, forward)
@@ -45,7 +46,7 @@ def batches_of(
         seen += len(batch)
 
 
-def _joined(given: Any) -> tuple[Any, JoinedInputs | None]:
+def _joined_of(given: Any) -> tuple[Any, JoinedInputs | None]:
     if isinstance(given, Mapping):
         return join_inputs(given)
     if isinstance(given, tuple):
@@ -57,9 +58,28 @@ def _joined(given: Any) -> tuple[Any, JoinedInputs | None]:
 def _running(
     joined: JoinedInputs, model: Callable, forward: Callable | None
 ) -> Callable[[Tensor], Any]:
-    if forward is None:
-        return lambda images: joined.run(model, images)
-    return lambda images: forward(joined.split(images))
+    if forward is not None:
+        return lambda images: forward(joined.split(images))
+    _check_takes(model, joined)
+    return lambda images: joined.run(model, images)
+
+
+def _check_takes(model: Any, joined: JoinedInputs) -> None:
+    """Raise ConfigError where a model cannot be called with the inputs."""
+    names = list(joined.channels)
+    by_name = {} if joined.positional else dict.fromkeys(names)
+    try:
+        signature = inspect.signature(getattr(model, 'forward', model))
+    except (TypeError, ValueError):  # of compiled code
+        return
+    try:
+        signature.bind(*(names if joined.positional else ()), **by_name)
+    except TypeError as error:
+        raise ConfigError(
+            f'the model does not take the inputs {", ".join(names)} '
+            f'({error}); a mapping names them as its forward does, a tuple '
+            'has their order, and forward= runs any other'
+        ) from error
 
 
 def _without_labels(items: Sequence[Any]) -> Any:

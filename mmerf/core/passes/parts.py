@@ -8,6 +8,7 @@ holds, and wherever: its outputs tell.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,7 +16,6 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..aten import tensors_in
-from ..attributions.base import Attribution
 from ..batch import Batch
 from ..errors import MeasurementError, ModelError
 from ..layers.clips import resize_images
@@ -27,6 +27,7 @@ from ..running.precision import precision
 from ..running.probes import Recorder, equal_to_rounding
 from ..state.isolation import preserved, state_restored
 from ..state.process_state import random_state
+from .execute import Passes
 
 ADVICE = (
     'if it holds a second input, give the inputs as a mapping or a tuple, '
@@ -36,12 +37,10 @@ Values = Mapping[str, Tensor]  # by layer key, one row per image
 
 
 def confirm_parts(
-    layers: LayerScores,
-    model: nn.Module,
+    passes: Passes,
     batch: Batch,
     step: int,
     size: Sequence[int] | None,
-    attribution: Attribution,
     needs: Collection[str],
 ) -> None:
     """Confirm that images have the same outputs in a part of their batch.
@@ -51,12 +50,10 @@ def confirm_parts(
     two orders, and a tensor with as many rows as there are images is refused.
 
     Args:
-        layers (LayerScores): Those that are compared.
-        model (nn.Module): Left as it was.
+        passes (Passes): Of the measurement; its model is left as it was.
         batch (Batch): With a ``forward`` that does not know positions.
         step (int): Most images of a part.
         size (tuple[int, int], optional): The (H, W) that images get.
-        attribution (Attribution): May run copies of one image.
         needs (collection of str): Of the target; if it needs predictions,
             what the forward returns is compared as well.
 
@@ -65,41 +62,12 @@ def confirm_parts(
     """
     if len(batch) < 2:
         return
+    model, attribution = passes.model, passes.attribution
     returned = attribution.kind == 'attention' or 'predictions' in needs
-    runs = _Runs(model, layers, batch, size, returned)
-    count, last = len(batch), len(batch) - 1
-    parts = [
-        list(range(start, min(start + step, count)))
-        for start in range(0, count, step)
-    ]
+    runs = _Runs(model, passes.layers, batch, size, returned)
     with preserved(model), torch.inference_mode(False), torch.no_grad():
         with precision(runs.device.type, None):
-            watch = _Watch(count, [*model.parameters(), *model.buffers()])
-            with watch:
-                first = runs.values(parts[0])
-            each = watch.bytes // len(parts[0])
-            whole = None
-            if count <= images_that_fit(runs.device, each):
-                whole = runs.whole()
-            if whole is not None:
-                if step < count:
-                    runs.check(first, parts[0], whole)
-                    for part in parts[1:]:
-                        runs.check(runs.values(part), part, whole)
-                if attribution.repeats:
-                    again = [last, last]
-                    runs.check(runs.values(again), again, whole)
-                return
-            if watch.rows_of_batch:
-                raise MeasurementError(
-                    f'forward= uses a tensor of {count} rows, as many as '
-                    f'there are images, and memory holds less; {ADVICE}, or '
-                    'give smaller batches'
-                )
-            order = list(range(min(max(step, 2), count)))
-            ordered = runs.values(order)
-            for other in (order[::-1], order[-1:], [0, 0]):
-                runs.check(runs.values(other), other, ordered)
+            runs.confirm(step, attribution.repeats)
 
 
 class _Runs:
@@ -117,7 +85,9 @@ class _Runs:
         self.size, self.returned = size, returned
         self.device = next(model.parameters(), batch.inputs).device
 
-    def values(self, positions: list[int]) -> Values:
+    def values(
+        self, positions: list[int], watch: _Watch | None = None
+    ) -> Values:
         """Outputs of the images at these positions, by layer key.
 
         Raises:
@@ -128,7 +98,8 @@ class _Runs:
         returned: list[Any] = []
 
         def forward(images: Tensor, where: Sequence[int]) -> None:
-            returned.append(self.batch.forward(images, where))
+            with watch or nullcontext():
+                returned.append(self.batch.forward(images, where))
 
         recorder, layers = Recorder(), self.layers.again()
         try:
@@ -145,6 +116,36 @@ class _Runs:
             if isinstance(leaf, Tensor) and leaf.shape[:1] == (len(images),):
                 recorder.values[output_key('the output', indices[1:])] = leaf
         return recorder.values
+
+    def confirm(self, step: int, copies: bool) -> None:
+        """Compare parts of at most ``step`` images, or copies, with all."""
+        count = len(self.batch)
+        every = list(range(count))
+        parts = [every[i : i + step] for i in range(0, count, step)]
+        own = [*self.model.parameters(), *self.model.buffers()]
+        watch = _Watch(count, own)
+        first = self.values(parts[0], watch)
+        whole: Values | None = first
+        if step < count:
+            each = watch.bytes // step
+            fits = count <= images_that_fit(self.device, each)
+            whole = self.whole() if fits else None
+        if whole is None:
+            if watch.rows_of_batch:
+                raise MeasurementError(
+                    f'forward= uses a tensor of {count} rows, as many as '
+                    f'there are images, and memory holds less; {ADVICE}, or '
+                    'give smaller batches'
+                )
+            every = every[: max(step, 2)]
+            whole = self.values(every)
+            parts = [every[:1], every[::-1]]
+        if step < count:
+            for part in parts:
+                self.check(self.values(part), part, whole)
+        if copies:
+            again = every[-1:] * 2
+            self.check(self.values(again), again, whole)
 
     def whole(self) -> Values | None:
         """Outputs of all images; None where memory does not hold them."""
@@ -165,8 +166,8 @@ class _Runs:
             ):
                 raise MeasurementError(
                     f'{key}: with forward=, an image has other outputs in '
-                    f'{len(positions)} of the {len(self.batch)} images of a '
-                    f'batch than in the whole; {ADVICE}, or let batches fit '
+                    f'a part of {len(positions)} image(s) than in the batch '
+                    f'of {len(self.batch)}; {ADVICE}, or let batches fit '
                     'one pass'
                 )
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..batch import Forward, JoinedInputs
 from ..layers.names import Layer
+from ..results.theoretical_field import Support
 from .search import UnitOf, find_theory
 from .theory import Theory
 
@@ -43,7 +44,9 @@ def find_theory_by_input(
             channels,
             unit_of,
         )
-    fields, reasons, reason = {}, {}, None
+    fields: dict[str, Support] = {}
+    reasons: dict[str, str] = {}
+    reason = None
     for name, own in joined.channels.items():
         found = find_theory(
             model,
