@@ -5,12 +5,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers.fake_ranks import together
 from torch import nn
 from torch.nn import functional
 
 from mmerf import ERFResult, measure_erf
 from mmerf.core.attributions import Attribution, InputGradient, LayerMaps
 from mmerf.core.errors import ConfigError, MeasurementError
+from mmerf.core.inputs.forms import batches_of
+from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
 
 
 class Fusion(nn.Module):
@@ -366,3 +370,56 @@ def test_batches_have_the_same_inputs():
         measure_erf(
             Fusion(), [(rgb, depth), {'rgb': rgb, 'depth': depth}], 'head'
         )
+
+
+class Pooled(nn.Module):
+    """A max pooling of each input."""
+
+    def __init__(self):
+        super().__init__()
+        for name, channels in (('rgb', 3), ('depth', 1)):
+            layers = nn.Conv2d(channels, 4, 3, 1, 1), nn.MaxPool2d(2)
+            self.add_module(name, nn.Sequential(*layers))
+        self.head = nn.Conv2d(8, 4, 3, 1, 1)
+
+    def forward(self, rgb, depth):
+        return self.head(torch.cat([self.rgb(rgb), self.depth(depth)], 1))
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_flat_part_of_one_input_is_chosen_from_as_in_a_plain_forward(seed):
+    model = seeded(Pooled(), torch.float32)
+    generator = torch.Generator().manual_seed(seed)
+    rgb = torch.randn(2, 3, 200, 200, generator=generator)
+    depth = torch.randn(2, 1, 200, 200, generator=generator)
+    depth[:, :, 60:140, 60:140] = 0.3
+    results = measure_erf(model, (rgb, depth), 'head')
+    every = expected_maps(model, [rgb, depth])
+    for result, maps in zip(results.values(), every, strict=True):
+        assert 'window' in result.provenance['run_on']
+        assert 'equal values' in result.provenance['run_on']
+        close(result, maps, 1e-5)
+
+
+def test_ranks_meet_and_one_has_no_image():
+    model, inputs = seeded(Fusion()), drawn((3, 1))
+    parts = []
+    for share in (slice(0, 2), slice(2, 5), slice(0, 0)):
+        part = Measurement(model, MeasurementOptions('head'))
+        own = tuple(x[share] for x in inputs)
+        for batch in batches_of(model, own) if len(own[0]) else ():
+            part.update(batch)
+        parts.append(part)
+
+    def meet(part, gather, add):
+        part.reduce(gather, add)
+        return part.compute()
+
+    every = expected_maps(model, inputs)
+    for results in together(parts, meet):
+        for result, maps in zip(results.values(), every, strict=True):
+            close(result, maps)
+            assert result.definition['input'].endswith('of input0, input1')
+            assert result.provenance['run_on'] is None or (
+                result.provenance['run_on'] == 'whole image'
+            )
