@@ -8,6 +8,7 @@ from .aggregate.accumulator import Accumulator
 from .aggregate.batch_maps import is_uneven
 from .aggregate.jackknife import uncertainty_of
 from .attributions.base import Attribution
+from .batch import JoinedInputs
 from .grid.coordinates import Grid
 from .options import MeasurementOptions
 from .results.erf_result import ERFResult
@@ -93,3 +94,19 @@ def define(
         'average': f'mean over images, aligned at {where}',
         'precision': amp or 'float32',
     }
+
+
+def described_input(kind: str, joined: JoinedInputs | None, name: str) -> str:
+    """Which input of several a map is of.
+
+    Args:
+        kind (str): Description of the inputs.
+        joined (JoinedInputs, optional): The inputs, if there are several.
+        name (str): The input's; empty for a map of all of them.
+    """
+    if joined is None:
+        return kind
+    names = ', '.join(joined.channels)
+    if not name:
+        return f'{kind}, inputs {names} together'
+    return f'{kind}, input {name}' + (f' of {names}' if names != name else '')

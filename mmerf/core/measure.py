@@ -8,24 +8,26 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from .batch import batch_of
 from .errors import ConfigError, MeasurementError
+from .inputs.forms import batches_of
 from .measurement import Measurement
-from .options import MeasurementOptions, check_inputs
+from .options import MeasurementOptions
 from .results.erf_result import ERFResult
 from .statistics import SHARES
-from .theory.search import find_theory
+from .theory.by_input import find_theory_by_input
 from .theory.theory import missing_notes
+
+Images = Tensor | Mapping[str, Tensor] | tuple[Tensor, ...]
 
 
 def measure_erf(
     model: nn.Module,
-    images: Tensor | Iterable[Tensor],
+    images: Images | Iterable[Images | Sequence[Tensor]],
     layers: Sequence[str | dict] | str | None = None,
     *,
     target: Any = None,
     attribution: Any = None,
-    forward: Callable[[Tensor], Any] | None = None,
+    forward: Callable[[Any], Any] | None = None,
     shares: Sequence[float] = SHARES,
     input_size: Sequence[int] | None = None,
     batch_size: int | None = None,
@@ -38,9 +40,13 @@ def measure_erf(
 
     Args:
         model (nn.Module): Any torch module; it is left as it was.
-        images (Tensor or iterable of Tensor): What is measured: normalised
-            inputs, shape (N, C, H, W), or batches of them; also clips
-            (N, frames, C, H, W), which give one map each, summed over frames.
+        images: What is measured: normalised inputs, a Tensor (N, C, H, W), or
+            clips (N, frames, C, H, W), which give one map each, summed over
+            frames. Several inputs: a mapping of such Tensors by name, or a
+            tuple of them (``input0``, ``input1``), that agree in all but
+            channels; each gets a map of its own, from the same backward
+            pass. An iterable of any of these, such as a DataLoader; labels
+            that come with images, as (image, label), are left out.
         layers (sequence of str, optional): Module names, globs (``*`` stops
             at a dot, ``**`` crosses it) and output indices (``name[i]``).
             None: the outputs of ``backbone`` and ``decode_head``.
@@ -49,10 +55,15 @@ def measure_erf(
             positive input gradient. A list of targets, one for each image of
             a batch, asks every image its own.
         forward (callable, optional): ``forward(inputs)`` runs the model on
-            some of the measured images and may make any structure of them
-            (tuple, dict, list of frames); None calls ``model(inputs)``. A
-            layer may return one output for every frame of the clips, clip
-            after clip: a unit's channels are then those of all its frames.
+            some of the measured images, of the form in which they are given,
+            and may make any structure of them (tuple, dict, list of frames);
+            None calls ``model(inputs)``, ``model(**inputs)`` for a mapping
+            and ``model(*inputs)`` for a tuple. A second input that it holds
+            itself is not cut with the images: before a batch is cut for the
+            first time, or copies of its images are run, the whole batch is
+            compared with its parts, and a difference is an error. A layer
+            may return one output for every frame of the clips, clip after
+            clip: a unit's channels are then those of all its frames.
         shares (sequence of float): Shares that the statistics report.
         input_size (tuple[int, int], optional): Resize inputs to this (H, W).
         batch_size (int, optional): Most images in one pass; None: 8 for one
@@ -66,15 +77,19 @@ def measure_erf(
             targets that name some.
 
     Returns:
-        dict[str, ERFResult]: By layer key, in the order of ``layers``; with a
-        class, ``'layer:class'``. A class that no image has gives no result,
-        and a warning.
+        dict[str, ERFResult]: By layer key, in the order of ``layers``; of
+        several inputs, ``'layer@input'``; with a class, ``'layer:class'`` or
+        ``'layer@input:class'``. Grad-CAM has one map of all inputs. A class
+        that no image has gives no result, and a warning.
 
     Raises:
         LayerError: If a layer does not exist or cannot be read.
         TargetError: If a target does not fit a layer or the batch.
-        MeasurementError: If there is no image, a map is never finite, or
-            none of the classes is in any image.
+        MeasurementError: If there is no image, a map is never finite, none
+            of the classes is in any image, or ``forward`` gives a part of a
+            batch other outputs than the whole.
+        ConfigError: If an argument does not fit, such as inputs of different
+            sizes.
 
     Example:
         >>> import torch
@@ -92,6 +107,18 @@ def measure_erf(
         >>> results = measure_erf(net, clips, ['0'], forward=forward)
         >>> results['0'].map.shape, results['0'].num_images
         ((9, 9), 2)
+
+        A model of two inputs:
+
+        >>> class Fusion(nn.Module):
+        ...     def __init__(self):
+        ...         super().__init__()
+        ...         self.head = nn.Conv2d(4, 2, 3, padding=1)
+        ...     def forward(self, rgb, depth):
+        ...         return self.head(torch.cat([rgb, depth], 1))
+        >>> pair = {'rgb': clips[:, 0], 'depth': torch.rand(2, 1, 9, 9)}
+        >>> list(measure_erf(Fusion(), pair, ['head']))
+        ['head@rgb', 'head@depth']
     """
     options = MeasurementOptions(
         layers,
@@ -109,11 +136,8 @@ def measure_erf(
             'theory=True runs a private copy of the model, which forward= '
             'does not know; leave one of them out'
         )
-    for inputs in [images] if isinstance(images, Tensor) else images:
-        check_inputs(inputs)
-        measurement.update(
-            batch_of(forward or model, inputs, measurement.seen)
-        )
+    for batch in batches_of(model, images, forward):
+        measurement.update(batch)
     failures = measurement.failures()
     if failures:
         key, reason = next(iter(failures.items()))
@@ -125,12 +149,11 @@ def measure_erf(
         warnings.warn(reason, stacklevel=2)
     if theory and measurement.seen and measurement.kind == 'erf':
         channels, height, width = measurement.input_shape
-        measurement.theory = find_theory(
+        measurement.theory = find_theory_by_input(
             model,
             measurement.scored.layers,
-            lambda copy: lambda images, positions: copy(images),
-            (height, width),
-            channels,
+            measurement.joined,
+            (channels, height, width),
             measurement.target.unit,
         )
         keys = measurement.accumulators

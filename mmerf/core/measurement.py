@@ -15,21 +15,24 @@ from .aggregate.batch_maps import (
     excluded_images,
     without_finite_map,
 )
-from .aggregate.precision_check import PrecisionCheck
-from .assemble import assemble_result, define
-from .batch import Batch
+from .aggregate.precision_check import COMPARED_IMAGES, PrecisionCheck
+from .assemble import assemble_result, define, described_input
+from .batch import Batch, JoinedInputs
 from .build import build_target_and_attribution
 from .errors import MeasurementError
 from .grid.coordinates import Grid
+from .inputs.joining import layer_and_input
 from .layers.names import find_layers
 from .layers.output_forms import front_tokens
 from .options import MeasurementOptions, check_inputs
 from .passes.execute import Passes
+from .passes.parts import confirm_parts
 from .passes.run_pass import run_pass
 from .results.erf_result import ERFResult
 from .results.provenance import versions
 from .running import memory
 from .running.layer_scores import LayerScores
+from .running.precision import as_weights
 from .theory.theory import FieldAndReason, Theory, theory_of
 
 
@@ -49,6 +52,7 @@ class Measurement:
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
         input_kind (str): Description of the inputs, such as
             ``'whole image'``.
+        joined (JoinedInputs, optional): Where several inputs are measured.
         theory (Theory, optional): Theoretical fields; set it before
             ``compute`` to store them with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
@@ -81,6 +85,8 @@ class Measurement:
         self.input_shape: tuple[int, ...] = ()
         self.theory: Theory | None = None
         self.input_kind = 'whole image'
+        self.joined: JoinedInputs | None = None
+        self._parts_confirmed = False
 
     @property
     def layers(self) -> list[str]:
@@ -107,8 +113,14 @@ class Measurement:
                 is as it was; earlier passes of the batch stay in the mean.
         """
         check_inputs(batch.inputs)
+        batch = replace(batch, inputs=as_weights(batch.inputs, self.model))
         count = len(batch)
-        self.input_kind = batch.kind
+        if self.seen and batch.joined != self.joined:
+            raise MeasurementError(
+                'a batch has other inputs than those before, or other '
+                'channels; measure each kind of batch by itself'
+            )
+        self.input_kind, self.joined = batch.kind, batch.joined
         self.target.check_length(count)
         labels = batch.labels() if 'labels' in self.target.needs else None
 
@@ -117,6 +129,7 @@ class Measurement:
         saved = None if known else memory.SavedStorages()
 
         def measure(part: slice) -> None:
+            self._confirm_parts(batch, part.stop - part.start)
             self._measure(
                 batch.part(part.start, part.stop),
                 None if labels is None else labels[part],
@@ -137,6 +150,16 @@ class Measurement:
     def _device(self, inputs: Tensor) -> torch.device:
         first = next(self.model.parameters(), None)
         return inputs.device if first is None else first.device
+
+    def _confirm_parts(self, batch: Batch, step: int) -> None:
+        """Confirm once that a batch may be cut, before the first one is."""
+        if self.precision_check is not None:
+            step = min(step, COMPARED_IMAGES)
+        wanted = batch.by_place and not self._parts_confirmed
+        if wanted and (step < len(batch) or self.attribution.repeats):
+            size, needs = self.options.input_size, self.target.needs
+            confirm_parts(self.passes, batch, step, size, needs)
+            self._parts_confirmed = True
 
     def _measure(
         self,
@@ -180,14 +203,14 @@ class Measurement:
             gather, add (callable): As for
                 :func:`mmerf.core.aggregate.across_ranks.merge_ranks`.
         """
-        own = (self.seen, self.input_kind, self.input_shape, self.grids)
-        every = gather(own)
+        inputs = self.input_kind, self.joined, self.input_shape
+        every = gather((self.seen, inputs, self.grids))
         self.accumulators = merge_ranks(self.accumulators, gather, add)
         self.seen, self.grids = 0, {}
-        for seen, kind, shape, grids in every:
+        for seen, inputs, grids in every:
             self.seen += seen
             if seen:
-                self.input_kind, self.input_shape = kind, shape
+                self.input_kind, self.joined, self.input_shape = inputs
             for key, some in grids.items():
                 self.grids.setdefault(key, set()).update(some)
 
@@ -217,7 +240,7 @@ class Measurement:
                 self.target,
                 self.attribution,
                 self.options,
-                self.definition(),
+                self.definition(layer_and_input(key)[1]),
                 {**self._provenance(key), **(provenance or {})},
             )
             for key, accumulator in self.accumulators.items()
@@ -225,7 +248,7 @@ class Measurement:
         }
 
     def _provenance(self, key: str) -> dict:
-        run_on = self.passes.run_mode.get(key.split(':')[0])
+        run_on = self.passes.run_mode.get(layer_and_input(key)[0])
         found: dict = {**versions(), 'run_on': run_on}
         if self.precision_check is not None:
             found['deviation_from_float32'] = self.precision_check.deviation(
@@ -249,6 +272,11 @@ class Measurement:
         """Keys for which no image had the target, and why."""
         return absent_everywhere(self.accumulators)
 
-    def definition(self) -> dict[str, str]:
-        """Descriptions of score, attribution, input, average and precision."""
-        return define(self.target, self.attribution, self.input_kind, self.amp)
+    def definition(self, name: str = '') -> dict[str, str]:
+        """Descriptions of score, attribution, input, average and precision.
+
+        Args:
+            name (str): Of the input that is measured; all, if there is none.
+        """
+        kind = described_input(self.input_kind, self.joined, name)
+        return define(self.target, self.attribution, kind, self.amp)

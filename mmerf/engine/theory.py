@@ -35,6 +35,10 @@ def add_theory(measurement: Measurement) -> list[str]:
         return forward
 
     channels, *size = measurement.input_shape
+    if measurement.joined is not None:
+        why = 'the data preprocessor gives several inputs; use measure_erf'
+        measurement.theory = Theory(reason=why)
+        return missing_notes(measurement.theory_of, measurement.accumulators)
     measurement.theory = find_theory(
         measurement.model,
         measurement.scored.layers,

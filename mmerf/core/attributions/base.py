@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple
 
 from torch import Tensor
 
-from ..batch import Forward
+from ..batch import ChannelsOf, Forward, JoinedInputs
 from ..running.layer_scores import LayerScores
 from ..targets.base import Part, Target
+from .one_input import OneInput
 
 
 class LayerMaps(NamedTuple):
@@ -28,6 +31,11 @@ class LayerMaps(NamedTuple):
     touched: Tensor | None = None
 
 
+Attribute = Callable[
+    [Forward, Tensor, Target, LayerScores], Iterable[LayerMaps]
+]
+
+
 class Attribution:
     """Base class of all attributions: all that a measurement uses of one.
 
@@ -42,12 +50,20 @@ class Attribution:
             output; None leaves that to the target.
         default_target: The target if the user names none, as a config writes
             it; None for the centre unit.
+        repeats (bool): Whether the model is run on copies of single images,
+            and not always on all images of the pass together.
     """
 
     kind: str = 'erf'
     windowed: bool = False
     relu: bool | None = None
     default_target: Any = None
+    repeats: bool = True
+
+    def __init_subclass__(cls) -> None:
+        """Where a subclass changes how maps are made, do so by input too."""
+        if '__call__' in vars(cls) and 'by_input' not in vars(cls):
+            cls.by_input = Attribution.by_input  # type: ignore[method-assign]
 
     @property
     def fallbacks(self) -> Mapping[str, str]:
@@ -90,3 +106,38 @@ class Attribution:
             LayerError: If a layer has no map by this method.
         """
         raise NotImplementedError
+
+    def by_input(
+        self,
+        forward: Forward,
+        inputs: Tensor,
+        target: Target,
+        layers: LayerScores,
+        channels: ChannelsOf,
+    ) -> Iterable[LayerMaps]:
+        """Maps of each of several inputs; the others are held meanwhile.
+
+        Args:
+            forward, target, layers: As for ``__call__``.
+            inputs (Tensor): All of them, joined: (N, ..., C, H, W).
+            channels (ChannelsOf): Which channels are whose.
+
+        Returns:
+            iterable of LayerMaps: One for each part and input, whose name
+            the part has. A picture of attention is one of all inputs.
+        """
+        if self.kind == 'attention':
+            yield from self(forward, inputs, target, layers)
+            return
+        for name, own in channels.items():
+            one = OneInput(layers, inputs, own)
+            image = one.own(inputs)
+            for found in self(one.completed(forward), image, target, one):
+                part = replace(found.part, input=name)
+                yield found._replace(part=part)
+
+    def of_inputs(self, joined: JoinedInputs | None) -> Attribute:
+        """How maps are made: ``by_input`` where there are several inputs."""
+        if joined is None:
+            return self
+        return partial(self.by_input, channels=joined.channels)

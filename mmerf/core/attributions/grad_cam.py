@@ -46,6 +46,7 @@ class GradCAM(Attribution):
     """
 
     kind = 'attention'
+    repeats = False
 
     def __init__(
         self, interpolation: str = 'bilinear', target: Any = None

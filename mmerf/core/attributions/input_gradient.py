@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from ..batch import Forward
+from ..batch import ChannelsOf, Forward
 from ..errors import ConfigError
 from ..gradient.backward import Gradients
 from ..running.layer_scores import LayerScores
@@ -16,6 +17,7 @@ from .base import Attribution, LayerMaps
 
 PARTS = {'positive': 'relu({})', 'absolute': '|{}|'}
 CHANNELS = {'sum': 'sum', 'l2': 'root of the summed squares'}
+ALL_CHANNELS: ChannelsOf = {'': slice(None)}  # of a single input
 
 
 class InputGradient(Attribution):
@@ -40,6 +42,7 @@ class InputGradient(Attribution):
     """
 
     windowed = True  # a crop that holds the field gives the same maps
+    repeats = False
 
     def __init__(
         self,
@@ -74,16 +77,46 @@ class InputGradient(Attribution):
         Raises:
             LayerError: If a layer's output does not depend on the input.
         """
+        return self._maps(forward, inputs, target, layers, ALL_CHANNELS)
+
+    def by_input(
+        self,
+        forward: Forward,
+        inputs: Tensor,
+        target: Target,
+        layers: LayerScores,
+        channels: ChannelsOf,
+    ) -> Iterator[LayerMaps]:
+        """Per-image maps of every score and input, of the same backward."""
+        return self._maps(forward, inputs, target, layers, channels)
+
+    def _maps(
+        self,
+        forward: Forward,
+        inputs: Tensor,
+        target: Target,
+        layers: LayerScores,
+        channels: ChannelsOf,
+    ) -> Iterator[LayerMaps]:
         found = input_gradients(
             forward, inputs, target, layers, self.gradients
         )
         for _, part, gradient in found:
+            yield from self._maps_of(part, gradient, channels)
+
+    def _maps_of(
+        self, part: Part, gradient: Tensor | None, channels: ChannelsOf
+    ) -> Iterator[LayerMaps]:
+        """Maps of one score, from its gradient (N, ..., C, H, W)."""
+        for name, own in channels.items():
+            named = replace(part, input=name)
             if gradient is None:
-                yield LayerMaps(part)
+                yield LayerMaps(named)
                 continue
-            maps = gradient_to_maps(gradient, self.part, self.channels)
-            touched = (gradient.flatten(1, -3) != 0).any(dim=1)
-            yield LayerMaps(part, maps, touched)
+            of_input = gradient[..., own, :, :]
+            maps = gradient_to_maps(of_input, self.part, self.channels)
+            touched = (of_input.flatten(1, -3) != 0).any(dim=1)
+            yield LayerMaps(named, maps, touched)
 
 
 def check_gradient_options(part: str, channels: str) -> None:

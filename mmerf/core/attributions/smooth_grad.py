@@ -8,11 +8,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..batch import Forward
+from ..batch import ChannelsOf, Forward
 from ..running.layer_scores import LayerScores
 from ..targets.base import Part, Target
 from .base import LayerMaps
-from .input_gradient import InputGradient, gradient_to_maps, input_gradients
+from .input_gradient import InputGradient, input_gradients
 from .perturbation import check_number, check_positive
 
 
@@ -57,14 +57,14 @@ class SmoothGrad(InputGradient):
             'd score / d input', f'{mean} of d score / d input'
         )
 
-    def __call__(
+    def _maps(
         self,
         forward: Forward,
         inputs: Tensor,
         target: Target,
         layers: LayerScores,
+        channels: ChannelsOf,
     ) -> Iterator[LayerMaps]:
-        """Per-image maps of every score; see InputGradient."""
         sums: dict[str, Tensor] = {}
         means: dict[str, Tensor] = {}
         parts: dict[str, Part] = {}
@@ -82,10 +82,8 @@ class SmoothGrad(InputGradient):
                     sums[key] = sums.get(key, 0) + gradient
                     means[key] = means.get(key, 0) + part.scores
         for key, part in parts.items():
-            if key not in sums:
-                yield LayerMaps(part)
-                continue
-            mean = sums[key] / self.samples
-            maps = gradient_to_maps(mean, self.part, self.channels)
-            scores = means[key] / self.samples
-            yield LayerMaps(replace(part, scores=scores), maps)
+            mean = None
+            if key in sums:
+                mean = sums[key] / self.samples
+                part = replace(part, scores=means[key] / self.samples)
+            yield from self._maps_of(part, mean, channels)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ..aggregate.batch_maps import Gathering
 from ..attributions.base import Attribution
-from ..batch import Batch, Forward
+from ..batch import Batch, Forward, JoinedInputs
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
 from ..running.intercept import noticed_tensor_hooks
@@ -64,6 +64,7 @@ class Passes:
         self._plain_because: str | None = None
         self._poolings: int | None = None  # of a forward
         self._margin = 0.0  # around a field, as a share of the field's side
+        self._joined: JoinedInputs | None = None  # of the batch that is run
 
     def plan_of(self, shape: tuple[int, ...]) -> WindowPlan | None:
         """The plan for images of a shape (C, H, W); None before it is made."""
@@ -88,6 +89,7 @@ class Passes:
             tuple: Keys of the outputs that were measured, in the order of
             the layers, and each one's grid over the whole image.
         """
+        self._joined = batch.joined
         done = self._run_batch(batch, target, gathering)
         if self._plain_because is not None:
             return done
@@ -164,7 +166,7 @@ class Passes:
             return False
         if plan.window is not None and plan.whole is None:
             images = plan.window.crop(images)
-        return has_flat_part(images)
+        return has_flat_part(images, self._joined)
 
     def _choices_of(self, batch: Batch, plan: WindowPlan) -> Choices:
         """What the poolings take that the plain way runs."""
@@ -193,13 +195,13 @@ class Passes:
         choices: Choices | None = None,
     ) -> tuple[list[str], Grids]:
         grids: Grids = {}
-
+        attribute = self.attribution.of_inputs(self._joined)
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves
             with nullcontext() if alone else state_restored(self.model):
                 here = choosing_in_window(choices, forward, images, plan)
                 inside = maps_in_window(
-                    self.attribution, self.layout, plan, here, images, target
+                    attribute, self.layout, plan, here, images, target
                 )
             if inside is not None:
                 for found in inside:
@@ -219,9 +221,7 @@ class Passes:
         order: list[str] = []
         if plan.whole is not None:
             everywhere = choosing(choices, forward, images)
-            for found in self.attribution(
-                everywhere, images, target, plan.whole
-            ):
+            for found in attribute(everywhere, images, target, plan.whole):
                 gathering.add(found)
             order = plan.whole.order
             grids |= plan.whole.grids(tuple(images.shape[1:]))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from ..attributions.base import Attribution, LayerMaps
+from ..attributions.base import Attribute, LayerMaps
 from ..batch import Forward
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
@@ -13,7 +13,7 @@ from .layout import Layout
 
 
 def maps_in_window(
-    attribution: Attribution,
+    attribute: Attribute,
     layout: Layout,
     plan: WindowPlan,
     forward: Forward,
@@ -23,7 +23,7 @@ def maps_in_window(
     """Maps of the layers in the window; None where it is too small.
 
     Args:
-        attribution (Attribution): How contributions are found.
+        attribute (callable): How contributions are found.
         layout (Layout): How a crop lies in memory.
         plan (WindowPlan): With a window.
         forward (callable): Runs the model.
@@ -32,7 +32,7 @@ def maps_in_window(
     """
     assert plan.window is not None and plan.inside is not None
     units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
-    found = attribution(
+    found = attribute(
         forward,
         layout.of(plan.window.crop(images)),
         TargetInWindow(target, units, plan),

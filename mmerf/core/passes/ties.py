@@ -12,14 +12,17 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from ..batch import JoinedInputs
+
 FLAT = 5  # px, the side of a flat part that matters
 
 
-def has_flat_part(images: Tensor) -> bool:
+def has_flat_part(images: Tensor, joined: JoinedInputs | None = None) -> bool:
     """Whether some square of ``FLAT`` x ``FLAT`` px is of one colour.
 
     Args:
         images (Tensor): Shape (N, C, H, W).
+        joined (JoinedInputs, optional): Of several inputs, any one counts.
 
     Example:
         >>> image = torch.arange(400.0).view(1, 1, 20, 20)
@@ -31,6 +34,9 @@ def has_flat_part(images: Tensor) -> bool:
     """
     if min(images.shape[2:]) < FLAT:
         return False
+    if joined is not None:
+        each = joined.channels.values()
+        return any(has_flat_part(images[:, own]) for own in each)
     down = (images[:, :, 1:] != images[:, :, :-1]).any(1)
     across = (images[..., 1:] != images[..., :-1]).any(1)
     edges = [

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch import Tensor, nn
 
 from ..state.process_state import precision_owners
 
@@ -83,3 +84,13 @@ def gradient_scale(device_type: str) -> float:
     else:
         return 1.0
     return HALF_SCALE if on and dtype == torch.float16 else 1.0
+
+
+def as_weights(inputs: Tensor, model: nn.Module) -> Tensor:
+    """Inputs in the precision of a model's weights, if all have the same."""
+    dtypes = {
+        value.dtype
+        for value in model.parameters()
+        if value.dtype.is_floating_point
+    }
+    return inputs.to(dtypes.pop()) if len(dtypes) == 1 else inputs

@@ -72,7 +72,7 @@ class Recorder(Probe):
         """By layer key, whether values are equal up to rounding."""
         return {
             key: key in other.values
-            and _equal_to_rounding(value, other.values[key])
+            and equal_to_rounding(value, other.values[key])
             for key, value in self.values.items()
         }
 
@@ -93,7 +93,8 @@ def values_at(
     return output[:, :, unit[0], unit[1]].float()
 
 
-def _equal_to_rounding(one: Tensor, other: Tensor) -> bool:
+def equal_to_rounding(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors have equal shapes, and values up to rounding."""
     if one.shape != other.shape:
         return False
     difference = float((one - other).abs().max())

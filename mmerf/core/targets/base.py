@@ -57,6 +57,8 @@ class Part:
             nothing to score, such as a class that they do not show.
         label (str): Such as a class. Parts with the same label are units of
             one result and are averaged; each label has its own result.
+        input (str): Name of the input whose map is meant, where a model has
+            several that are measured.
     """
 
     layer: str
@@ -64,17 +66,19 @@ class Part:
     pixels: Mapping[int, PixelYX]
     absent: frozenset[int] = frozenset()
     label: str = ''
+    input: str = ''
 
     @property
     def result(self) -> str:
-        """Key of the result: the layer's, with the label where there is one.
+        """Key of the result: the layer's, with its input and label, if any.
 
         Example:
             >>> import torch
             >>> Part('decode_head', torch.zeros(0), {}, label='road').result
             'decode_head:road'
         """
-        return f'{self.layer}:{self.label}' if self.label else self.layer
+        key = f'{self.layer}@{self.input}' if self.input else self.layer
+        return f'{key}:{self.label}' if self.label else key
 
     @property
     def measurable(self) -> bool:

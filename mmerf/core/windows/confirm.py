@@ -101,7 +101,7 @@ def _draws(
     height, width = image.shape[2:]
     elsewhere = image.roll((height // 2, width // 2), (2, 3))
     mirrored = image.flip(3)
-    far = AMPLIFIED * (float(image.std()) or 1.0)
+    far = AMPLIFIED * spread_of(image)
     if not few:
         yield 0, image, image
     yield 0, image, _joined(image, elsewhere, window)
@@ -172,5 +172,13 @@ def with_noise(image: Tensor) -> Tensor:
     """An image plus as strong noise, so that no two places are alike."""
     generator = torch.Generator().manual_seed(0)
     noise = torch.randn(image.shape, generator=generator)
-    spread = float(image.std()) or 1.0
-    return image + noise.to(image) * spread
+    return image + noise.to(image) * spread_of(image)
+
+
+def spread_of(image: Tensor) -> Tensor:
+    """Each channel's standard deviation, (1, C, 1, 1); 1 for a constant.
+
+    Several inputs may be joined in one image, of very different scales.
+    """
+    spread = image.std((2, 3), correction=0, keepdim=True)
+    return torch.where(spread > 0, spread, torch.ones_like(spread))

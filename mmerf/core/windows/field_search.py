@@ -13,6 +13,7 @@ from ..errors import ERFError, ModelError, one_line
 from ..gradient.backward import Gradients
 from ..running.layer_scores import LayerScores
 from ..running.probes import RandomUnits
+from .confirm import spread_of
 from .window import Span, UnitPlace, Window, aligned_span
 
 SHORT_SIDE = 32  # px, the width of a strip
@@ -36,7 +37,7 @@ class FieldSearch:
     ) -> None:
         self.layers, self.forward, self.image = layers, forward, image
         self.size = (int(image.shape[2]), int(image.shape[3]))
-        self.spread = float(image.std()) or 1.0
+        self.spread = spread_of(image)
         self.generator = torch.Generator().manual_seed(0)
 
     def fields(self, places: Mapping[str, UnitPlace]) -> dict[str, Window]:

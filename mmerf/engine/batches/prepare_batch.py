@@ -9,12 +9,12 @@ from typing import Any
 from mmengine.model import BaseTTAModel, is_model_wrapper
 from torch import Tensor, nn
 
-from ...core.batch import Batch
+from ...core.batch import Batch, JoinedInputs
 from ...core.errors import BatchError, ConfigError, one_line
 from ...core.running.memory import is_out_of_memory
 from ...core.state.isolation import state_restored
 from .forwards import forward_of
-from .inputs import Rebuild, measured_input
+from .inputs import Rebuild, measured_inputs
 from .labels import ground_truth
 from .slide_window import middle_window
 from .tta import is_augmented, plainest_augmentation
@@ -74,7 +74,7 @@ def prepare(
             'a data batch is a dict with inputs and data_samples, not '
             f'{type(data_batch).__name__}; end the pipeline in PackSegInputs'
         )
-    inputs, rebuild, samples, metas = _preprocessed(
+    inputs, rebuild, joined, samples, metas = _preprocessed(
         preprocessor, data_batch, only
     )
     if len(metas) != len(inputs):
@@ -96,13 +96,13 @@ def prepare(
         kind = 'one window of the slide test mode, {} x {}'.format(
             *inputs.shape[-2:]
         )
-    return Batch(inputs, forward, names, metas, labels, kind)
+    return Batch(inputs, forward, names, metas, labels, kind, joined)
 
 
 def _preprocessed(
     preprocessor: Any, data_batch: Mapping, only: Sequence[int] | None
-) -> tuple[Tensor, Rebuild, Any, list[dict]]:
-    """The measured input, how to rebuild the whole one, samples and metas.
+) -> tuple[Tensor, Rebuild, JoinedInputs | None, Any, list[dict]]:
+    """The measured inputs, how to rebuild the whole, samples and metas.
 
     Raises:
         BatchError: If the data preprocessor does not take the batch.
@@ -116,7 +116,7 @@ def _preprocessed(
         with state_restored(preprocessor):
             data = preprocessor(batch, False)
         samples = data.get('data_samples')
-        inputs, rebuild = measured_input(data['inputs'])
+        inputs, rebuild, joined = measured_inputs(data['inputs'])
         size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         metas = [
             {**_default_meta(size), **(sample.metainfo if sample else {})}
@@ -131,7 +131,7 @@ def _preprocessed(
             'dict(inputs=[(C, H, W) tensors], data_samples=[...]), as '
             'PackSegInputs makes it'
         ) from error
-    return inputs, rebuild, samples, metas
+    return inputs, rebuild, joined, samples, metas
 
 
 def prepare_tensor(

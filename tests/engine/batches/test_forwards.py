@@ -11,6 +11,7 @@ from mmengine.config import ConfigDict
 from mmseg.models import SegTTAModel
 from mmseg.structures import SegDataSample
 from torch import nn
+from torch.nn import functional
 
 from mmerf.core.errors import ConfigError, LayerError
 from mmerf.core.measurement import Measurement
@@ -197,7 +198,7 @@ def test_any_number_of_input_channels(channels):
 
 
 class TwoInputs(nn.Module):
-    """Takes {'image', 'depth', 'scale'}; only the image is measured."""
+    """Takes {'image', 'depth', 'weight'}; the weight is no image."""
 
     def __init__(self):
         super().__init__()
@@ -216,18 +217,22 @@ class TwoInputs(nn.Module):
         return dict(inputs=inputs, data_samples=None)
 
     def forward(self, inputs, samples=None, mode='tensor'):
-        both = self.image(inputs['image']) * self.depth(inputs['depth'])
+        image = self.image(inputs['image'])
+        depth = functional.interpolate(inputs['depth'], image.shape[2:])
+        both = image * self.depth(depth)
         return self.fused(both * inputs['weight'][:, :, None, None])
 
 
-def test_multi_input_preprocessors_measure_the_first_image():
+@pytest.mark.parametrize('depth_side', [8, 4])
+def test_multi_input_preprocessors_measure_every_image(depth_side):
+    """All that agree in size; else the first, which the keys name."""
     model = TwoInputs()
     nn.init.uniform_(model.image.bias, 1, 2)
     nn.init.uniform_(model.depth.weight, 0, 1)
     data = dict(
         inputs={
             'image': list(torch.rand(3, 3, 8, 10)),
-            'depth': list(torch.rand(3, 1, 8, 10)),
+            'depth': list(torch.rand(3, 1, depth_side, 10)),
         }
     )
     measurement = Measurement(
@@ -235,21 +240,28 @@ def test_multi_input_preprocessors_measure_the_first_image():
     )
     batch = prepare(model, data)
     measurement.update(batch)
-    result = measurement.compute()['fused']
-    total = np.zeros((8, 10))
+    results = measurement.compute()
+    names = ['image', 'depth'] if depth_side == 8 else ['image']
+    assert list(results) == [f'fused@{name}' for name in names]
     whole = model.data_preprocessor(data, False)['inputs']
-    for i in range(3):
-        parts = {k: v[i : i + 1] for k, v in whole.items()}
-        total += slow_map(
-            parts['image'],
-            lambda x, p=parts: centre_score(model({**p, 'image': x})),
+    for name in names:
+        total = np.zeros((8, 10))
+        for i in range(3):
+            parts = {k: v[i : i + 1] for k, v in whole.items()}
+            total += slow_map(
+                parts[name],
+                lambda x, p=parts, n=name: centre_score(model({**p, n: x})),
+            )
+        result = results[f'fused@{name}']
+        close(result.map, total / 3)
+        assert result.definition['input'].startswith(
+            f'whole image, input {name}'
         )
-    close(result.map, total / 3)
     resized = Measurement(
         model, MeasurementOptions(['fused'], input_size=(4, 5))
     )
     resized.update(batch)
-    assert resized.compute()['fused'].map.shape == (4, 5)
+    assert resized.compute()['fused@image'].map.shape == (4, 5)
 
 
 def test_inputs_without_any_image():
