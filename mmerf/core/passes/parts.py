@@ -20,7 +20,7 @@ from ..batch import Batch
 from ..errors import MeasurementError, ModelError
 from ..layers.clips import resize_images
 from ..layers.names import output_key
-from ..layers.output_forms import leaves
+from ..layers.single_outputs import leaves
 from ..running.layer_scores import LayerScores
 from ..running.memory import images_that_fit, is_out_of_memory
 from ..running.precision import precision

@@ -285,8 +285,8 @@ def table(records):
         worst = max(record['rows'], key=lambda r: r['difference'])
         print(
             f'| {name} | `{record["command"]}` | '
-            f'{record["command_seconds"]} | {len(record["rows"])} | {worst["difference"]:.1e} | '
-            f'{worst["float32"]:.1e} |'
+            f'{record["command_seconds"]} | {len(record["rows"])} | '
+            f'{worst["difference"]:.1e} | {worst["float32"]:.1e} |'
         )
 
 
