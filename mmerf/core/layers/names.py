@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import LayerError
 from .defaults import default_layers
+from .torchscript import check_reachable
 
 _REQUEST = re.compile(
     r'(?P<name>[^\[\]@]+)(@(?P<call>[0-9]{1,9}))?'
@@ -127,7 +128,8 @@ def find_layers(
         matches of one glob are in the model's order.
 
     Raises:
-        LayerError: If a request is malformed or matches no module.
+        LayerError: If a request is malformed, matches no module, or only
+            modules inside TorchScript.
     """
     modules = {name: m for name, m in model.named_modules() if name}
     if requests is None:
@@ -141,7 +143,9 @@ def find_layers(
         )
     found: dict[str, Layer] = {}
     for request in requests:
-        for layer in _find_request(modules, request):
+        layers = _find_request(modules, request)
+        check_reachable(model, modules, [layer.name for layer in layers])
+        for layer in layers:
             found.setdefault(layer.key, layer)
     if not found:
         raise LayerError(
