@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
-from mmseg.registry import HOOKS
 
 from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
