@@ -11,7 +11,11 @@ custom_hooks = [
         # (out_type='cls_token'), and has no map; with out_type='featmap' it
         # does, as with 'backbone' of a ResNet or a Swin. ConvNeXt's output
         # is pooled: name its stages, 'backbone.stages.*'.
-        layers=['backbone.layers.0', 'backbone.layers.5', 'backbone.layers.11'],
+        layers=[
+            'backbone.layers.0',
+            'backbone.layers.5',
+            'backbone.layers.11',
+        ],
         num_images=50,  # of each validation, over all ranks together
         initial=True,  # also once before training, at step 0
     )

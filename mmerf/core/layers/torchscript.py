@@ -39,9 +39,7 @@ def check_reachable(
         )
 
 
-def _script_around(
-    modules: Mapping[str, nn.Module], name: str
-) -> str | None:
+def _script_around(modules: Mapping[str, nn.Module], name: str) -> str | None:
     """The outermost TorchScript module that a module is inside of."""
     parts = name.split('.')
     for end in range(1, len(parts)):

@@ -81,7 +81,7 @@ def test_mmsegs_configs_say_what_they_need(config, package):
 FAILING = {
     'a name that is not there': (
         'import torch\nfrom torch import no_such_thing\n',
-        r"own_parts of its custom_imports fails: ImportError: cannot import "
+        r'own_parts of its custom_imports fails: ImportError: cannot import '
         r"name 'no_such_thing' from 'torch'.*own_parts.py, line 2\)$",
     ),
     'a package that is not there': (

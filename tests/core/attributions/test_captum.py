@@ -114,9 +114,7 @@ def test_every_public_class_of_captum_serves_or_is_refused_by_name(captum):
     for method in public_classes():
         options = OPTIONS.get(method, {})
         try:
-            result = measure(
-                images, method=method, part='absolute', **options
-            )
+            result = measure(images, method=method, part='absolute', **options)
         except ConfigError as error:
             assert '\n' not in str(error)
             if method in NEED_SKLEARN:
@@ -153,7 +151,7 @@ def test_a_method_that_cannot_serve_is_refused_before_measuring(
 
 
 def test_options_that_change_what_a_method_returns_are_refused(captum):
-    with pytest.raises(ConfigError, match='leave out .*convergence_delta'):
+    with pytest.raises(ConfigError, match=r'leave out .*convergence_delta'):
         measure(
             images_like(1, 8, 8),
             method='IntegratedGradients',

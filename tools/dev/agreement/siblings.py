@@ -64,9 +64,7 @@ CASES = {
         outputs('backbone', 4),
         dict(
             type='ImageClassifier',
-            backbone=dict(
-                type='ResNet', depth=18, out_indices=(0, 1, 2, 3)
-            ),
+            backbone=dict(type='ResNet', depth=18, out_indices=(0, 1, 2, 3)),
             neck=dict(type='GlobalAveragePooling'),
             head=linear_head(512),
         ),
@@ -110,8 +108,8 @@ def draw_classes(root):
     rng = np.random.default_rng(0)
     for split, count in (('train', 2), ('val', 1)):
         for name in 'abcd':
-            for number in range(count):
-                file = root / split / name / f'{number}.png'
+            for i in range(count):
+                file = root / split / name / f'{i}.png'
                 draw(file, rng, (100, 110))
 
 
@@ -153,6 +151,7 @@ def config_of(name, folder):
     path = folder / 'config.py'
     for data in ('data/classes', 'data/boxes'):
         text = text.replace(data, str(folder / 'data'))
+    text = text.replace('(256, 256)', '(128, 128)')  # of the boxes' images
     path.write_text(text)
     cfg = Config.fromfile(path)  # imports mmerf, as custom_imports says
     if model is not None:
