@@ -4,14 +4,23 @@
 # they go into any config of mmdet.
 custom_imports = dict(imports=['mmerf'])
 custom_hooks = [
+    # Every stage of the backbone and every level of the pyramid.
     dict(
         type='ERFHook',
-        # Every stage, every level of the pyramid, and what the head says of
-        # the classes on its first level (bbox_head[1][0]: of the boxes).
-        layers=['backbone', 'neck', 'bbox_head[0][0]'],
+        layers=['backbone', 'neck'],
         num_images=50,  # of each validation, over all ranks together
         initial=True,  # also once before training, at step 0
-    )
+    ),
+    # What the head says of the classes on its first level (bbox_head[1][0]:
+    # of the boxes). Their logits start at -4.6, so that the sum of positive
+    # ones is zero at first: they are summed without the ReLU.
+    dict(
+        type='ERFHook',
+        layers=['bbox_head[0][0]'],
+        target=dict(type='CentreUnit', relu=False),
+        num_images=50,
+        initial=True,
+    ),
 ]
 default_scope = 'mmdet'
 visualizer = dict(

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from PIL import Image
 from plain import Reader, difference, plain_maps, shake
-from runs import arguments, number, run_all, verdict
+from runs import arguments, map_of, number, run_all, verdict
 
 sys.path.insert(0, str(Path(__file__).parents[1] / 'smp'))
 
@@ -55,8 +55,8 @@ def itself(output):
 
 VIT = [f'backbone.layers.{i}' for i in (0, 5, 11)]
 STAGES = [f'backbone.stages.{i}' for i in range(4)]
-# By name: the package, the layers that the hook is given, where each one's
-# map is in what its module returns, and the model if not the config's.
+# By name: the package, the layers if not the config's, where each one's map is
+# in what its module returns, and the model if not the config's.
 CASES = {
     'resnet': (
         'mmpretrain',
@@ -69,7 +69,7 @@ CASES = {
             head=linear_head(512),
         ),
     ),
-    'vit': ('mmpretrain', VIT, {n: Reader(n, tokens) for n in VIT}, None),
+    'vit': ('mmpretrain', None, {n: Reader(n, tokens) for n in VIT}, None),
     'convnext': (
         'mmpretrain',
         STAGES,
@@ -82,7 +82,7 @@ CASES = {
     ),
     'retinanet': (
         'mmdet',
-        ['backbone', 'neck', 'bbox_head[0][0]'],
+        None,
         {
             **outputs('backbone', 4),
             **outputs('neck', 5),
@@ -156,9 +156,10 @@ def config_of(name, folder):
     cfg = Config.fromfile(path)  # imports mmerf, as custom_imports says
     if model is not None:
         cfg.model = ConfigDict(model)
-    cfg.custom_hooks[0].update(
-        layers=layers, num_images=IMAGES, initial=False, on_error='raise'
-    )
+    if layers is not None:
+        cfg.custom_hooks[0].layers = layers
+    for hook in cfg.custom_hooks:
+        hook.update(num_images=IMAGES, initial=False, on_error='raise')
     cfg.train_cfg = dict(by_epoch=False, max_iters=2, val_interval=2)
     cfg.log_processor = dict(by_epoch=False)
     cfg.default_hooks.logger.update(interval=1, log_metric_by_epoch=False)
@@ -244,10 +245,14 @@ def measured_images(runner):
 
 
 def mean_maps(model, readers, images, dtype):
-    """Mean of every layer's map over the images."""
+    """Mean of every layer's map over the images.
+
+    Without the ReLU where no channel is positive: the head's logits, which
+    the config measures so.
+    """
     maps = [plain_maps(model, readers, run, x, dtype) for x in images]
     return {
-        key: np.mean([found[key].map for found in maps], axis=0)
+        key: np.mean([map_of(found[key]) for found in maps], axis=0)
         for key in readers
     }
 
