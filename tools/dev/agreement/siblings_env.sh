@@ -15,7 +15,7 @@ install torch==2.13.0
 install -c requirements/pinned.txt numpy scipy matplotlib rich packaging \
     pillow opencv-python tensorboard addict pyyaml termcolor yapf regex six \
     einops modelindex mat4py shapely terminaltables pycocotools \
-    scikit-image 'setuptools<81'
+    scikit-image tqdm 'setuptools<81'
 install --no-deps torchvision==0.28.0 onedl-mmengine==0.10.12 \
     onedl-mmcv==2.3.6 onedl-mmpretrain==1.3.6 onedl-mmdetection==3.5.1 imaug
 touch "$ENV/.ready"
