@@ -5,8 +5,9 @@
 # make smp    the study of decoder interpolation
 # make backends   check the vis backends that are not installed by default
 # make fuzz   3,000 random nets against autograd; SEED and NETS choose which
-# make agreement   maps of timm's and mmseg's models against plain autograd;
-#     goes on where it was stopped, anew after rm -r work_dirs/agreement
+# make agreement   maps of timm's and mmseg's models, and of trainings of
+#     mmpretrain and mmdet, against plain autograd; goes on where it was
+#     stopped, anew after rm -r work_dirs/agreement
 # make lint   ruff and mypy
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -107,12 +108,14 @@ fuzz: $(STAMP)
 backends: $(STAMP)
 	tools/dev/backends.sh
 
-# timm goes into an environment of its own.
+# timm, and mmpretrain with mmdet, go into environments of their own.
 AGREEMENT = OMP_NUM_THREADS=1 PYTHONPATH=. $(1) -W ignore tools/dev/agreement
 agreement: $(STAMP)
 	tools/dev/agreement/timm_env.sh
 	$(call AGREEMENT,.venv-timm/bin/python)/timm_stages.py
 	$(call AGREEMENT,$(BIN)/python)/mmseg_families.py
+	tools/dev/agreement/siblings_env.sh
+	$(call AGREEMENT,.venv-siblings/bin/python)/siblings.py
 
 # UNet++ in the four ways to upsample; segmentation_models_pytorch goes into
 # an environment of its own.

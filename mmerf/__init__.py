@@ -1,9 +1,9 @@
 """mmerf: see and measure effective receptive fields.
 
-Where MMEngine and MMSegmentation are installed, importing this package
-registers ``ERFHook`` and ``ERFVisBackend`` in mmseg's registries. Your own
-targets, attributions and statistics derive from ``Target``, ``Attribution``
-and ``Statistic``.
+Where MMEngine is installed, importing this package registers ``ERFHook`` and
+``ERFVisBackend`` in its root registries, and in mmseg's where MMSegmentation
+is. Your own targets, attributions and statistics derive from ``Target``,
+``Attribution`` and ``Statistic``.
 """
 
 from ._plugin import register

@@ -59,3 +59,25 @@ def test_the_study_says_which_package_it_needs():
     assert cfg.model.type == 'ModuleSegmentor'
     with pytest.raises(ConfigError, match='segmentation_models_pytorch'):
         build_model(cfg, device='cpu')
+
+
+@pytest.mark.parametrize(
+    ('path', 'scope'),
+    [
+        ('mmpretrain/vit_classes.py', 'mmpretrain'),
+        ('mmdet/retinanet_boxes.py', 'mmdet'),
+    ],
+)
+def test_configs_of_siblings_load_and_name_hook_and_backend_plainly(
+    path, scope
+):
+    """Their packages are not installed here; `siblings.py` trains them."""
+    from mmengine.config import Config
+    from mmengine.registry import HOOKS as ROOT_HOOKS
+
+    cfg = Config.fromfile(CONFIGS / path)
+    assert cfg.default_scope == scope
+    hooks = [ROOT_HOOKS.build(hook) for hook in cfg.custom_hooks]
+    assert hooks and {type(hook).__name__ for hook in hooks} == {'ERFHook'}
+    backends = [backend.type for backend in cfg.visualizer.vis_backends]
+    assert 'ERFVisBackend' in backends

@@ -255,10 +255,3 @@ def test_measures_a_plain_module_where_every_mm_package_is_blocked():
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith('ConfigError')
     assert 'requirements/mminstall.txt' in done.stdout
-
-
-def test_plugin_registers_in_the_mmseg_registries():
-    from mmseg.registry import HOOKS, VISBACKENDS
-
-    assert HOOKS.get('ERFHook').__module__.startswith('mmerf')
-    assert VISBACKENDS.get('ERFVisBackend').__module__.startswith('mmerf')

@@ -8,18 +8,22 @@ May import: ``core``, ``plots``, ``engine``, ``_plugin``.
 """
 
 from .._plugin import PACKAGES, missing
-from ..core.errors import ConfigError
+from ..core.errors import ConfigError, one_line
 
 try:
     from .erf import ERFRun, erf_from_config, run_erf
     from .model_layers import layers_from_config
     from .module.measure_module import erf_from_module
-except ImportError as error:
-    if missing(error) not in PACKAGES:
-        raise
+except Exception as error:  # whatever a broken installation raises
+    if missing(error) in PACKAGES:
+        raise ConfigError(
+            f"mmerf.apis needs {missing(error)}; pip install 'mmerf[mmseg]' "
+            '(or -r requirements/mminstall.txt); mmerf.measure_erf works '
+            'without'
+        ) from error
     raise ConfigError(
-        f"mmerf.apis needs {missing(error)}; pip install 'mmerf[mmseg]' (or "
-        '-r requirements/mminstall.txt); mmerf.measure_erf works without'
+        f'mmerf.apis cannot be imported: {type(error).__name__}: '
+        f'{one_line(error)}; mmerf.measure_erf works without'
     ) from error
 
 __all__ = [

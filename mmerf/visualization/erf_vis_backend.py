@@ -14,9 +14,9 @@ import numpy as np
 import torch
 from mmengine.config import Config
 from mmengine.logging import print_log
+from mmengine.registry import VISBACKENDS
 from mmengine.visualization import BaseVisBackend
 from mmengine.visualization.vis_backend import force_init_env
-from mmseg.registry import VISBACKENDS
 from PIL import Image
 
 from ..core.atomic_files import file_stem, folder_lock, write_text, write_whole

@@ -17,7 +17,7 @@ from mmseg.utils import register_all_modules
 
 from ...core.errors import ConfigError, one_line
 from ...core.import_path import import_module
-from .missing_packages import needed_package
+from .missing_packages import why_unread
 
 _MMSEG_PREFIX = 'mmseg::'
 # what mmengine's merging raises for keys and values that do not fit
@@ -56,12 +56,7 @@ def load_config(
             cfg = Config.fromfile(path)
         except Exception as error:  # a config is a program
             text = Path(path).read_text(encoding='utf-8', errors='replace')
-            package = needed_package(error, text)
-            raise ConfigError(
-                f'{config} needs {package}'
-                if package
-                else f'{config} could not be read: {one_line(error)}'
-            ) from error
+            raise ConfigError(why_unread(config, error, text)) from error
     try:
         # One call per key: in a single call, a key would overwrite settings
         # inside it. A copy: merging removes _delete_ from the value.

@@ -1,11 +1,14 @@
-"""Name the package that a config needs and that is not installed."""
+"""Why a config cannot be read: what it needs, or what it imports, fails."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from importlib.util import find_spec
+from traceback import walk_tb
 from typing import Any
+
+from ...core.errors import one_line
 
 OPTIONAL = {
     'mmpretrain': 'install mmpretrain or onedl-mmpretrain',
@@ -13,6 +16,25 @@ OPTIONAL = {
     'ldm': "the diffusion model of mmseg's requirements/optional.txt",
 }
 _SCOPED = re.compile(r"['\"](mmpretrain|mmdet)\.\w+")
+
+
+def why_unread(config: object, error: BaseException, text: str = '') -> str:
+    """Why a config file cannot be read, in one line.
+
+    Args:
+        config (object): The file, as the user names it.
+        error (BaseException): Raised when it was read.
+        text (str): The config's text.
+
+    Returns:
+        str: The package that it needs; the own error of a module that its
+        ``custom_imports`` name, which mmengine's text leaves out; or the
+        error.
+    """
+    package = needed_package(error, text)
+    if package is not None:
+        return f'{config} needs {package}'
+    return f'{config} could not be read: {_import_failure(error)}'
 
 
 def needed_package(error: BaseException, text: str = '') -> str | None:
@@ -44,6 +66,47 @@ def needed_package(error: BaseException, text: str = '') -> str | None:
         if used and find_spec(name) is None:
             return f'{name}: {OPTIONAL[name]}'
     return None
+
+
+def _import_failure(error: BaseException) -> str:
+    """What failed in a module of ``custom_imports``; else the error."""
+    own, module = error, None
+    for cause in _chain(error):
+        for frame, _ in walk_tb(cause.__traceback__):
+            # A module's own errors, and mmengine's, come through this frame;
+            # what the module itself has caught does not.
+            if frame.f_code.co_name == 'import_modules_from_strings':
+                own, module = cause, frame.f_locals.get('imp')
+    if not isinstance(module, str):
+        return one_line(error)
+    lost = getattr(own, 'name', None) or ''
+    if isinstance(own, ModuleNotFoundError) and _is_inside(module, lost):
+        return (
+            f'its custom_imports name {one_line(module, 80)}, and there is no '
+            f'module {one_line(lost, 80)}; put the folder that holds it on '
+            'PYTHONPATH, or install it'
+        )
+    return (
+        f'{one_line(module, 80)} of its custom_imports fails: '
+        f'{type(own).__name__}: {one_line(own)}{_place(own)}'
+    )
+
+
+def _is_inside(module: str, package: str) -> bool:
+    return f'{module}.'.startswith(f'{package}.')
+
+
+def _place(error: BaseException) -> str:
+    """File and line where an error was raised, in parentheses."""
+    places = [
+        (frame.f_code.co_filename, line)
+        for frame, line in walk_tb(error.__traceback__)
+        if not frame.f_code.co_filename.startswith('<')
+    ]
+    if isinstance(error, SyntaxError) or not places:  # its text says where
+        return ''
+    file, line = places[-1]
+    return f' ({one_line(file)}, line {line})'
 
 
 def _chain(error: BaseException | None) -> Iterator[Any]:

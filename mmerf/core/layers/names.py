@@ -12,6 +12,7 @@ from torch import nn
 
 from ..errors import LayerError
 from .defaults import OUTPUT, default_layers
+from .torchscript import check_reachable
 
 _REQUEST = re.compile(
     r'(?P<name>[^\[\]@]+)(@(?P<call>[0-9]{1,9}))?'
@@ -128,7 +129,8 @@ def find_layers(
         matches of one glob are in the model's order.
 
     Raises:
-        LayerError: If a request is malformed or matches no module.
+        LayerError: If a request is malformed, matches no module, or only
+            modules inside TorchScript.
     """
     modules = {name: m for name, m in model.named_modules() if name}
     sure = True
@@ -144,7 +146,9 @@ def find_layers(
         )
     found: dict[str, Layer] = {}
     for request in requests:
-        for layer in _find_request(model, modules, request):
+        layers = _find_request(model, modules, request)
+        check_reachable(model, modules, [layer.name for layer in layers])
+        for layer in layers:
             layer = layer if sure else replace(layer, optional=True)
             found.setdefault(layer.key, layer)
     if not found:

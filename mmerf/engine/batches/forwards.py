@@ -60,7 +60,7 @@ def forward_of(
             return model(whole)
         if samples is None:
             return model(whole, mode='tensor')
-        chosen = [samples[place] for place in positions]
+        chosen = [_sample_for(samples[place], images) for place in positions]
         return model(whole, chosen, mode='tensor')
 
     return encode_decode if hasattr(model, 'encode_decode') else tensor
@@ -97,3 +97,19 @@ def _meta_for(meta: Mapping, inputs: Tensor) -> dict:
     if tuple(meta['img_shape'][:2]) == size:
         return dict(meta)
     return {**meta, 'img_shape': size, 'pad_shape': size}
+
+
+def _sample_for(sample: Any, inputs: Tensor) -> Any:
+    """A data sample with the sizes of the images that are run.
+
+    Detectors that attend make masks of the padding from ``img_shape`` and
+    ``batch_input_shape``, the size of their whole input.
+    """
+    size = tuple(inputs.shape[-2:])
+    whole = getattr(sample, 'batch_input_shape', None)
+    if whole is None or tuple(whole) == size:
+        return sample
+    sizes = dict.fromkeys(
+        ('img_shape', 'pad_shape', 'batch_input_shape'), size
+    )
+    return sample.new(metainfo={**sample.metainfo, **sizes})

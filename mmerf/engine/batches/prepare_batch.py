@@ -72,7 +72,8 @@ def prepare(
     if not isinstance(data_batch, Mapping) or 'inputs' not in data_batch:
         raise ConfigError(
             'a data batch is a dict with inputs and data_samples, not '
-            f'{type(data_batch).__name__}; end the pipeline in PackSegInputs'
+            f'{type(data_batch).__name__}; end the pipeline in PackSegInputs '
+            '(mmpretrain: PackInputs, mmdet: PackDetInputs)'
         )
     inputs, rebuild, joined, samples, metas = _preprocessed(
         preprocessor, data_batch, only
@@ -129,7 +130,8 @@ def _preprocessed(
             f'{type(preprocessor).__name__} does not take this batch '
             f'({type(error).__name__}: {one_line(error, 160)}); a batch is '
             'dict(inputs=[(C, H, W) tensors], data_samples=[...]), as '
-            'PackSegInputs makes it'
+            'PackSegInputs makes it (mmpretrain: PackInputs, mmdet: '
+            'PackDetInputs)'
         ) from error
     return inputs, rebuild, joined, samples, metas
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from mmengine.hooks import Hook
+from mmengine.registry import HOOKS
 from mmengine.runner import Runner
-from mmseg.registry import HOOKS
 
 from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
@@ -33,6 +33,7 @@ from ..registry import (
 from ..selection import Selection, check_num_images, check_order
 from ..session import Session
 from .hook_conflicts import check_disjoint, result_keys
+from .lost_results import warn_of_no_backend, warn_of_no_validation
 from .publisher import Publisher
 from .validation_count import past_validations
 
@@ -134,17 +135,21 @@ class ERFHook(Hook):
 
     def before_run(self, runner: Runner) -> None:
         """Check every setting against the model."""
-        others = [h for h in runner.hooks if isinstance(h, ERFHook)]
+        others = self._of_run(runner)
         self._result_keys = result_keys(self._new_measurement(runner))
         check_disjoint(
             self._result_keys,
             (hook._result_keys for hook in others if hook is not self),
         )
+        if others[:1] == [self]:  # one warning, not one per hook
+            warn_of_no_backend(runner)
 
     def before_train(self, runner: Runner) -> None:
         """Measure the untrained model where ``initial`` is set."""
         self._validations = past_validations(runner.train_loop)
         lay_out_growth(runner)
+        if self._of_run(runner)[:1] == [self]:
+            warn_of_no_validation(runner)
         if not self.initial or runner.iter > 0 or runner.val_loop is None:
             return
         with random_state():
@@ -200,6 +205,10 @@ class ERFHook(Hook):
     def after_test(self, runner: Runner) -> None:
         """Remove the ERF scalars from the message hub."""
         remove_scalars_from_hub(runner)
+
+    @staticmethod
+    def _of_run(runner: Runner) -> list[ERFHook]:
+        return [h for h in runner.hooks if isinstance(h, ERFHook)]
 
     def _new_measurement(self, runner: Runner) -> Measurement:
         options = replace(

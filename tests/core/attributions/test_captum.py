@@ -10,6 +10,7 @@ from helpers.tiny_segmentor import CLASSES, scenes, trained
 from torch import nn
 
 from mmerf import measure_erf
+from mmerf.core.attributions.captum import CAPTUM_METHODS, Captum
 from mmerf.core.errors import ConfigError
 
 
@@ -86,6 +87,76 @@ def test_each_image_is_scored_over_its_own_region(captum):
         assert theirs[key].absent_images == result.absent_images
         peak = result.map.max()
         assert np.abs(theirs[key].map - result.map).max() <= 1e-5 * peak
+
+
+BLOCKS = (torch.arange(64).reshape(1, 1, 8, 8) // 22).repeat(1, 3, 1, 1)
+OPTIONS = {
+    'GradientShap': dict(baselines=torch.zeros(2, 3, 8, 8)),
+    'Occlusion': dict(sliding_window_shapes=(3, 2, 2)),
+    'ShapleyValueSampling': dict(n_samples=1, feature_mask=BLOCKS),
+    'ShapleyValues': dict(feature_mask=BLOCKS),
+    'FeatureAblation': dict(feature_mask=BLOCKS),
+    'IntegratedGradients': dict(n_steps=2),
+}
+NEED_SKLEARN = {'Lime', 'KernelShap'}  # not in the tests' environment
+
+
+def public_classes():
+    from captum import attr
+
+    found = {name: getattr(attr, name) for name in attr.__all__}
+    return sorted(k for k, v in found.items() if isinstance(v, type))
+
+
+def test_every_public_class_of_captum_serves_or_is_refused_by_name(captum):
+    """None gives zeros in silence, none fails in words of its own."""
+    images, served = images_like(1, 8, 8), set()
+    for method in public_classes():
+        options = OPTIONS.get(method, {})
+        try:
+            result = measure(images, method=method, part='absolute', **options)
+        except ConfigError as error:
+            assert '\n' not in str(error)
+            if method in NEED_SKLEARN:
+                assert 'scikit-learn' in str(error) or 'sklearn' in str(error)
+                served.add(method)
+                continue
+            assert f'captum.attr.{method} cannot serve: ' in str(
+                error
+            ) or f'no method {method!r}' in str(error)
+            assert 'those that serve are IntegratedGradients' in str(error)
+        else:
+            assert result.map.any(), method
+            served.add(method)
+    assert served == set(CAPTUM_METHODS)
+
+
+@pytest.mark.parametrize(
+    ('method', 'reason'),
+    [
+        ('DeepLift', 'hooks the modules of a whole model'),
+        ('GuidedBackprop', 'hooks the modules of a whole model'),
+        ('LayerGradCam', r'layers are named by layers=\[...\]'),
+        ('NeuronGradient', r'layers are named by layers=\[...\]'),
+        ('NoiseTunnel', 'SmoothGrad of mmerf'),
+        ('FeaturePermutation', 'every image is attributed alone'),
+        ('GradientAttribution', "no method 'GradientAttribution'"),
+    ],
+)
+def test_a_method_that_cannot_serve_is_refused_before_measuring(
+    captum, method, reason
+):
+    with pytest.raises(ConfigError, match=reason):
+        Captum(method)
+
+
+def test_options_that_change_what_a_method_returns_are_refused(captum):
+    with pytest.raises(ConfigError, match=r'leave out .*convergence_delta'):
+        measure(
+            images_like(1, 8, 8),
+            method='IntegratedGradients',
+            return_convergence_delta=True,
+        )
 
 
 def test_unknown_captum_methods_and_options(captum):

@@ -8,6 +8,8 @@ import torch
 from helpers.mmseg_configs import FCN, HEAD, build
 from helpers.slow_reference import centre_score, images_like, slow_map
 from mmengine.config import ConfigDict
+from mmengine.model import BaseModel
+from mmengine.structures import BaseDataElement
 from mmseg.models import SegTTAModel
 from mmseg.structures import SegDataSample
 from torch import nn
@@ -16,6 +18,7 @@ from torch.nn import functional
 from mmerf.core.errors import ConfigError, LayerError
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
+from mmerf.engine.batches.forwards import forward_of
 from mmerf.engine.batches.prepare_batch import (
     prepare,
     prepare_tensor,
@@ -302,3 +305,37 @@ def test_ddp_wrapped_models_give_the_same_map(fcn, tmp_path):
 def test_compiled_models_are_seen_through(fcn):
     compiled = torch.compile(fcn)
     assert unwrapped(compiled) is fcn
+
+
+class Masked(BaseModel):
+    """As a DETR: what lies outside of ``img_shape`` is masked."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 2, 3, padding=1)
+        self.seen = []
+
+    def forward(self, inputs, data_samples=None, mode='tensor'):
+        (sample,) = data_samples
+        mask = torch.zeros(sample.batch_input_shape)
+        mask[: sample.img_shape[0], : sample.img_shape[1]] = 1
+        self.seen.append((sample, tuple(inputs.shape[2:]), mask.sum().item()))
+        return self.conv(inputs * mask)
+
+
+@pytest.mark.parametrize('size', [(16, 20), (24, 28)])
+def test_a_detectors_sample_has_the_size_of_the_images_that_run(size):
+    meta = dict(
+        img_shape=(12, 20), batch_input_shape=(16, 20), img_path='a.png'
+    )
+    sample = BaseDataElement(metainfo=meta, labels=torch.ones(2))
+    model = Masked()
+    forward = forward_of(model, [meta], [sample], lambda x, positions: x)
+    forward(torch.rand(1, 3, *size), [0])
+    ((given, ran, inside),) = model.seen
+    # its own padding stays masked; another size has none
+    assert ran == given.batch_input_shape == size
+    assert inside == (12 * 20 if size == (16, 20) else 24 * 28)
+    assert given.img_path == 'a.png' and given.labels is sample.labels
+    assert sample.batch_input_shape == (16, 20)
+    assert sample.img_shape == (12, 20)
