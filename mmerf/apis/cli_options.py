@@ -77,9 +77,9 @@ def add_measurement_options(
     )
     add(
         '--img-dir',
-        metavar='DIR',
-        help='measure on the images of this folder and its subfolders; no '
-        "labels needed (default: the config's validation set)",
+        metavar='PATH',
+        help='measure on the images of this folder and its subfolders, or on '
+        "one file; no labels needed (default: the config's validation sets)",
     )
     add(
         '--batch-size',

@@ -31,7 +31,7 @@ from ..engine.theory import add_theory
 from .config.build_model import build_model
 from .config.config_file import load_config
 from .images.measure_images import image_under_maps, measure_images
-from .images.source import open_images
+from .images.open_images import open_images
 from .run_notes import result_notes, run_notes
 from .stopping import ToleranceStop
 
@@ -78,7 +78,8 @@ def erf_from_config(
         num_images (int or str): How many images; all where there are fewer.
             ``'auto'``: until the sides meet ``tolerance`` of
             :func:`run_erf`.
-        img_dir: Any folder of images; None for the validation set.
+        img_dir: Any folder of images, or one image file; None for the
+            validation set, or all of them where the config lists several.
         input_size (tuple[int, int], optional): Measure at this (H, W).
         device (str, optional): None for CUDA where there is one, else CPU.
         **options: Further arguments of :func:`run_erf`.
@@ -198,7 +199,7 @@ def run_erf(
     mean = measure_images(measurement, source, number, order, stop, progress)
 
     # report
-    notes = run_notes(measurement, checkpoint, loaded, stop)
+    notes = run_notes(measurement, checkpoint, loaded, stop) + source.notes
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         notes += add_theory(measurement)
