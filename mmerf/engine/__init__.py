@@ -1,4 +1,4 @@
-"""MMEngine's side: the hook, batches, ranks, segmentors and registries.
+"""MMEngine's side: hook, batches, ranks, segmentors, transforms, registries.
 
 What a Runner does (loops, loggers, several processes) meets a measurement of
 ``core`` here, and nowhere below. May import: ``core``, ``plots``.
@@ -7,12 +7,14 @@ What a Runner does (loops, loggers, several processes) meets a measurement of
 from .hooks import ERFHook
 from .registry import ERF_ATTRIBUTIONS, ERF_STATISTICS, ERF_TARGETS
 from .segmentors import LogitsHead, ModuleSegmentor
+from .transforms import Letterbox
 
 __all__ = [
     'ERF_ATTRIBUTIONS',
     'ERF_STATISTICS',
     'ERF_TARGETS',
     'ERFHook',
+    'Letterbox',
     'LogitsHead',
     'ModuleSegmentor',
 ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from itertools import islice
 from pathlib import Path
 
@@ -52,17 +51,16 @@ def suffixes_in(folder: str | os.PathLike) -> str:
         str: Such as ``'.png (5, such as a.png), .txt (1, ...)'``, the most
         frequent first and at most three; ``'no file'``.
     """
-    files = [
-        path.name
-        for path in islice(Path(folder).rglob('*'), _LOOKED_AT)
-        if os.path.isfile(path)
-    ]
-    counts = Counter(Path(name).suffix for name in files).most_common(3)
+    names: dict[str, list[str]] = {}
+    for path in islice(Path(folder).rglob('*'), _LOOKED_AT):
+        if os.path.isfile(path):
+            names.setdefault(path.suffix, []).append(path.name)
+    most = sorted(names.items(), key=lambda item: -len(item[1]))[:3]
     return (
         ', '.join(
-            f'{printable(suffix) or "no suffix"} ({count}, such as '
-            f'{one_line(min(n for n in files if Path(n).suffix == suffix), 60)})'
-            for suffix, count in counts
+            f'{printable(suffix) or "no suffix"} ({len(same)}, such as '
+            f'{one_line(min(same), 60)})'
+            for suffix, same in most
         )
         or 'no file'
     )

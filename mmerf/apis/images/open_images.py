@@ -19,7 +19,7 @@ from ..config.dataset_config import (
     with_pipeline,
 )
 from .files import image_files, suffixes_in
-from .source import ImageSource, joined
+from .source import ImageSource, joined_sources
 
 
 def open_images(
@@ -60,7 +60,7 @@ def open_images(
     if img_dir is None:
         pairs = zip(loaders.items(), pipelines, strict=True)
         sources = [_from_dataset(*loader, steps) for loader, steps in pairs]
-        source = joined(sources)
+        source = joined_sources(sources)
         if len(sources) > 1:
             source.notes.append(
                 'the images are those of '

@@ -94,7 +94,7 @@ def _shape(item: Any) -> Any:
     return getattr(inputs, 'shape', None)
 
 
-def joined(sources: Sequence[ImageSource]) -> ImageSource:
+def joined_sources(sources: Sequence[ImageSource]) -> ImageSource:
     """Several sources as one, in their order; each image is loaded by its own.
 
     Args:

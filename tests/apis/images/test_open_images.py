@@ -177,7 +177,7 @@ def test_a_folder_passes_the_first_loaders_pipeline_and_a_note_says_so(
 def test_one_of_several_loaders_that_cannot_be_used(several):
     cfg, first, second = several
     check_keys(cfg, {'val_dataloader.1.dataset.img_suffix': '.jpg'})
-    with pytest.raises(ConfigError, match='val_dataloader.0.dataset'):
+    with pytest.raises(ConfigError, match=r'val_dataloader\.0\.dataset'):
         check_keys(cfg, {'val_dataloader.1.batch_size': 1})
     second.dataset.img_suffix = '.jpg'
     with pytest.raises(ImageError, match=r'dataset of val_dataloader\.1'):
