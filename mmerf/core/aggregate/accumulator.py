@@ -157,7 +157,11 @@ class Accumulator:
         """
         if other.count and not self.count:
             self._mean = other._mean.copy()
-            self._squares = other._squares.copy()
+            self._squares = (
+                other._squares.copy()
+                if other.count > 1
+                else np.zeros(other._squares.shape)  # no memory until written
+            )
             self._anchor = other._anchor
         elif other.count:
             mean, squares = self._onto_common_canvas(other)
