@@ -84,6 +84,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='draw the maps over the mean of the images (default: maps alone)',
     )
     add(
+        '--per-image',
+        action='store_true',
+        help='also write the map, figure and numbers of every image, '
+        'images.csv and a folder images/<number>_<name> each (default: the '
+        'mean alone)',
+    )
+    add(
         '--out-dir',
         metavar='DIR',
         help='folder of the results (default: work_dirs/<config>/erf)',
@@ -140,6 +147,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             num_images=args.num_images,
             tolerance=args.tolerance,
             max_images=args.max_images,
+            per_image=args.per_image,
             **run_erf_arguments(args),
             progress=show,
             say=lambda text: print_line(console, text),
@@ -175,6 +183,8 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         f'and one .npz and one .{args.format} per layer in {folder}',
         wrap=False,
     )
+    if run.images:
+        print_line(console, f'and one folder per image in {folder}/images')
     return 0
 
 

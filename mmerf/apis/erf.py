@@ -30,6 +30,7 @@ from ..engine.selection import check_num_images, check_order
 from ..engine.theory import add_theory
 from .config.build_model import build_model
 from .config.config_file import load_config
+from .images.each_image import ImageRun, check_one_process, image_runs
 from .images.measure_images import image_under_maps, measure_images
 from .images.open_images import open_images
 from .run_notes import result_notes, run_notes
@@ -49,6 +50,8 @@ class ERFRun:
         provenance (dict): Config, checkpoint, device, versions.
         image (np.ndarray, optional): Mean brightness of the images, shape
             (H, W) of the maps; None if they do not lie on one image.
+        images (list[ImageRun]): Every image's own results, with
+            ``per_image``.
     """
 
     results: dict[str, ERFResult]
@@ -57,6 +60,7 @@ class ERFRun:
     absent: dict[str, str] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     image: np.ndarray | None = None
+    images: list[ImageRun] = field(default_factory=list)
 
 
 def erf_from_config(
@@ -126,6 +130,7 @@ def run_erf(
     partial_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
     statistics: Sequence[Any] | None = None,
+    per_image: bool = False,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
@@ -152,6 +157,8 @@ def run_erf(
         cfg_options (mapping, optional): Settings to override, by dotted key.
         statistics (sequence, optional): Your own statistics, by import path
             or registered name; their numbers stand beside mmerf's.
+        per_image (bool): Also keep every image's own results, 8 bytes per
+            pixel of each map or window, image and layer; in one process.
         progress (callable, optional): Called with (images done, images in
             all) after each pass.
         say (callable): Called with one line of text before a step that takes
@@ -169,8 +176,17 @@ def run_erf(
         stop = ToleranceStop(tolerance, max_images)
     number = max_images if stop else check_num_images(num_images)
     check_order(order)
+    if per_image:
+        check_one_process()
     options = MeasurementOptions(
-        layers, None, None, shares, input_size, batch_size, amp
+        layers,
+        None,
+        None,
+        shares,
+        input_size,
+        batch_size,
+        amp,
+        per_image=per_image,
     )
 
     # build
@@ -214,6 +230,7 @@ def run_erf(
         measurement.absent(),
         provenance,
         image_under_maps(mean, measurement, results),
+        image_runs(measurement, source, provenance) if per_image else [],
     )
 
 

@@ -27,7 +27,9 @@ def image_files(given: str | os.PathLike) -> list[str]:
     if os.path.isfile(given):
         return [os.fspath(given)]
     if not os.path.isdir(given):
-        raise ImageError(f'there is no folder or file {one_line(given)}')
+        raise ImageError(
+            f'there is no folder {one_line(given)}, nor such a file'
+        )
     paths = sorted(
         str(path)
         for path in Path(given).rglob('*')

@@ -238,7 +238,7 @@ class Accumulator:
         if self.count > 1:
             stderr = np.sqrt(squares / (self.count - 1) / self.count)
         else:
-            stderr = np.full(mean.shape, np.nan)
+            stderr = np.broadcast_to(np.nan, mean.shape)
         coverage = np.zeros(mean.shape)
         for frame, number in self._frames.items():
             rows = slice(top - frame[0], top + frame[1])
