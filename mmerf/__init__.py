@@ -8,7 +8,7 @@ is. Your own targets, attributions and statistics derive from ``Target``,
 
 from ._plugin import register
 from .core.attributions import Attribution
-from .core.measure import measure_erf
+from .core.measure import measure_each, measure_erf
 from .core.results.erf_result import ERFResult
 from .core.statistics import Statistic
 from .core.targets import Target
@@ -22,5 +22,6 @@ __all__ = [
     'Statistic',
     'Target',
     '__version__',
+    'measure_each',
     'measure_erf',
 ]

@@ -2,7 +2,7 @@
 
 from mmseg.registry import HOOKS, VISBACKENDS
 
-from .engine import ERFHook, segmentors  # noqa: F401
+from .engine import ERFHook, segmentors, transforms  # noqa: F401
 from .visualization import ERFVisBackend
 
 HOOKS.register_module(module=ERFHook)

@@ -25,7 +25,7 @@ from mmerf import ERFResult
 from mmerf.apis import run_erf
 from mmerf.apis.config.checkpoint import load_checkpoint
 from mmerf.apis.config.config_file import load_config
-from mmerf.apis.images.source import open_images
+from mmerf.apis.images.open_images import open_images
 from mmerf.core.atomic_files import file_stem
 from mmerf.core.errors import ERFError, ResultError
 from mmerf.core.layers.names import find_layers

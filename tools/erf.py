@@ -88,6 +88,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='draw the maps over the mean of the images (default: maps alone)',
     )
     add(
+        '--per-image',
+        action='store_true',
+        help='also write the map, figure and numbers of every image, '
+        'images.csv and a folder images/<number>_<name> each (default: the '
+        'mean alone)',
+    )
+    add(
         '--out-dir',
         metavar='DIR',
         help='folder of the results (default: work_dirs/<config>/erf)',
@@ -148,6 +155,7 @@ def measure(
             num_images=args.num_images,
             tolerance=args.tolerance,
             max_images=args.max_images,
+            per_image=args.per_image,
             **run_erf_arguments(args),
             progress=show,
             say=lambda text: print_line(console, text),
@@ -183,6 +191,8 @@ def measure(
         f'and one .npz and one .{args.format} per layer in {folder}',
         wrap=False,
     )
+    if run.images:
+        print_line(console, f'and one folder per image in {folder}/images')
     return 0
 
 

@@ -31,8 +31,9 @@ from ..engine.registry import (
 from ..engine.selection import check_num_images, check_order
 from ..engine.theory import add_theory
 from .config.config_file import load_config
+from .images.each_image import ImageRun, check_one_process, image_runs
 from .images.measure_images import image_under_maps, measure_images
-from .images.source import open_images
+from .images.open_images import open_images
 from .module.load_module import describe_module
 from .module.network import Network, build_network
 from .run_notes import default_layers_notes, result_notes, run_notes
@@ -53,6 +54,8 @@ class ERFRun:
         provenance (dict): Config, checkpoint, device, versions.
         image (np.ndarray, optional): Mean brightness of the images, shape
             (H, W) of the maps; None if they do not lie on one image.
+        images (list[ImageRun]): Every image's own results, with
+            ``per_image``.
     """
 
     results: dict[str, ERFResult]
@@ -62,6 +65,7 @@ class ERFRun:
     provenance: dict = field(default_factory=dict)
     image: np.ndarray | None = None
     weights: list[str] = field(default_factory=list)
+    images: list[ImageRun] = field(default_factory=list)
 
 
 def erf_from_config(
@@ -83,7 +87,8 @@ def erf_from_config(
         num_images (int or str): How many images; all where there are fewer.
             ``'auto'``: until the sides meet ``tolerance`` of
             :func:`run_erf`.
-        img_dir: Any folder of images; None for the validation set.
+        img_dir: Any folder of images, or one image file; None for the
+            validation set, or all of them where the config lists several.
         input_size (tuple[int, int], optional): Measure at this (H, W).
         device (str, optional): None for CUDA where there is one, else CPU.
         **options: Further arguments of :func:`run_erf`.
@@ -134,6 +139,7 @@ def run_erf(
     partial_checkpoint: bool = False,
     cfg_options: Mapping | None = None,
     statistics: Sequence[Any] | None = None,
+    per_image: bool = False,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
@@ -160,6 +166,8 @@ def run_erf(
         cfg_options (mapping, optional): Settings to override, by dotted key.
         statistics (sequence, optional): Your own statistics, by import path
             or registered name; their numbers stand beside mmerf's.
+        per_image (bool): Also keep every image's own results, 8 bytes per
+            pixel of each map or window, image and layer; in one process.
         progress (callable, optional): Called with (images done, images in
             all) after each pass.
         say (callable): Called with one line of text before a step that takes
@@ -177,8 +185,17 @@ def run_erf(
         stop = ToleranceStop(tolerance, max_images)
     number = max_images if stop else check_num_images(num_images)
     check_order(order)
+    if per_image:
+        check_one_process()
     options = MeasurementOptions(
-        layers, None, None, shares, input_size, batch_size, amp
+        layers,
+        None,
+        None,
+        shares,
+        input_size,
+        batch_size,
+        amp,
+        per_image=per_image,
     )
 
     # build
@@ -212,7 +229,7 @@ def run_erf(
 
     # report
     notes = network.notes + default_layers_notes(network.model, layers)
-    notes += run_notes(measurement, stop)
+    notes += run_notes(measurement, stop) + source.notes
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         notes += add_theory(measurement)
@@ -228,6 +245,7 @@ def run_erf(
         provenance,
         image_under_maps(mean, measurement, results),
         network.weights,
+        image_runs(measurement, source, provenance) if per_image else [],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from ..core.atomic_files import check_file_name, file_stem, write_text
@@ -11,7 +12,9 @@ from ..core.errors import ConfigError
 from ..plots import plot_map, save_figure
 from ..plots.drawing.style import CMAP
 from ..plots.table import OVERVIEWS
+from .compare.table_files import Row, as_csv, table_rows
 from .erf import ERFRun
+from .images.each_image import ImageRun
 
 
 def check_out_folder(folder: str | os.PathLike) -> None:
@@ -38,7 +41,10 @@ def write_report(
 
     The overviews are those of ``mmerf.plots.table``: ``erf.<suffix>`` shows
     all maps, ``profile.<suffix>`` the contribution by distance from the unit,
-    where there are ERFs.
+    where there are ERFs. The images' own results, if the run has them, get
+    one row per image and layer in ``images.csv`` and in ``erf.json``, and a
+    folder each, ``images/<number>_<name>``, with maps, ``erf.json`` and one
+    figure.
 
     Args:
         run (ERFRun): What was measured.
@@ -48,13 +54,15 @@ def write_report(
         over_image (bool): Draw the maps over the mean of the images.
 
     Returns:
-        list[Path]: The files, ``erf.json`` and the overviews first.
+        list[Path]: The files but those of the images' folders: first
+        ``erf.json``, ``images.csv`` and the overviews.
 
     Raises:
-        ConfigError: If ``over_image`` is set and ``run.image`` is None.
+        ConfigError: If ``over_image`` is set and an image to draw is None.
     """
     folder = Path(out_dir)
-    if over_image and run.image is None:
+    pictures = [run.image, *(one.image for one in run.images)]
+    if over_image and any(picture is None for picture in pictures):
         raise ConfigError(
             'the maps do not lie on one image, where images differ in size '
             '(give one with --input-size), are measured in windows, or units '
@@ -75,8 +83,13 @@ def write_report(
         layer_files.append(result.save(f'{stem}.npz'))
         figure, _ = plot_map(result, **style)
         layer_files.append(save_figure(figure, f'{stem}.{suffix}'))
+    tables = []
+    if run.images:
+        rows = _write_images(run, folder, style, suffix, over_image)
+        record['images'] = rows
+        tables = [write_text(folder / 'images.csv', as_csv(rows))]
     text = json.dumps(record, indent=1) + '\n'
-    files = [write_text(folder / 'erf.json', text)]
+    files = [write_text(folder / 'erf.json', text), *tables]
     for name, overview in OVERVIEWS.items():
         shown = {
             layer: result
@@ -87,3 +100,44 @@ def write_report(
             figure = overview.draw(shown, style)
             files.append(save_figure(figure, folder / f'{name}.{suffix}'))
     return files + layer_files
+
+
+def _write_images(
+    run: ERFRun,
+    folder: Path,
+    style: Mapping,
+    suffix: str,
+    over_image: bool,
+) -> list[Row]:
+    """Write a folder per image; one row per image and layer."""
+    digits = len(str(len(run.images) - 1))
+    places = {
+        f'images/{number:0{digits}}_{file_stem(Path(one.name).stem)}': one
+        for number, one in enumerate(run.images)
+    }
+    for place, one in places.items():
+        for layer, result in one.results.items():
+            result.save(folder / place / f'{file_stem(layer)}.npz')
+        if one.results:
+            own_style = {**style, 'image': one.image if over_image else None}
+            figure = OVERVIEWS['erf'].draw(one.results, own_style)
+            save_figure(figure, folder / place / f'erf.{suffix}')
+        record = {
+            'provenance': {**run.provenance, 'image': one.name},
+            'layers': {k: v.record() for k, v in one.results.items()},
+        }
+        text = json.dumps(record, indent=1) + '\n'
+        write_text(folder / place / 'erf.json', text)
+    rows = table_rows(
+        {place: one.results for place, one in places.items()},
+        list(run.results),
+    )
+    return [_image_row(row, places[row['run']]) for row in rows]
+
+
+def _image_row(row: Row, one: ImageRun) -> Row:
+    named = {'image': one.name, 'folder': row['run'], **row}
+    del named['run']
+    if row['layer'] not in one.results:
+        named['note'] = 'not in this image, or its map is not finite'
+    return named

@@ -1,8 +1,8 @@
-"""Builds the result of one key from what a measurement accumulated."""
+"""Builds results from what a measurement accumulated."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from .aggregate.accumulator import Accumulator
 from .aggregate.batch_maps import is_uneven
@@ -14,6 +14,36 @@ from .options import MeasurementOptions
 from .results.erf_result import ERFResult
 from .targets.base import Target
 from .theory.theory import FieldAndReason, held_against
+
+
+def assemble_results(
+    accumulators: Mapping[str, Accumulator],
+    grids: Mapping[str, Collection[Grid]],
+    theory_of: Callable[[str], FieldAndReason],
+    measured: tuple[Target, Attribution, MeasurementOptions],
+    definition_of: Callable[[str], Mapping[str, str]],
+    provenance_of: Callable[[str], Mapping],
+) -> dict[str, ERFResult]:
+    """The results of every key that holds an image.
+
+    Args:
+        accumulators, grids (mapping): By key.
+        theory_of, definition_of, provenance_of (callable): Give a key's own.
+        measured (tuple): Target, attribution and options.
+    """
+    return {
+        key: assemble_result(
+            key,
+            accumulator,
+            grids[key],
+            theory_of(key),
+            *measured,
+            definition_of(key),
+            provenance_of(key),
+        )
+        for key, accumulator in accumulators.items()
+        if accumulator.count
+    }
 
 
 def assemble_result(

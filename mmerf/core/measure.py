@@ -1,4 +1,4 @@
-"""Measure ERFs: model and images in, one ERFResult a layer out."""
+"""Measure ERFs: model and images in, one ERFResult per layer out."""
 
 from __future__ import annotations
 
@@ -130,6 +130,73 @@ def measure_erf(
         amp,
         classes,
     )
+    measured = measure_batches(model, images, options, forward, theory)
+    return measured.compute(provenance)
+
+
+def measure_each(
+    model: nn.Module,
+    images: Images | Iterable[Images | Sequence[Tensor]],
+    layers: Sequence[str | dict] | str | None = None,
+    *,
+    forward: Callable[[Any], Any] | None = None,
+    theory: bool = False,
+    provenance: Mapping | None = None,
+    **options: Any,
+) -> list[dict[str, ERFResult]]:
+    """Effective receptive fields of each image, instead of their mean.
+
+    The images of a batch share one forward pass, and one backward pass per
+    score; nothing is run image by image.
+
+    Args:
+        model, images, layers, forward, theory, provenance: See
+            :func:`mmerf.measure_erf`.
+        **options: Further arguments of :func:`mmerf.measure_erf`: ``target``,
+            ``attribution``, ``shares``, ``input_size``, ``batch_size``,
+            ``amp``, ``classes``.
+
+    Returns:
+        list[dict[str, ERFResult]]: For each image, in order, its results by
+        layer key, or ``'layer:class'``, with its own unit pixel and counts.
+        A class that an image does not show is no key of that image; nor is
+        a map that is not finite, with a warning.
+
+    Raises:
+        ERFError: As :func:`mmerf.measure_erf` does.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1))
+        >>> each = measure_each(net, torch.rand(2, 3, 9, 9), ['0'])
+        >>> len(each), each[1]['0'].num_images, each[1]['0'].map.shape
+        (2, 1, (9, 9))
+        >>> each[1]['0'].provenance['image']
+        'image 1'
+    """
+    kept = MeasurementOptions(layers, per_image=True, **options)
+    measured = measure_batches(model, images, kept, forward, theory)
+    if not measured.seen:
+        raise MeasurementError('no image was measured; give at least one')
+    for key, names in measured.excluded().items():
+        text = f'{key}: left out as not finite: {", ".join(names[:5])}'
+        warnings.warn(text, stacklevel=2)
+    return [found for _, found in measured.compute_each(provenance)]
+
+
+def measure_batches(
+    model: nn.Module,
+    images: Images | Iterable[Images | Sequence[Tensor]],
+    options: MeasurementOptions,
+    forward: Callable[[Any], Any] | None = None,
+    theory: bool = False,
+) -> Measurement:
+    """A measurement of images, checked and complete.
+
+    Args:
+        model, images, forward, theory: See :func:`measure_erf`.
+        options (MeasurementOptions): All else.
+    """
     measurement = Measurement(model, options)
     if theory and forward is not None:
         raise ConfigError(
@@ -146,7 +213,7 @@ def measure_erf(
     if measurement.seen and len(absent) == len(measurement.accumulators):
         raise MeasurementError('; '.join(absent.values()))
     for reason in absent.values():
-        warnings.warn(reason, stacklevel=2)
+        warnings.warn(reason, stacklevel=3)
     if theory and measurement.seen and measurement.kind == 'erf':
         channels, height, width = measurement.input_shape
         measurement.theory = find_theory_by_input(
@@ -158,5 +225,5 @@ def measure_erf(
         )
         keys = measurement.accumulators
         for note in missing_notes(measurement.theory_of, keys):
-            warnings.warn(note, stacklevel=2)
-    return measurement.compute(provenance)
+            warnings.warn(note, stacklevel=3)
+    return measurement

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import torch
@@ -11,12 +11,13 @@ from torch import Tensor, nn
 from .aggregate.accumulator import Accumulator
 from .aggregate.across_ranks import Add, Gather, merge_ranks
 from .aggregate.batch_maps import (
+    ImageMaps,
     absent_everywhere,
     excluded_images,
     without_finite_map,
 )
 from .aggregate.precision_check import COMPARED_IMAGES, PrecisionCheck
-from .assemble import assemble_result, define, described_input
+from .assemble import assemble_results, define, described_input
 from .batch import Batch, JoinedInputs
 from .build import build_target_and_attribution
 from .errors import MeasurementError
@@ -49,6 +50,8 @@ class Measurement:
 
     Attributes:
         seen (int): Number of images measured so far.
+        images (list[ImageMaps]): Each image's own maps, if the options keep
+            them; 8 bytes per pixel of the image, or of its window, and layer.
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
         input_kind (str): Description of the inputs, such as
             ``'whole image'``.
@@ -81,6 +84,7 @@ class Measurement:
             self.precision_check = PrecisionCheck(*self._in_both_precisions())
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
+        self.images: list[ImageMaps] = []
         self.seen = 0
         self.input_shape: tuple[int, ...] = ()
         self.theory: Theory | None = None
@@ -178,16 +182,19 @@ class Measurement:
             )
         with memory.out_of_memory_ends():  # half may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
+            if self.options.per_image:
+                self.images += gathering.image_maps(*done)
         self.seen += len(batch)
 
     def _in_both_precisions(self) -> tuple[Measurement, Measurement]:
         """The same measurement in float32, and in the reduced precision."""
-        options = MeasurementOptions(
-            self.options.layers,
-            self.target,
-            self.attribution,
-            input_size=self.options.input_size,
-            classes=self.options.classes,
+        options = replace(
+            self.options,
+            target=self.target,
+            attribution=self.attribution,
+            batch_size=None,
+            amp=None,
+            per_image=False,
         )
         exact = Measurement(self.model, options)
         reduced = Measurement(self.model, options)
@@ -231,21 +238,36 @@ class Measurement:
         """
         if not self.seen:
             raise MeasurementError('no image was measured; give at least one')
-        return {
-            key: assemble_result(
-                key,
-                accumulator,
-                self.grids[key],
-                self.theory_of(key),
-                self.target,
-                self.attribution,
-                self.options,
-                self.definition(layer_and_input(key)[1]),
-                {**self._provenance(key), **(provenance or {})},
-            )
-            for key, accumulator in self.accumulators.items()
-            if accumulator.count
-        }
+        return self._results(self.accumulators, self.grids, provenance)
+
+    def compute_each(
+        self, provenance: Mapping | None = None
+    ) -> Iterator[tuple[str, dict[str, ERFResult]]]:
+        """Each image's name and own results, for the option ``per_image``.
+
+        Yields:
+            tuple[str, dict[str, ERFResult]]: As ``compute`` gives them; their
+            provenance names the image too.
+        """
+        for image in self.images:
+            own = {**(provenance or {}), 'image': image.name}
+            found = self._results(image.accumulators, image.grids, own)
+            yield image.name, found
+
+    def _results(
+        self,
+        accumulators: Mapping[str, Accumulator],
+        grids: Mapping[str, set[Grid]],
+        provenance: Mapping | None,
+    ) -> dict[str, ERFResult]:
+        return assemble_results(
+            accumulators,
+            grids,
+            self.theory_of,
+            (self.target, self.attribution, self.options),
+            lambda key: self.definition(layer_and_input(key)[1]),
+            lambda key: {**self._provenance(key), **(provenance or {})},
+        )
 
     def _provenance(self, key: str) -> dict:
         run_on = self.passes.run_mode.get(layer_and_input(key)[0])

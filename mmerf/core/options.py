@@ -38,6 +38,7 @@ class MeasurementOptions:
             results state the difference. None measures in float32.
         classes (sequence of str, optional): Names of the dataset's classes,
             for targets of classes.
+        per_image (bool): Keep each image's maps beside their mean.
 
     Raises:
         ConfigError: If a setting is wrong; says what would be right.
@@ -55,6 +56,7 @@ class MeasurementOptions:
     batch_size: int | None = None
     amp: str | None = None
     classes: Sequence[str] | None = None
+    per_image: bool = False
 
     def __post_init__(self) -> None:
         names = self.classes

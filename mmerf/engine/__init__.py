@@ -1,8 +1,8 @@
-"""MMEngine's side: the hook, batches, ranks, segmentors and registries.
+"""MMEngine's side: hook, batches, ranks, segmentors, transforms, registries.
 
 What a Runner does (loops, loggers, several processes) meets a measurement of
-``core`` here, and nowhere below. Only ``segmentors`` needs mmseg. May import:
-``core``, ``plots``.
+``core`` here, and nowhere below. Only ``segmentors`` and ``transforms`` need
+mmseg. May import: ``core``, ``plots``.
 """
 
 from typing import Any
@@ -14,7 +14,11 @@ __all__ = ['ERF_ATTRIBUTIONS', 'ERF_STATISTICS', 'ERF_TARGETS', 'ERFHook']
 
 
 def __getattr__(name: str) -> Any:
-    """``LogitsHead`` and ``ModuleSegmentor``, which mmseg alone can give."""
+    """``Letterbox``, ``LogitsHead``, ``ModuleSegmentor``: they need mmseg."""
+    if name == 'Letterbox':
+        from .transforms import Letterbox
+
+        return Letterbox
     if name in ('LogitsHead', 'ModuleSegmentor'):
         from . import segmentors
 

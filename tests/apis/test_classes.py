@@ -10,7 +10,7 @@ from mmerf.apis import run_erf
 from mmerf.apis.config.build_model import build_model
 from mmerf.apis.config.checkpoint import load_checkpoint
 from mmerf.apis.config.config_file import load_config
-from mmerf.apis.images.source import open_images
+from mmerf.apis.images.open_images import open_images
 from mmerf.apis.write_outputs import write_report
 from mmerf.core.errors import ConfigError, TargetError
 

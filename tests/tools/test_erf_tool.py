@@ -229,3 +229,13 @@ def test_reduced_precision_and_how_layers_ran_are_noted(
     provenance = ERFResult.load(out / 'backbone[0].npz').provenance
     assert provenance['deviation_from_float32']['images'] == 2
     assert provenance['run_on'] == 'whole image'
+
+
+def test_per_image(config, tmp_path, capsys, erf):
+    out = tmp_path / 'out'
+    args = [str(config), '--layers', 'backbone[0]', '--num-images', '2']
+    assert erf([*args, '--per-image', '--out-dir', str(out)]) == 0
+    text = ' '.join(capsys.readouterr().out.split())
+    assert 'one folder per image in' in text and 'images.csv' in text
+    folders = sorted(path.name for path in (out / 'images').iterdir())
+    assert folders == ['0_0', '1_2']

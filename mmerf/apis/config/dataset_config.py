@@ -1,4 +1,4 @@
-"""The dataset and test pipeline of a config."""
+"""The datasets and test pipelines of a config."""
 
 from __future__ import annotations
 
@@ -16,54 +16,70 @@ def read_keys(cfg: Config) -> list[str]:
     """Dotted keys of the parts of a config that a measurement reads."""
     if cfg.get('module'):
         return ['module', 'normalization', 'test_pipeline']
-    name = _loader_name(cfg)
+    loaders = _loaders(cfg)
     keys = ['model', 'default_scope']
-    if name:
-        keys.append(f'{name}.dataset')
-    if not (name and _own_pipeline(cfg[name]['dataset'])):
+    keys += [f'{name}.dataset' for name in loaders]
+    own = [_own_pipeline(loader['dataset']) for loader in loaders.values()]
+    if not (own and all(own)):
         keys.append('test_pipeline')
     return keys
 
 
-def loader_of(cfg: Config) -> Any:
-    """The first data loader with a dataset: of validation, else of testing.
+def loaders_of(cfg: Config) -> dict[str, Any]:
+    """The data loaders of validation, else of testing, by dotted key.
+
+    There are several where the config gives a list of loaders.
 
     Raises:
-        ConfigError: If neither has a dataset.
+        ConfigError: If none has a dataset, or one of several has none.
     """
-    name = _loader_name(cfg)
-    if name:
-        return cfg[name]
-    raise ConfigError(
-        'the config has neither a val_dataloader nor a test_dataloader with '
-        'a dataset; add one'
-    )
+    loaders = _loaders(cfg)
+    if not loaders:
+        raise ConfigError(
+            'the config has neither a val_dataloader nor a test_dataloader '
+            'with a dataset; add one'
+        )
+    return loaders
 
 
-def _loader_name(cfg: Config) -> str | None:
+def _loaders(cfg: Config) -> dict[str, Any]:
     for name in _LOADERS:
-        loader = cfg.get(name)
-        if isinstance(loader, Mapping) and loader.get('dataset'):
-            return name
-    return None
+        given = cfg.get(name)
+        loaders = {name: given}
+        if isinstance(given, (list, tuple)):
+            loaders = {f'{name}.{i}': one for i, one in enumerate(given)}
+        elif not _has_dataset(given):
+            continue
+        for key, loader in loaders.items():
+            if not _has_dataset(loader):
+                raise ConfigError(
+                    f'{key} of the config has no dataset; each loader of a '
+                    'list is dict(dataset=dict(type=..., pipeline=[...]))'
+                )
+        if loaders:
+            return loaders
+    return {}
 
 
-def pipeline_of(cfg: Config, labels: bool = False) -> list:
-    """The pipeline of the config's dataset, else its ``test_pipeline``.
+def _has_dataset(loader: Any) -> bool:
+    return isinstance(loader, Mapping) and bool(loader.get('dataset'))
+
+
+def pipeline_of(
+    cfg: Config, loader: Mapping | None, labels: bool = False
+) -> list:
+    """The pipeline of a loader's dataset, else the config's ``test_pipeline``.
 
     Args:
         cfg (Config): Has one of them.
+        loader (mapping, optional): With a ``dataset``.
         labels (bool): Keep the steps that load annotations.
 
     Raises:
         ConfigError: If it has neither.
     """
-    pipeline = cfg.get('test_pipeline')
-    try:
-        pipeline = _own_pipeline(loader_of(cfg)['dataset']) or pipeline
-    except ConfigError:
-        if not pipeline:
-            raise
+    own = None if loader is None else _own_pipeline(loader['dataset'])
+    pipeline = own or cfg.get('test_pipeline')
     if not pipeline:
         raise ConfigError(
             'the config has no test pipeline; add test_pipeline, or a '
@@ -80,6 +96,14 @@ def inner_datasets(dataset: Mapping) -> list:
     """The datasets inside a wrapper such as RepeatDataset, ConcatDataset."""
     inside = [dataset['dataset']] if 'dataset' in dataset else []
     return inside + list(dataset.get('datasets', []))
+
+
+def innermost_datasets(dataset: Mapping) -> list:
+    """The datasets that are no wrappers: this one, or those inside it."""
+    inside = inner_datasets(dataset)
+    if not inside:
+        return [dataset]
+    return [found for one in inside for found in innermost_datasets(one)]
 
 
 def _own_pipeline(dataset: Mapping) -> Any:

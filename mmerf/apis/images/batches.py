@@ -40,7 +40,7 @@ def measure_batch(
         ERFError: What no other image would mend: a layer, target or setting.
         MeasurementError: If memory does not suffice for one image.
     """
-    before = measurement.seen
+    before, size = measurement.seen, data_batch['inputs'][0].shape[-2:]
     try:
         batch = prepare(
             measurement.model,
@@ -48,6 +48,7 @@ def measure_batch(
             layers=measurement.layers,
             preprocessor=source.preprocessor,
         )
+        size = measurement.options.input_size or batch.inputs.shape[-2:]
         measurement.update(batch)
     except Exception as error:  # the model's code may raise anything
         if isinstance(error, ERFError) and not isinstance(error, BatchError):
@@ -63,9 +64,9 @@ def measure_batch(
                 one = {key: [value[i]] for key, value in data_batch.items()}
                 measure_batch(measurement, one, source)
             return
-        h, w = data_batch['inputs'][0].shape[-2:]
         source.skipped[_name_of(data_batch)] = (
-            f'the model does not run on its {h} x {w} input: {one_line(error)}'
+            f'the model does not run on its {size[0]} x {size[1]} input: '
+            f'{one_line(error)}'
         )
 
 

@@ -10,7 +10,7 @@ from mmengine.config import Config
 from ...core.errors import ConfigError, ERFError
 from ...engine.selection import chosen_indices
 from ..config.config_file import load_config
-from ..images.source import open_images
+from ..images.open_images import open_images
 from .vary import Combination
 
 

@@ -57,9 +57,9 @@ def add_measurement_options(
     )
     add(
         '--img-dir',
-        metavar='DIR',
+        metavar='PATH',
         help='measure on the images of this folder and its subfolders, or on '
-        "one image; no labels needed (default: the config's validation set)",
+        "one file; no labels needed (default: the config's validation sets)",
     )
     add(
         '--batch-size',

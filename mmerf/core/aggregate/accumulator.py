@@ -157,7 +157,11 @@ class Accumulator:
         """
         if other.count and not self.count:
             self._mean = other._mean.copy()
-            self._squares = other._squares.copy()
+            self._squares = (
+                other._squares.copy()
+                if other.count > 1
+                else np.zeros(other._squares.shape)  # no memory until written
+            )
             self._anchor = other._anchor
         elif other.count:
             mean, squares = self._onto_common_canvas(other)
@@ -234,7 +238,7 @@ class Accumulator:
         if self.count > 1:
             stderr = np.sqrt(squares / (self.count - 1) / self.count)
         else:
-            stderr = np.full(mean.shape, np.nan)
+            stderr = np.broadcast_to(np.nan, mean.shape)
         coverage = np.zeros(mean.shape)
         for frame, number in self._frames.items():
             rows = slice(top - frame[0], top + frame[1])

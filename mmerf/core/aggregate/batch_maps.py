@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +12,21 @@ from ..errors import MeasurementError
 from ..grid.coordinates import Grid
 from ..targets.base import Part
 from .accumulator import Accumulator
+
+
+@dataclass
+class ImageMaps:
+    """What was measured on one image, as a mean over one.
+
+    Attributes:
+        name (str): The image's.
+        accumulators (dict): By result.
+        grids (dict): By result, the grid of its layer.
+    """
+
+    name: str
+    accumulators: dict[str, Accumulator] = field(default_factory=dict)
+    grids: dict[str, set[Grid]] = field(default_factory=dict)
 
 
 class Gathering:
@@ -105,6 +121,39 @@ class Gathering:
         for result, images in self._images.items():
             for _, units in sorted(images.items()):
                 accumulators[result].add_image(units, self.size)
+
+    def image_maps(
+        self, order: Sequence[str], grids: Mapping[str, Grid]
+    ) -> list[ImageMaps]:
+        """Each image's own maps, in the order of the pass; see ``join``."""
+        return [
+            self._of_image(position)._joined(order, grids)
+            for position in range(len(self.names))
+        ]
+
+    def _of_image(self, position: int) -> Gathering:
+        single = Gathering([self.names[position]], self.size, self.in_place)
+        single._parts = [
+            replace(
+                part,
+                pixels={p: x for p, x in part.pixels.items() if p == position},
+                absent=part.absent & {position},
+            )
+            for part in self._parts
+        ]
+        single._images = {
+            result: {position: images[position]}
+            for result, images in self._images.items()
+            if position in images
+        }
+        return single
+
+    def _joined(
+        self, order: Sequence[str], grids: Mapping[str, Grid]
+    ) -> ImageMaps:
+        image = ImageMaps(self.names[0])
+        self.join(order, grids, image.accumulators, image.grids)
+        return image
 
 
 def excluded_images(

@@ -37,6 +37,9 @@ class GradCAM(Attribution):
         target (optional): The target at the logits, if the measurement names
             none; None for every class over the region where it is
             predicted.
+        scaled (bool): Bring each image's map to 0..1, before it is resized
+            and after, as the package pytorch-grad-cam does; a mean over
+            images then counts all alike. False keeps the raw values.
 
     Raises:
         ConfigError: If there is no such interpolation.
@@ -49,14 +52,17 @@ class GradCAM(Attribution):
     repeats = False
 
     def __init__(
-        self, interpolation: str = 'bilinear', target: Any = None
+        self,
+        interpolation: str = 'bilinear',
+        target: Any = None,
+        scaled: bool = False,
     ) -> None:
         if interpolation not in INTERPOLATIONS:
             raise ConfigError(
                 f'interpolation is {", ".join(INTERPOLATIONS)}, not '
                 f'{interpolation!r}'
             )
-        self.interpolation = interpolation
+        self.interpolation, self.scaled = interpolation, bool(scaled)
         self.default_target = target or {'type': 'ClassRegion'}
 
     @property
@@ -66,6 +72,7 @@ class GradCAM(Attribution):
             'Grad-CAM: relu of the activations weighted by the pooled '
             "gradients of the score at the segmentor's logits, resized by "
             f'{self.interpolation}'
+            + (', each to 0..1 before and after' if self.scaled else '')
         )
 
     def __call__(
@@ -127,8 +134,21 @@ class GradCAM(Attribution):
         values = recorder.values[layer]
         weights = recorder.read[layer](gradient).mean(dim=(2, 3), keepdim=True)
         cam = torch.relu((weights * values).sum(dim=1, keepdim=True))
+        cam = _to_unit_range(cam) if self.scaled else cam
         resized = functional.interpolate(cam, size, mode=self.interpolation)
-        return resized[:, 0].clamp(min=0)
+        resized = resized.clamp(min=0)
+        return (_to_unit_range(resized) if self.scaled else resized)[:, 0]
+
+
+def _to_unit_range(maps_n1hw: Tensor) -> Tensor:
+    """Each image's map from 0 to 1; one that is flat becomes zero.
+
+    Source: ``scale_cam_image`` of jacobgil/pytorch-grad-cam, without the 1e-7
+    that it adds to the largest value.
+    """
+    above = maps_n1hw - maps_n1hw.amin(dim=(2, 3), keepdim=True)
+    largest = above.amax(dim=(2, 3), keepdim=True)
+    return above / largest.where(largest > 0, 1)
 
 
 def _part_of_layer(part: Part, layer: str) -> Part:

@@ -11,7 +11,7 @@ from PIL import Image
 
 from mmerf.apis import run_erf
 from mmerf.apis.config.config_file import load_config
-from mmerf.apis.images.source import open_images
+from mmerf.apis.images.open_images import open_images
 
 RNG = np.random.default_rng(0)
 
