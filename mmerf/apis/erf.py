@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from mmengine.config import Config
 
+from ..core.aggregate.batch_maps import absent_everywhere
 from ..core.build import build_target_and_attribution
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
@@ -241,7 +242,7 @@ def run_erf(
         results,
         source.skipped,
         notes + result_notes(measurement, results),
-        measurement.absent(),
+        absent_everywhere(measurement.accumulators),
         provenance,
         image_under_maps(mean, measurement, results),
         network.weights,

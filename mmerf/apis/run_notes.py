@@ -8,6 +8,11 @@ from typing import Any
 
 from torch import nn
 
+from ..core.aggregate.batch_maps import (
+    absent_everywhere,
+    excluded_images,
+    without_finite_map,
+)
 from ..core.errors import printable, shortened
 from ..core.layers.defaults import default_layers
 from ..core.measurement import Measurement
@@ -27,8 +32,11 @@ def run_notes(
     notes = [f'run on {measurement.passes.summary}']
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
-    notes += [f'{k}: {why}' for k, why in measurement.failures().items()]
-    notes += measurement.absent().values()
+    notes += [
+        f'{k}: {why}'
+        for k, why in without_finite_map(measurement.accumulators).items()
+    ]
+    notes += absent_everywhere(measurement.accumulators).values()
     if stop is not None:
         notes.append(stop.summary(measurement))
     return notes
@@ -52,7 +60,7 @@ def result_notes(
     return [
         *(
             f'{key}: left out as not finite: {", ".join(names[:5])}'
-            for key, names in measurement.excluded().items()
+            for key, names in excluded_images(measurement.accumulators).items()
         ),
         *zero_notes(results),
         *deviation_notes(results),

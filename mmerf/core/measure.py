@@ -8,6 +8,11 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from .aggregate.batch_maps import (
+    absent_everywhere,
+    excluded_images,
+    without_finite_map,
+)
 from .errors import ConfigError, MeasurementError
 from .inputs.forms import batches_of
 from .measurement import Measurement
@@ -178,7 +183,7 @@ def measure_each(
     measured = measure_batches(model, images, kept, forward, theory)
     if not measured.seen:
         raise MeasurementError('no image was measured; give at least one')
-    for key, names in measured.excluded().items():
+    for key, names in excluded_images(measured.accumulators).items():
         text = f'{key}: left out as not finite: {", ".join(names[:5])}'
         warnings.warn(text, stacklevel=2)
     return [found for _, found in measured.compute_each(provenance)]
@@ -205,11 +210,11 @@ def measure_batches(
         )
     for batch in batches_of(model, images, forward):
         measurement.update(batch)
-    failures = measurement.failures()
+    failures = without_finite_map(measurement.accumulators)
     if failures:
         key, reason = next(iter(failures.items()))
         raise MeasurementError(f'{key}: {reason}')
-    absent = measurement.absent()
+    absent = absent_everywhere(measurement.accumulators)
     if measurement.seen and len(absent) == len(measurement.accumulators):
         raise MeasurementError('; '.join(absent.values()))
     for reason in absent.values():

@@ -5,17 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
-import torch
 from torch import Tensor, nn
 
 from .aggregate.accumulator import Accumulator
 from .aggregate.across_ranks import Add, Gather, merge_ranks
-from .aggregate.batch_maps import (
-    ImageMaps,
-    absent_everywhere,
-    excluded_images,
-    without_finite_map,
-)
+from .aggregate.batch_maps import ImageMaps
 from .aggregate.precision_check import COMPARED_IMAGES, PrecisionCheck
 from .assemble import assemble_results, define, described_input
 from .batch import Batch, JoinedInputs
@@ -33,7 +27,7 @@ from .results.erf_result import ERFResult
 from .results.provenance import versions
 from .running import memory
 from .running.layer_scores import LayerScores
-from .running.precision import as_weights
+from .running.precision import as_weights, device_of
 from .theory.theory import FieldAndReason, Theory, theory_of
 
 
@@ -146,14 +140,10 @@ class Measurement:
             self.batch_size = allowed
         elif saved is not None and count:
             each = saved.total // min(count, step)
-            device = self._device(batch.inputs)
+            device = device_of(self.model, batch.inputs)
             self.fitting = memory.images_that_fit(device, each)
         if self.precision_check is not None:
             self.precision_check.update(batch)
-
-    def _device(self, inputs: Tensor) -> torch.device:
-        first = next(self.model.parameters(), None)
-        return inputs.device if first is None else first.device
 
     def _confirm_parts(self, batch: Batch, step: int) -> None:
         """Confirm once that a batch may be cut, before the first one is."""
@@ -174,7 +164,7 @@ class Measurement:
     ) -> None:
         """Measure one pass and add it to the mean."""
         target = self.target.select(range(part.start, part.stop))
-        device = self._device(batch.inputs)
+        device = device_of(self.model, batch.inputs)
         batch = replace(batch, inputs=batch.inputs.to(device))
         with memory.counted(saved):
             gathering, done, self.input_shape = run_pass(
@@ -281,18 +271,6 @@ class Measurement:
     def theory_of(self, key: str) -> FieldAndReason:
         """A result's theoretical field, and why it is missing or a bound."""
         return theory_of(self.theory, key, self.target.at_unit)
-
-    def excluded(self) -> dict[str, list[str]]:
-        """Names of the images with non-finite maps or scores, by result."""
-        return excluded_images(self.accumulators)
-
-    def failures(self) -> dict[str, str]:
-        """Results without any finite map, each with the reason."""
-        return without_finite_map(self.accumulators)
-
-    def absent(self) -> dict[str, str]:
-        """Keys for which no image had the target, and why."""
-        return absent_everywhere(self.accumulators)
 
     def definition(self, name: str = '') -> dict[str, str]:
         """Descriptions of score, attribution, input, average and precision.

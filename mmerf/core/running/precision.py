@@ -94,3 +94,8 @@ def as_weights(inputs: Tensor, model: nn.Module) -> Tensor:
         if value.dtype.is_floating_point
     }
     return inputs.to(dtypes.pop()) if len(dtypes) == 1 else inputs
+
+
+def device_of(model: nn.Module, inputs: Tensor) -> torch.device:
+    """The device of a model's weights; that of inputs, if it has none."""
+    return next(model.parameters(), inputs).device

@@ -9,6 +9,7 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 
+from ...core.aggregate.batch_maps import absent_everywhere, excluded_images
 from ...core.errors import MeasurementError
 from ...core.measurement import Measurement
 from ..publish import (
@@ -74,12 +75,12 @@ class Publisher:
         print_log(summary, logger='current')
 
     def _report_left_out(self, measurement: Measurement, step: int) -> None:
-        for layer, names in measurement.excluded().items():
+        for layer, names in excluded_images(measurement.accumulators).items():
             self.report(
                 f'{layer}: {len(names)} map(s) left out at step {step}',
                 MeasurementError(f'not finite for {", ".join(names[:5])}'),
             )
-        for reason in measurement.absent().values():
+        for reason in absent_everywhere(measurement.accumulators).values():
             warn('not measured', reason)
 
     def _report_backends(

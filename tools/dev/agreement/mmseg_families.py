@@ -16,6 +16,8 @@ import torch
 from plain import plain_maps, shake
 from runs import arguments, compare, describe, number, run_all
 
+from mmerf.core.aggregate.batch_maps import without_finite_map
+
 SIZES = ((411, 549), (416, 544), (512, 512), (640, 640))
 FOUR_LAYERS = {
     'model.backbone.num_layers': 4,
@@ -241,7 +243,7 @@ def measure(family):
         measurement = Measurement(measured, options)
         batch = prepare_tensor(measured, image.to(dtype), measurement.layers)
         measurement.update(batch)
-        failed = measurement.failures()
+        failed = without_finite_map(measurement.accumulators)
         if failed:
             raise ERFError(str(failed))
         return measurement.compute()
