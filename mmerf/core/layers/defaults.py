@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import nn
+from torch import fx, jit, nn
 
 from ..errors import LayerError
 
@@ -39,7 +39,8 @@ def default_layers(model: nn.Module) -> DefaultLayers:
     feed the head of ultralytics' models; the stages or blocks of
     transformers' encoders; the outputs of timm's feature extractors and the
     layers in timm's ``feature_info``; ``encoder``, ``decoder`` and
-    ``segmentation_head`` (segmentation_models_pytorch); numbered stages.
+    ``segmentation_head`` (segmentation_models_pytorch); numbered stages; the
+    own output of a traced graph, such as an ONNX file gives.
 
     Raises:
         LayerError: If the model has none of these.
@@ -152,6 +153,12 @@ def _numbered_stages(
     return None
 
 
+def _traced_graph(model: nn.Module, names: list[str]) -> DefaultLayers | None:
+    if not isinstance(model, (fx.GraphModule, jit.ScriptModule)):
+        return None
+    return DefaultLayers([OUTPUT], 'of a traced graph, its own output')
+
+
 _RULES: tuple[Callable[[nn.Module, list[str]], DefaultLayers | None], ...] = (
     _backbone_and_head,
     _ultralytics,
@@ -159,6 +166,7 @@ _RULES: tuple[Callable[[nn.Module, list[str]], DefaultLayers | None], ...] = (
     _timm,
     _encoder_and_decoder,
     _numbered_stages,
+    _traced_graph,
 )
 
 

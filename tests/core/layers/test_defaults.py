@@ -111,6 +111,14 @@ CASES = {
         model_of({'stages': nn.Sequential(conv(), conv())}),
         ['stages.0', 'stages.1'],
     ),
+    'a traced graph': (
+        torch.fx.symbolic_trace(model_of({'one': conv(), 'two': conv()})),
+        ['.'],
+    ),
+    'TorchScript': (
+        torch.jit.trace(conv(), torch.rand(1, 3, 9, 9)),
+        ['.'],
+    ),
     'its own choice': (
         model_of({'backbone': conv(), 'neck': conv()}, erf_layers=['neck']),
         ['neck'],
