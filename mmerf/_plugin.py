@@ -33,8 +33,11 @@ def missing(error: Exception) -> str:
 def _import(modules: tuple[str, ...], package: str, what: str) -> bool:
     """Import modules of mmerf; warn unless only the package is missing."""
     try:
-        for module in modules:
-            import_module(module, __package__)
+        with warnings.catch_warnings():
+            # Of mmcv without its operators; every user of mmcv-lite sees it.
+            warnings.filterwarnings('ignore', 'Fail to import')
+            for module in modules:
+                import_module(module, __package__)
     except Exception as error:  # whatever a broken installation raises
         absent = isinstance(error, ModuleNotFoundError)
         if not absent or missing(error) != package:

@@ -11,6 +11,7 @@ from torch import fx, jit, nn
 
 from ..errors import LayerError
 
+_DETECTION = frozenset(('bbox_head', 'rpn_head', 'roi_head'))  # mmdet's
 OUTPUT = '.'  # names the model's own output
 _LISTS = ('stages', 'stage', 'layers', 'layer', 'blocks', 'block', 'features')
 
@@ -35,10 +36,11 @@ def default_layers(model: nn.Module) -> DefaultLayers:
     """The layers measured when none is named.
 
     A model may name its own in ``model.erf_layers``. Otherwise, in this
-    order: backbone and decode head (OpenMMLab, torchvision); the layers that
-    feed the head of ultralytics' models; the stages or blocks of
-    transformers' encoders; the outputs of timm's feature extractors and the
-    layers in timm's ``feature_info``; ``encoder``, ``decoder`` and
+    order: the blocks or stages of mmpretrain's backbones that end in pooling;
+    backbone and decode head, or a detector's neck; the layers that feed the
+    head of ultralytics' models; the stages or blocks of transformers'
+    encoders; the outputs of timm's feature extractors and the layers in
+    timm's ``feature_info``; ``encoder``, ``decoder`` and
     ``segmentation_head`` (segmentation_models_pytorch); numbered stages; the
     own output of a traced graph, such as an ONNX file gives.
 
@@ -76,6 +78,8 @@ def _backbone_and_head(
     found += [n for n in names if n == 'decode_head']
     if found == ['backbone'] and 'classifier' in names:
         found.append('classifier')
+    if 'neck' in names and not _DETECTION.isdisjoint(names):
+        found.append('neck')
     return DefaultLayers(found, 'backbone and head, by their names', True)
 
 
@@ -159,7 +163,24 @@ def _traced_graph(model: nn.Module, names: list[str]) -> DefaultLayers | None:
     return DefaultLayers([OUTPUT], 'of a traced graph, its own output')
 
 
+def _pooled_backbone(
+    model: nn.Module, names: list[str]
+) -> DefaultLayers | None:
+    """ViT and ConvNeXt of mmpretrain pool their output to a vector."""
+    backbone = getattr(model, 'backbone', None)
+    inside = None
+    if getattr(backbone, 'out_type', None) in ('cls_token', 'avg_featmap'):
+        inside = 'backbone.layers'
+    elif getattr(backbone, 'gap_before_final_norm', False):
+        inside = 'backbone.stages'
+    members = [n for n in names if re.fullmatch(rf'{inside}\.\d+', n)]
+    return DefaultLayers(
+        members, f'the members of {inside}, as the backbone gives no map'
+    )
+
+
 _RULES: tuple[Callable[[nn.Module, list[str]], DefaultLayers | None], ...] = (
+    _pooled_backbone,
     _backbone_and_head,
     _ultralytics,
     _transformers,

@@ -63,6 +63,26 @@ CASES = {
         model_of({'backbone': conv(), 'classifier': conv()}),
         ['backbone', 'classifier'],
     ),
+    'mmdet': (
+        model_of({'backbone': conv(), 'neck': conv(), 'bbox_head': conv()}),
+        ['backbone', 'neck'],
+    ),
+    'mmpretrain, a map': (
+        model_of({'backbone': model_of({'layers': STAGES[0]},
+                                       out_type='featmap'),
+                  'neck': conv()}),
+        ['backbone'],
+    ),
+    'mmpretrain, a class token': (
+        model_of({'backbone': model_of({'layers': STAGES[0]},
+                                       out_type='cls_token')}),
+        ['backbone.layers.0', 'backbone.layers.1'],
+    ),
+    'mmpretrain, pooled': (
+        model_of({'backbone': model_of({'stages': STAGES[0]},
+                                       gap_before_final_norm=True)}),
+        ['backbone.stages.0', 'backbone.stages.1'],
+    ),
     'ultralytics': (
         model_of(
             {'model': nn.Sequential(conv(), conv(), conv(), Detect([0, -1]))}
