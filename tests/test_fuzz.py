@@ -128,7 +128,7 @@ def test_any_layer_request_is_found_or_told(asked, model):
     except ERFError as error:
         told(error)
     else:
-        modules = dict(model.named_modules())
+        modules = {'.': model, **dict(model.named_modules())}
         assert found and all(modules[x.name] is x.module for x in found)
 
 

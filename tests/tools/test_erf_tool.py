@@ -117,7 +117,7 @@ def test_what_the_user_can_mend_is_one_line_and_status_one(
 
 
 @pytest.mark.parametrize(
-    'args', [[], ['c.py', '--order', 'x'], ['c.py', '--input-size', '3']]
+    'args', [['c.py', '--order', 'x'], ['c.py', '--input-size', '3']]
 )
 def test_wrong_arguments_are_status_two(args, erf, capsys):
     with pytest.raises(SystemExit) as caught:

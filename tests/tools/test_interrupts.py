@@ -65,7 +65,7 @@ def test_ctrl_c_tells_what_was_written(
     assert capsys.readouterr().err == (
         f'interrupted; 2 file(s) were written, the last is {last}\n'
     )
-    monkeypatch.setattr('mmerf.apis.erf.build_model', interrupt)
+    monkeypatch.setattr('mmerf.apis.erf.build_network', interrupt)
     assert erf(args) == 130
     assert capsys.readouterr().err == 'interrupted; nothing was written\n'
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
+from fractions import Fraction
 from typing import Any, NamedTuple
 
 import torch
@@ -136,15 +137,18 @@ class _Imposed(TorchDispatchMode):
         pooling = self.choices.poolings[self.number - 1]
         steps = list(args[2]) if len(args) > 2 and args[2] else list(args[1])
         steps = steps * 2 if len(steps) == 1 else steps
-        first, skipped, jumps = [], [], []
+        first: list[int] = []
+        skipped: list[int] = []
+        jumps: list[float] = []
         for axis in (0, 1):
-            stride = round(self.size[axis] / pooling.plane[axis])
-            start, rest = divmod(self.corner[axis], stride * steps[axis])
-            if rest:
+            stride = _whole_ratio(self.size[axis], pooling.plane[axis])
+            jump = stride * steps[axis]  # px from one entry to the next
+            start = self.corner[axis] / jump
+            if start.denominator != 1:
                 return False
-            first.append(start * steps[axis])
-            skipped.append(start)
-            jumps.append(stride * steps[axis])
+            first.append(int(start) * steps[axis])
+            skipped.append(int(start))
+            jumps.append(float(jump))
         taken = pooling.indices[self.positions]
         for dim, start in zip((2, 3), skipped, strict=True):
             taken = taken[(slice(None),) * dim + (
@@ -179,7 +183,14 @@ class _Imposed(TorchDispatchMode):
         return True
 
 
-def _entry_at(pixel: float, corner: int, jump: int) -> slice:
+def _whole_ratio(size: int, plane: int) -> Fraction:
+    """Pixels per row of a plane: 4, or 1/2 where the plane is finer."""
+    if size >= plane:
+        return Fraction(round(size / plane))
+    return Fraction(1, round(plane / size))
+
+
+def _entry_at(pixel: float, corner: int, jump: float) -> slice:
     """The entry at a pixel."""
     entry = max(round((pixel - corner) / jump), 0)
     return slice(entry, entry + 1)

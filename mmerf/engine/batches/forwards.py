@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mmengine.model import BaseModel
 from torch import Tensor, nn
 
 from ...core.batch import Forward
@@ -25,8 +24,8 @@ def forward_of(
     """The function that runs a model on images of a batch, as validation does.
 
     A segmentor runs ``encode_decode``, which validation calls; any other
-    model of OpenMMLab runs with ``mode='tensor'``, a plain torch module is
-    called with its input.
+    model of OpenMMLab runs with ``mode='tensor'``; a plain torch module, which
+    has no ``data_preprocessor``, is called with its input.
 
     Args:
         model (nn.Module): Without wrappers.
@@ -56,7 +55,7 @@ def forward_of(
 
     def tensor(images: Tensor, positions: Sequence[int]) -> Any:
         whole = rebuild(images, positions)
-        if not isinstance(model, BaseModel):
+        if not hasattr(model, 'data_preprocessor'):
             return model(whole)
         if samples is None:
             return model(whole, mode='tensor')

@@ -2,7 +2,7 @@
 
 import pytest
 import torch
-from helpers.slow_reference import float64_map
+from helpers.slow_reference import float64_map, slow_map
 from torch import nn
 
 from mmerf import measure_erf
@@ -63,3 +63,21 @@ def test_every_image_is_looked_at(order):
         maps = [float64_map(net, image, result.unit) for image in images]
         expected = sum(maps) / 2
         assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+
+
+@pytest.mark.parametrize('size', [(32, 40), (160, 176)])
+@pytest.mark.parametrize('factor', [2, 3])
+def test_a_pooling_of_a_grid_finer_than_the_image(size, factor):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Upsample(scale_factor=factor, mode='bilinear'),
+        nn.Conv2d(3, 6, 5, 1, 2),
+        nn.MaxPool2d(2),
+    ).eval()
+    image = torch.full((1, 3, *size), 0.37)
+    image[:, :, : size[0] // 3] = 0.1
+    result = measure_erf(net, image, ['2'])['2']
+    y, x = result.unit
+    # In float32: equal values, computed in float64, are others.
+    expected = slow_map(image, lambda i: net(i)[0, :, y, x].relu().sum())
+    assert abs(result.map - expected).max() <= 1e-6 * expected.max()
