@@ -39,7 +39,15 @@ def load_module(
     source: Any = module.get('type')
     if not is_file(source):
         arguments = {k: _constructed(v) for k, v in module.items()}
-        return build_module(without_fetching(arguments)), []
+        changed = without_fetching(arguments)
+        notes = [
+            f'{name}={value!r} instead of '
+            + (repr(arguments[name]) if name in arguments else 'its default')
+            + ': nothing is downloaded'
+            for name, value in changed.items()
+            if name not in arguments or arguments[name] is not value
+        ]
+        return build_module(changed), notes
     if len(module) > 1:
         raise ConfigError(
             f'{source} is a file and takes no module options; leave them out'

@@ -96,6 +96,19 @@ def test_an_argument_with_a_type_is_built(photos):
     assert run_erf(wrapped, layers='.', img_dir=photos).results['.'].map.any()
 
 
+def network(pretrained=True, weights=None, classes=2):
+    """A constructor as torchvision and timm have them."""
+    assert not pretrained and weights is None
+    return nn.Conv2d(3, classes, 3)
+
+
+def test_arguments_that_would_download_are_changed_and_said(photos):
+    config = module_config(f'{__name__}.network', {'weights': 'DEFAULT'})
+    notes = run_erf(config, layers='.', img_dir=photos).notes
+    assert "weights=None instead of 'DEFAULT': nothing is downloaded" in notes
+    assert 'pretrained=False instead of its default' in ' '.join(notes)
+
+
 def test_weights_are_loaded_and_what_is_missing_is_a_warning(photos, tmp_path):
     model = net()
     torch.save(model[:1].state_dict(), tmp_path / 'a.pth')

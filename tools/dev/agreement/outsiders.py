@@ -90,6 +90,7 @@ SMALL = {
     'config.num_attention_heads': 3,
     'config.intermediate_size': 192,
 }
+SWIN = 'model.pixel_level_module.encoder.swin.encoder.layers'
 YOLO = {f'model.{i}': Reader(f'model.{i}', nchw) for i in (13, 16, 19, 22)}
 ROWS = {
     'timm resnet18': timm(
@@ -129,10 +130,8 @@ ROWS = {
     ),
     'transformers Mask2Former': huggingface(
         'Mask2FormerForUniversalSegmentation', 'Mask2FormerConfig',
-        each(
-            'model.pixel_level_module.encoder.swin.encoder.layers.{}',
-            [tokens(side, side) for side in (28, 14, 7, 7)],
-        ),
+        {f'{SWIN}.{i}[0]': Reader(f'{SWIN}.{i}', tokens(side, side))
+         for i, side in enumerate((28, 14, 7, 7))},
     ),
     'transformers UperNet': huggingface(
         'UperNetForSemanticSegmentation', 'UperNetConfig',

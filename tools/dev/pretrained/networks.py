@@ -19,14 +19,15 @@ NAMES = {  # operations of the graph, as the paper calls what they give
 }
 
 
-def u2netp(file, weights='trained', seed=0):
+def u2netp(file, start='trained', seed=0):
     """The network, its stages named.
 
     Args:
         file (str): ``u2netp.onnx``.
-        weights (str): ``'trained'``, or ``'random'``: normal weights of the
-            variance that keeps ReLU's signals alike (He et al. 2015), biases
-            of zero.
+        start (str): ``'trained'``; ``'he'``: normal weights of the variance
+            that keeps signals alike through ReLUs (He et al. 2015), as the
+            folded batch norms would, and biases of zero; ``'default'``: as
+            torch makes a convolution, by which signals shrink with depth.
         seed (int): Of the random weights.
     """
     net = onnx2torch.convert(file)
@@ -37,10 +38,12 @@ def u2netp(file, weights='trained', seed=0):
             delattr(net, node.target)
             node.target = name
     net.recompile()
-    if weights == 'random':
-        torch.manual_seed(seed)
-        for module in net.modules():
-            if isinstance(module, nn.Conv2d):
-                nn.init.kaiming_normal_(module.weight)
-                nn.init.zeros_(module.bias)
+    torch.manual_seed(seed)
+    for module in net.modules():
+        if not isinstance(module, nn.Conv2d) or start == 'trained':
+            continue
+        module.reset_parameters()
+        if start == 'he':
+            nn.init.kaiming_normal_(module.weight)
+            nn.init.zeros_(module.bias)
     return net

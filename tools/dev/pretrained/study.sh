@@ -27,13 +27,13 @@ run() {
         "$ENV/bin/python" tools/dev/smp/with_torchvision.py "$@"
 }
 
-for weights in trained random; do
+for start in trained he default; do
     run tools/erf.py --module networks.u2netp \
-        --module-options file="$ONNX" weights=$weights \
+        --module-options file="$ONNX" start=$start \
         --img-dir "$PHOTOS" --input-size 320 320 --num-images 6 \
         --layers encoder_1 encoder_3 encoder_6 logits \
         --target CentreUnit --target-options relu=False \
-        --no-theory --out-dir $WORK/$weights
+        --no-theory --out-dir $WORK/$start
 done
-run tools/compare_erf.py $WORK/trained $WORK/random \
-    --names trained random --out $WORK/compare.png
+run tools/compare_erf.py $WORK/trained $WORK/he $WORK/default \
+    --names trained 'random (He)' 'random (torch)' --out $WORK/compare.png
