@@ -213,6 +213,19 @@ def test_size_mean_and_std_that_timm_keeps(photos):
     assert layers_from_config(module_config(Fixed()))[1].key == 'one'
 
 
+def test_a_letterbox_puts_grey_around_the_image(photos):
+    model = nn.Conv2d(3, 4, 3)
+    found = erf_from_module(
+        model, img_dir=photos, layers='.', letterbox=(40, 24)
+    )
+    inside = normalised(photos, *IMAGENET)  # 20 x 24: no resizing
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in IMAGENET)
+    images = ((114 / 255 - mean) / std).expand(2, 3, 40, 24).clone()
+    images[:, :, 10:30] = inside
+    expected = map_of(model, images)
+    assert np.abs(found['.'].map - expected).max() < 1e-5 * expected.max()
+
+
 @pytest.mark.parametrize(
     ('module', 'options', 'expected'),
     [
