@@ -49,7 +49,8 @@ class ERFRun:
         results (dict[str, ERFResult]): By layer.
         skipped (dict[str, str]): Images that were left out, and why.
         notes (list[str]): What the user should know, one sentence per note.
-        weights (list[str]): Those of the notes that say what was not loaded.
+        warned (list[str]): Those of the notes that say what was chosen, or
+            not loaded.
         absent (dict[str, str]): Keys for which no image had the target, such
             as a class, and why.
         provenance (dict): Config, checkpoint, device, versions.
@@ -65,7 +66,7 @@ class ERFRun:
     absent: dict[str, str] = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
     image: np.ndarray | None = None
-    weights: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
     images: list[ImageRun] = field(default_factory=list)
 
 
@@ -95,8 +96,8 @@ def erf_from_config(
         **options: Further arguments of :func:`run_erf`.
 
     Returns:
-        dict[str, ERFResult]: By layer key. A warning says which weights were
-        not loaded.
+        dict[str, ERFResult]: By layer key. Warnings say what was chosen and
+        which weights were not loaded.
 
     Raises:
         ERFError: If the config, checkpoint, images or settings cannot be
@@ -112,7 +113,7 @@ def erf_from_config(
         device=device,
         **options,
     )
-    for note in run.weights:
+    for note in run.warned:
         warnings.warn(note, stacklevel=2)
     return run.results
 
@@ -229,8 +230,7 @@ def run_erf(
     mean = measure_images(measurement, source, number, order, stop, progress)
 
     # report
-    notes = network.notes + default_layers_notes(network.model, layers)
-    notes += run_notes(measurement, stop) + source.notes
+    notes = network.notes + run_notes(measurement, stop) + source.notes
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         notes += add_theory(measurement)
@@ -238,6 +238,7 @@ def run_erf(
     results = measurement.compute(provenance)
     if not results:
         raise MeasurementError('; '.join(notes))
+    notes += default_layers_notes(network.model, layers, results)
     return ERFRun(
         results,
         source.skipped,
@@ -245,7 +246,7 @@ def run_erf(
         absent_everywhere(measurement.accumulators),
         provenance,
         image_under_maps(mean, measurement, results),
-        network.weights,
+        network.warned,
         image_runs(measurement, source, provenance) if per_image else [],
     )
 
@@ -262,6 +263,7 @@ def _provenance(config: Any, cfg: Config, network: Network, seed: int) -> dict:
         'checkpoint_sha256': network.loaded.get('sha256'),
         'device': str(first.device),
         'seed': seed,
+        **network.provenance,
         'mmengine': mmengine.__version__,
         'mmcv': mmcv.__version__,
         'mmseg': mmseg.__version__,

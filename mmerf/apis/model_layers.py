@@ -64,6 +64,11 @@ def layers_from_config(
         raise ConfigError(
             f'the model does not run on a {size[0]} x {size[1]} image: '
             f'{one_line(error)}; give another with --input-size H W'
+            + (
+                ', or its channels by --mean and --std'
+                if network.channels
+                else ''
+            )
         ) from error
     if not layers:
         raise LayerError(
@@ -76,6 +81,10 @@ def layers_from_config(
 def _input_size(cfg: Config) -> tuple[int, int]:
     model = cfg.get('model') or {}
     preprocessor: Any = model.get('data_preprocessor') or {}
+    boxes = [step.get('scale') for step in cfg.get('test_pipeline') or []
+             if step.get('type') == 'Letterbox']  # fmt: skip
+    if boxes:
+        return int(boxes[0][1]), int(boxes[0][0])
     for size in (cfg.get('crop_size'), preprocessor.get('size')):
         if isinstance(size, (tuple, list)) and len(size) == 2:
             return int(size[0]), int(size[1])

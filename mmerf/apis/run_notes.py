@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -42,15 +43,25 @@ def run_notes(
     return notes
 
 
-def default_layers_notes(model: nn.Module, layers: Any) -> list[str]:
+def default_layers_notes(
+    model: nn.Module, layers: Any, results: Mapping[str, ERFResult]
+) -> list[str]:
     """Which layers were chosen where none was named, and why."""
     if layers is not None:
         return []
     default = default_layers(model)
     if default.names == ['backbone', 'decode_head']:
         return []  # as the documentation says
-    names = ', '.join(default.names)
-    return [f'layers by default ({default.reason}): {names}']
+    passed = [
+        name
+        for name in default.names
+        if not any(re.split(r'[\[@:]', key)[0] == name for key in results)
+    ]
+    kept = [name for name in default.names if name not in passed]
+    notes = [f'layers by default ({default.reason}): {", ".join(kept)}']
+    if passed:
+        notes.append(f'passed over, without a map: {", ".join(passed)}')
+    return notes
 
 
 def result_notes(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.util
 import pkgutil
 from collections.abc import Iterable
 from importlib.metadata import packages_distributions
+from types import ModuleType
 from typing import Any
 
 from .errors import ConfigError, one_line
@@ -33,6 +35,7 @@ def find_object(path: str) -> Any:
     try:
         return pkgutil.resolve_name(path)
     except AttributeError as error:
+        _check_submodule(error)
         owner = getattr(error.obj, '__name__', path.rpartition('.')[0])
         near = nearest_names(str(error.name), _public(error.obj))
         raise ConfigError(f'{owner} has no {error.name}{near}') from error
@@ -51,6 +54,17 @@ def find_object(path: str) -> Any:
             f'{path} could not be imported: {type(error).__name__}: '
             f'{one_line(error)}'
         ) from error
+
+
+def _check_submodule(error: AttributeError) -> None:
+    """Raise ConfigError if what is missing is a module that fails to import.
+
+    ``pkgutil.resolve_name`` takes such a module for a missing name.
+    """
+    if isinstance(error.obj, ModuleType):
+        name = f'{error.obj.__name__}.{error.name}'
+        if importlib.util.find_spec(name) is not None:
+            import_module(name, 'the import path')
 
 
 def import_module(name: str, where: str) -> None:

@@ -38,16 +38,8 @@ def load_module(
     """
     source: Any = module.get('type')
     if not is_file(source):
-        arguments = {k: _constructed(v) for k, v in module.items()}
-        changed = without_fetching(arguments)
-        notes = [
-            f'{name}={value!r} instead of '
-            + (repr(arguments[name]) if name in arguments else 'its default')
-            + ': nothing is downloaded'
-            for name, value in changed.items()
-            if name not in arguments or arguments[name] is not value
-        ]
-        return build_module(changed), notes
+        built = {k: _constructed(v) for k, v in module.items()}
+        return build_module(built), []
     if len(module) > 1:
         raise ConfigError(
             f'{source} is a file and takes no module options; leave them out'
@@ -58,6 +50,33 @@ def load_module(
     if path.lower().endswith('.onnx'):
         return _from_onnx(path), []
     return _from_pickle(path, trust)
+
+
+def without_downloads(module: Mapping) -> tuple[dict, list[str]]:
+    """The same ``module``, with arguments that fetch nothing; and notes.
+
+    Arguments with a ``type`` of their own are changed likewise; what comes
+    ``from_pretrained`` has to lie in local files.
+    """
+    source = module.get('type')
+    if is_file(source):
+        return dict(module), []
+    changed: dict = dict(without_fetching(dict(module)))
+    if isinstance(source, str) and source.endswith('.from_pretrained'):
+        changed.setdefault('local_files_only', True)
+    notes = [
+        f'{name}={value!r} instead of '
+        + (repr(module[name]) if name in module else 'its default')
+        + ': nothing is downloaded'
+        for name, value in changed.items()
+        if name not in module or module[name] is not value
+    ]
+    for name, value in changed.items():
+        path = value.get('type') if isinstance(value, Mapping) else None
+        if isinstance(path, str) and '.' in path:
+            changed[name], inside = without_downloads(value)
+            notes += [f'{name}: {note}' for note in inside]
+    return changed, notes
 
 
 def is_file(source: Any) -> bool:

@@ -9,7 +9,9 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
-from .stated import check_mean_and_std
+from ...core.errors import ConfigError
+from ...core.options import check_size
+from .stated import check_mean_and_std, numbers_of
 
 
 def module_config(
@@ -37,7 +39,8 @@ def module_config(
         Config: With ``module``, ``normalization`` and ``test_pipeline``.
 
     Raises:
-        ConfigError: If mean and std do not fit each other.
+        ConfigError: If mean and std do not fit each other, or the options
+            do not fit the module.
 
     Example:
         >>> module_config('torchvision.models.resnet18').module
@@ -48,10 +51,13 @@ def module_config(
         given = _GivenModule(module)
     elif isinstance(module, os.PathLike):
         given = os.fspath(module)
+    check_options(given, options or {})
+    mean, std = numbers_of(mean, 'mean'), numbers_of(std, 'std')
     check_mean_and_std(mean, std)
+    size = check_size(letterbox)
     steps: list[dict] = [_reader(3 if mean is None else len(mean))]
-    if letterbox is not None:
-        height, width = letterbox
+    if size is not None:
+        height, width = size
         steps.append({'type': 'Letterbox', 'scale': (width, height)})
     return Config(
         {
@@ -61,6 +67,20 @@ def module_config(
             'test_pipeline': [*steps, {'type': 'PackSegInputs'}],
         }
     )
+
+
+def check_options(module: Any, options: Mapping[str, Any]) -> None:
+    """Raise ConfigError unless a module can have these arguments."""
+    if 'type' in options:
+        raise ConfigError(
+            "a module's own type is not among its options; it is named by "
+            'module (--module)'
+        )
+    if options and isinstance(module, _GivenModule):
+        raise ConfigError(
+            f'{module.__qualname__} is made already and takes no module '
+            'options; leave them out'
+        )
 
 
 class _GivenModule:

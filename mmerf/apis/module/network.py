@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -13,11 +14,16 @@ from mmengine.runner import set_random_seed
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from torch import nn
 
-from ...core.errors import ConfigError, one_line
+from ...core.errors import BatchError, ConfigError, one_line
 from ..config.build_model import build_model, move
 from ..config.checkpoint import load_checkpoint
 from ..run_notes import checkpoint_notes
-from .load_module import describe_module, is_file, load_module
+from .load_module import (
+    describe_module,
+    is_file,
+    load_module,
+    without_downloads,
+)
 from .module_config import is_given
 from .stated import Normalization, fixed_size_of, normalization_of
 
@@ -35,7 +41,9 @@ class Network:
             model says that it runs.
         channels (int, optional): Of the inputs; None if a config states it.
         notes (list[str]): What the user should know.
-        weights (list[str]): Those of the notes that say what was not loaded.
+        warned (list[str]): Those of the notes that say what was chosen, or
+            not loaded: a Python call warns of them.
+        provenance (dict): How images become inputs, without a config.
     """
 
     model: nn.Module
@@ -44,17 +52,20 @@ class Network:
     fixed_size: tuple[int, int] | None = None
     channels: int | None = None
     notes: list[str] = field(default_factory=list)
-    weights: list[str] = field(default_factory=list)
+    warned: list[str] = field(default_factory=list)
+    provenance: dict = field(default_factory=dict)
 
     def size(self, given: Sequence[int] | None) -> Sequence[int] | None:
         """The given size of inputs, else the model's one; adds a note."""
         if given is None and self.fixed_size is not None:
             height, width = self.fixed_size
-            self.notes.append(
+            note = (
                 f'images are resized to {height} x {width}, the size at '
                 'which the model says that it runs; --input-size chooses '
                 'another'
             )
+            self.notes.append(note)
+            self.warned.append(note)
         return given or self.fixed_size
 
 
@@ -92,33 +103,41 @@ def build_network(
         notes = checkpoint_notes(checkpoint, loaded)
         said = checkpoint is not None or loaded.get('not_fetched')
         return Network(
-            model, loaded, notes=notes, weights=list(notes) if said else []
+            model, loaded, notes=notes, warned=list(notes) if said else []
         )
     if not 0 <= seed < 2**32:
         raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
-    set_random_seed(seed)
     given = is_given(cfg.module)
-    model, notes = load_module(cfg.module, trust_checkpoint)
+    warned: list[str] = []
+    if not given:
+        set_random_seed(seed)
+        settled, warned = without_downloads(cfg.module)
+        cfg.module = settled
+    model, about = load_module(cfg.module, trust_checkpoint)
+    warned += about
+    notes = []
+    if given and (checkpoint is not None or device is not None):
+        model = private(model)
     loaded = {}
-    weights: list[str] = []
     if checkpoint is not None:
         loaded = load_checkpoint(model, checkpoint, trust_checkpoint, partial)
-        weights = checkpoint_notes(checkpoint, loaded)
-        notes += weights
+        warned += checkpoint_notes(checkpoint, loaded)
     elif not given and not is_file(cfg.module.type):
         notes.append(
             'no checkpoint: measured at the weights that '
-            f'{describe_module(cfg.module)} starts with (nothing was '
-            'downloaded)'
+            f'{describe_module(cfg.module)} starts with'
         )
     if not given:
         model.eval()
     if not given or device is not None:
         model = move(model, device)
     normalization = normalization_of(model, **cfg.normalization)
-    notes.append(
+    images = (
         f'images {normalization.scale}, mean {_spaced(normalization.mean)}, '
-        f'std {_spaced(normalization.std)} ({normalization.source})'
+        f'std {_spaced(normalization.std)}'
+    )
+    (notes if cfg.normalization.mean is not None else warned).append(
+        f'{images} ({normalization.source})'
     )
     return Network(
         model,
@@ -126,8 +145,9 @@ def build_network(
         _preprocessor(normalization, model),
         fixed_size_of(model),
         len(normalization.mean),
-        notes,
-        weights,
+        warned + notes,
+        warned,
+        {'images': images, 'pipeline': str(cfg.test_pipeline)},
     )
 
 
@@ -136,7 +156,7 @@ def _preprocessor(
 ) -> SegDataPreProcessor:
     """mmseg's, for images as they are read from files."""
     first = next(model.parameters(), torch.zeros(1))
-    preprocessor = SegDataPreProcessor(
+    preprocessor = ImagePreprocessor(
         mean=[0], std=[1], bgr_to_rgb=normalization.is_rgb
     )
     # Its constructor takes one or three channels only.
@@ -149,6 +169,40 @@ def _preprocessor(
     except (RuntimeError, AssertionError) as error:
         raise ConfigError(
             f'{first.device} cannot be used: {one_line(error)}'
+        ) from error
+
+
+class ImagePreprocessor(SegDataPreProcessor):
+    """mmseg's, for images with as many channels as there are means."""
+
+    def forward(self, data: dict, training: bool = False) -> Any:
+        """A batch, normalised and stacked.
+
+        Raises:
+            BatchError: If an image has other channels.
+        """
+        for image in data['inputs']:
+            if len(image) != len(self.mean):
+                raise BatchError(
+                    f'an image has {len(image)} channel(s), and there are '
+                    f'{len(self.mean)} means; give one mean and one std per '
+                    'channel (--mean, --std)'
+                )
+        return super().forward(data, training)
+
+
+def private(model: nn.Module) -> nn.Module:
+    """A copy of the caller's module, which stays as it is.
+
+    Raises:
+        ConfigError: If it cannot be copied.
+    """
+    try:
+        return copy.deepcopy(model)
+    except Exception as error:  # a module's own copying code
+        raise ConfigError(
+            f'{type(model).__name__} cannot be copied ({one_line(error)}); '
+            'load the weights, and move it, yourself'
         ) from error
 
 

@@ -72,6 +72,19 @@ def normalization_of(
     return Normalization(*_IMAGENET, "ImageNet's, as nothing else is stated")
 
 
+def numbers_of(values: Any, name: str) -> list[float] | None:
+    """Numbers of any sequence as floats; ConfigError if they are none."""
+    if values is None:
+        return None
+    try:
+        return [float(value) for value in values]
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f'{name} is one number per channel, such as [0.5, 0.5, 0.5], '
+            f'not {values!r:.80}'
+        ) from error
+
+
 def check_mean_and_std(
     mean: Sequence[float] | None, std: Sequence[float] | None
 ) -> None:

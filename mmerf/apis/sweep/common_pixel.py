@@ -11,6 +11,7 @@ from ...core.errors import ConfigError, ERFError
 from ...engine.selection import chosen_indices
 from ..config.config_file import load_config
 from ..images.open_images import open_images
+from ..module.network import build_network
 from .vary import Combination
 
 
@@ -66,6 +67,9 @@ def _sizes(
     cfg: Config, img_dir: Any, num_images: int, order: str
 ) -> list[tuple[int, int]]:
     """Heights and widths of the images after the pipeline."""
+    fixed = build_network(cfg).fixed_size if cfg.get('module') else None
+    if fixed is not None:
+        return [fixed]
     source = open_images(cfg, img_dir)
     indices = chosen_indices(len(source.paths), num_images, order)
     sizes = [

@@ -158,9 +158,15 @@ def _numbered_stages(
 
 
 def _traced_graph(model: nn.Module, names: list[str]) -> DefaultLayers | None:
-    if not isinstance(model, (fx.GraphModule, jit.ScriptModule)):
+    if not isinstance(model, fx.GraphModule):
         return None
     return DefaultLayers([OUTPUT], 'of a traced graph, its own output')
+
+
+def _torchscript(model: nn.Module, names: list[str]) -> DefaultLayers | None:
+    if not isinstance(model, jit.ScriptModule):
+        return None
+    return DefaultLayers([OUTPUT], 'of TorchScript, its own output')
 
 
 def _pooled_backbone(
@@ -180,6 +186,7 @@ def _pooled_backbone(
 
 
 _RULES: tuple[Callable[[nn.Module, list[str]], DefaultLayers | None], ...] = (
+    _torchscript,
     _pooled_backbone,
     _backbone_and_head,
     _ultralytics,

@@ -9,7 +9,7 @@ from torch import nn
 from mmerf import measure_erf
 from mmerf.apis import erf_from_module, layers_from_config, run_erf
 from mmerf.apis.module.module_config import module_config
-from mmerf.core.errors import CheckpointError, ConfigError
+from mmerf.core.errors import CheckpointError, ConfigError, ImageError
 
 CONV = 'torch.nn.Conv2d'
 OPTIONS = {'in_channels': 3, 'out_channels': 4, 'kernel_size': 3}
@@ -107,6 +107,115 @@ def test_arguments_that_would_download_are_changed_and_said(photos):
     notes = run_erf(config, layers='.', img_dir=photos).notes
     assert "weights=None instead of 'DEFAULT': nothing is downloaded" in notes
     assert 'pretrained=False instead of its default' in ' '.join(notes)
+
+
+def test_nested_arguments_download_nothing_either(photos):
+    inner = {'type': f'{__name__}.network', 'pretrained': True}
+    config = module_config('torch.nn.Sequential', {'arg': inner})
+    with pytest.raises(ConfigError, match=r'do not fit torch\.nn\.Seq'):
+        run_erf(config, img_dir=photos)
+    config = module_config(f'{__name__}.wrapped', {'net': inner})
+    run = run_erf(config, layers='.', img_dir=photos)
+    notes = ' '.join(run.warned)
+    assert 'net: pretrained=False instead of True' in notes
+    assert "'pretrained': False" in run.provenance['config']
+
+
+def wrapped(net):
+    return nn.Sequential(net)
+
+
+class Hub(nn.Module):
+    @classmethod
+    def from_pretrained(cls, name, local_files_only=False):
+        assert local_files_only
+        return net()
+
+
+def test_from_pretrained_reads_local_files_only(photos):
+    config = module_config(f'{__name__}.Hub.from_pretrained', {'name': 'x/y'})
+    run = run_erf(config, layers='.', img_dir=photos)
+    assert 'local_files_only=True' in run.warned[0]
+
+
+def test_what_python_did_not_choose_is_warned_of(photos):
+    with pytest.warns(UserWarning, match='pretrained=False instead of its'):
+        erf_from_module(f'{__name__}.network', img_dir=photos, layers='.')
+    with pytest.warns(UserWarning, match="ImageNet's, as nothing else"):
+        found = erf_from_module(net(), img_dir=photos, layers='.')
+    own = erf_from_module(
+        net(), img_dir=photos, layers='.', mean=OWN[0], std=OWN[1]
+    )
+    kept = [one['.'].provenance['images'] for one in (found, own)]
+    assert '0.485' in kept[0] and 'mean 0.1 0.2 0.3' in kept[1]
+
+
+def test_weights_for_the_callers_module_go_into_a_copy(photos, tmp_path):
+    model, state = net(), torch.get_rng_state()
+    torch.save(net().apply(_zero).state_dict(), tmp_path / 'z.pth')
+    found = erf_from_module(
+        model, tmp_path / 'z.pth', img_dir=photos, layers='0', device='cpu'
+    )
+    assert not found['0'].map.any()
+    torch.set_rng_state(state)
+    assert all(p.abs().sum() > 0 for p in model[0].parameters())
+
+
+def test_the_callers_random_state_stays(photos):
+    model, before = net(), torch.get_rng_state()
+    erf_from_module(model, img_dir=photos, layers='0')
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_default_layers_without_a_map_are_named(photos):
+    class Mixed(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.layer1, self.layer2 = nn.Conv2d(3, 4, 3), nn.Linear(4, 2)
+
+        def forward(self, x):
+            return self.layer2(self.layer1(x).mean((2, 3)))
+
+    run = run_erf(module_config(Mixed()), img_dir=photos)
+    assert list(run.results) == ['layer1']
+    assert 'passed over, without a map: layer2' in run.notes
+    assert any(note.endswith('number): layer1') for note in run.notes)
+
+
+def test_an_image_of_other_bands_is_skipped(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / 'a.tif', np.zeros((20, 24), np.uint16))
+    with pytest.raises(ImageError, match=r'has 1 channel.*there are 6 means'):
+        erf_from_module(
+            nn.Conv2d(6, 4, 3), img_dir=tmp_path, layers='.', mean=[0] * 6,
+            std=[1] * 6,
+        )  # fmt: skip
+
+
+def test_what_is_no_option_of_a_module(photos):
+    with pytest.raises(ConfigError, match='type is not among its options'):
+        erf_from_module(CONV, img_dir=photos, module_options={'type': 'x.Y'})
+    with pytest.raises(ConfigError, match='is made already'):
+        erf_from_module(net(), img_dir=photos, module_options={'depth': 3})
+    with pytest.raises(ConfigError, match='one number per channel'):
+        erf_from_module(net(), img_dir=photos, mean=0.5, std=0.5)
+    with pytest.raises(ConfigError, match=r'whole pixels, not 64'):
+        erf_from_module(net(), img_dir=photos, letterbox=64)
+    array = np.full(3, 0.5)
+    erf_from_module(net(), img_dir=photos, layers='0', mean=array, std=array)
+
+
+def test_a_module_that_does_not_import_shows_its_own_error(
+    photos, tmp_path, monkeypatch
+):
+    folder = tmp_path / 'repository'
+    folder.mkdir()
+    (folder / '__init__.py').write_text('')
+    (folder / 'nets.py').write_text('import no_such_package')
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ConfigError, match=r"No module named 'no_such_package"):
+        erf_from_module('repository.nets.Net', img_dir=photos)
 
 
 def test_weights_are_loaded_and_what_is_missing_is_a_warning(photos, tmp_path):

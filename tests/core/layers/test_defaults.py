@@ -136,7 +136,10 @@ CASES = {
         ['.'],
     ),
     'TorchScript': (
-        torch.jit.trace(conv(), torch.rand(1, 3, 9, 9)),
+        torch.jit.trace(
+            model_of({'layer1': conv(), 'layer2': conv()}),
+            torch.rand(1, 3, 9, 9),
+        ),
         ['.'],
     ),
     'its own choice': (

