@@ -61,7 +61,7 @@ def _check_submodule(error: AttributeError) -> None:
 
     ``pkgutil.resolve_name`` takes such a module for a missing name.
     """
-    if isinstance(error.obj, ModuleType):
+    if isinstance(error.obj, ModuleType) and hasattr(error.obj, '__path__'):
         name = f'{error.obj.__name__}.{error.name}'
         if importlib.util.find_spec(name) is not None:
             import_module(name, 'the import path')

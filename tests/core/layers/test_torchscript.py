@@ -59,12 +59,21 @@ def test_a_layer_inside_it_is_an_error_that_says_so(make, name):
 
 
 @pytest.mark.parametrize('make', MAKE.values(), ids=MAKE)
-@pytest.mark.parametrize('layers', [None, ['backbone'], ['backbone.2']])
+@pytest.mark.parametrize('layers', [['backbone'], ['backbone.2']])
 def test_so_is_every_layer_of_a_model_that_is_torchscript(make, layers):
     with pytest.raises(LayerError, match='inside a TorchScript model') as c:
         find_layers(make(Model(backbone())), layers)
     assert "name '.', what the model itself returns" in str(c.value)
     assert '\n' not in str(c.value)
+
+
+@pytest.mark.parametrize('make', MAKE.values(), ids=MAKE)
+def test_its_own_output_is_what_is_measured_by_default(make):
+    (layer,) = find_layers(make(Model(backbone())), None)
+    assert layer.key == '.'
+    found = measure_erf(make(Model(backbone())), IMAGES)['.']
+    expected = measure_erf(Model(backbone()), IMAGES, ['.'])['.']
+    np.testing.assert_allclose(found.map, expected.map, atol=1e-6, rtol=1e-5)
 
 
 def test_a_glob_leaves_out_what_cannot_be_read():
