@@ -6,8 +6,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
+from torch import nn
 
+from mmerf import ERFResult
 from mmerf.__main__ import TOOLS, main, tools_folder
 
 CONV = ['--module', 'torch.nn.Conv2d', '--module-options', 'in_channels=3',
@@ -65,6 +68,31 @@ def test_a_sweep_of_a_module(photo, capsys):
     ) == 0  # fmt: skip
     assert 'kernel_size=5' in capsys.readouterr().out
     assert Path('work_dirs/torch.nn.Conv2d/sweep/sweep.png').is_file()
+
+
+def test_a_sweep_of_a_trusted_file_at_the_size_that_it_states(photo, capsys):
+    torch.save(Stated(), 'a.pt')
+    arguments = ['sweep', '--module', 'a.pt', '--trust-checkpoint', '--vary',
+                 'normalization.mean=[0,0,0],[.5,.5,.5]', '--std', '1', '1',
+                 '1', '--mean', '0', '0', '0', '--layers', '.', '--img-dir',
+                 'photos', '--no-theory']  # fmt: skip
+    assert main(arguments) == 0, capsys.readouterr().err
+    results = sorted(Path('work_dirs/a/sweep').rglob('*.npz'))
+    assert len(results) == 2
+    for path in results:
+        result = ERFResult.load(path)
+        assert result.map.shape == (8, 8) and result.unit_pixel == (4, 4)
+
+
+class Stated(nn.Module):
+    pretrained_cfg = {'input_size': (3, 8, 8), 'fixed_input_size': True}
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 2, 3, padding=1)
+
+    def forward(self, x):
+        return self.one(x)
 
 
 def test_imports_come_first_and_from_the_current_folder(

@@ -60,9 +60,7 @@ def build_model(
     """
     if not isinstance(cfg.get('model'), Mapping):
         raise ConfigError('the config has no model; give a full config')
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
-    set_random_seed(seed)
+    seed_everything(seed)
     MMLogger.get_instance('mmerf', log_level='ERROR')
     initial = checkpoint is None or partial
     file = (
@@ -94,6 +92,13 @@ def build_model(
     model = move(model, device)
     model.eval()  # some models return None here
     return model, loaded
+
+
+def seed_everything(seed: int) -> None:
+    """Seed torch, NumPy and Python; ConfigError if it is no seed."""
+    if not 0 <= seed < 2**32:
+        raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
+    set_random_seed(seed)
 
 
 @contextmanager

@@ -11,8 +11,11 @@ import torch
 from torch import nn
 
 from ...core.errors import CheckpointError, ConfigError, one_line
-from ...core.import_path import find_object
-from ...engine.segmentors.build_module import build_module, without_fetching
+from ...engine.segmentors.build_module import (
+    build_module,
+    build_object,
+    without_fetching,
+)
 
 FILES = ('.onnx', '.pt', '.pth', '.torchscript', '.jit', '.pkl')
 _KEYS = ('ema', 'model')  # where ultralytics keeps a module
@@ -111,13 +114,7 @@ def _constructed(value: Any) -> Any:
         inside = {k: _constructed(v) for k, v in value.items()}
         path = inside.get('type')
         if isinstance(path, str) and '.' in path:
-            factory = find_object(inside.pop('type'))
-            try:
-                return factory(**inside)
-            except Exception as error:  # whatever a constructor raises
-                raise ConfigError(
-                    f'{path} could not be built: {one_line(error)}'
-                ) from error
+            return build_object(inside.pop('type'), inside)
         return inside
     return value
 

@@ -10,12 +10,11 @@ from typing import Any
 
 import torch
 from mmengine.config import Config
-from mmengine.runner import set_random_seed
 from mmseg.models.data_preprocessor import SegDataPreProcessor
 from torch import nn
 
 from ...core.errors import BatchError, ConfigError, one_line
-from ..config.build_model import build_model, move
+from ..config.build_model import build_model, move, seed_everything
 from ..config.checkpoint import load_checkpoint
 from ..run_notes import checkpoint_notes
 from .load_module import (
@@ -37,8 +36,8 @@ class Network:
         loaded (dict): What ``load_checkpoint`` returned; empty without.
         preprocessor (callable, optional): Makes inputs of a batch; None for
             the model's own ``data_preprocessor``.
-        fixed_size (tuple[int, int], optional): The one (H, W) at which the
-            model says that it runs.
+        fixed_size (tuple[int, int], optional): The (H, W) that the model
+            states for its inputs.
         channels (int, optional): Of the inputs; None if a config states it.
         notes (list[str]): What the user should know.
         warned (list[str]): Those of the notes that say what was chosen, or
@@ -60,9 +59,8 @@ class Network:
         if given is None and self.fixed_size is not None:
             height, width = self.fixed_size
             note = (
-                f'images are resized to {height} x {width}, the size at '
-                'which the model says that it runs; --input-size chooses '
-                'another'
+                f'images are resized to {height} x {width}, the size that the '
+                'model states; --input-size chooses another'
             )
             self.notes.append(note)
             self.warned.append(note)
@@ -105,12 +103,10 @@ def build_network(
         return Network(
             model, loaded, notes=notes, warned=list(notes) if said else []
         )
-    if not 0 <= seed < 2**32:
-        raise ConfigError(f'seed lies between 0 and 2**32 - 1, not {seed}')
     given = is_given(cfg.module)
     warned: list[str] = []
     if not given:
-        set_random_seed(seed)
+        seed_everything(seed)
         settled, warned = without_downloads(cfg.module)
         cfg.module = settled
     model, about = load_module(cfg.module, trust_checkpoint)

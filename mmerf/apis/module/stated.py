@@ -108,10 +108,10 @@ def check_mean_and_std(
 
 
 def fixed_size_of(model: nn.Module) -> tuple[int, int] | None:
-    """The one (H, W) that a network says it runs at; None if it says none.
+    """The (H, W) that a network states for its inputs; None if it does not.
 
-    Said by timm's ``pretrained_cfg`` (``fixed_input_size``), and by the
-    ``config.image_size`` of transformers' models with a position per patch.
+    Stated by timm's ``pretrained_cfg`` (``fixed_input_size``), and by the
+    ``config.image_size`` of transformers' models made of patches.
     """
     settings = _timm_settings(model)
     size = settings.get('input_size')

@@ -20,6 +20,7 @@ def common_middle(
     every: Sequence[Combination],
     size: tuple[int, int] | None,
     *images: Any,
+    trust: bool = False,
 ) -> tuple[int, int]:
     """The middle pixel of the smallest image or window of all combinations.
 
@@ -30,6 +31,7 @@ def common_middle(
             resized; None if they are not.
         *images: ``img_dir, num_images, order``, as
             :func:`mmerf.apis.run_erf` takes them.
+        trust (bool): Load a module's file that may run code.
 
     Returns:
         tuple[int, int]: Row and column, in input pixels.
@@ -37,14 +39,14 @@ def common_middle(
     Raises:
         ERFError: If no combination has an image; the reason of the first.
     """
-    size = size or _smallest(cfg, every, *images)
+    size = size or _smallest(cfg, every, trust, *images)
     for combination in every:
         size = _window_size(cfg, combination, size)
     return size[0] // 2, size[1] // 2
 
 
 def _smallest(
-    cfg: Config, every: Sequence[Combination], *images: Any
+    cfg: Config, every: Sequence[Combination], trust: bool, *images: Any
 ) -> tuple[int, int]:
     """Smallest height and width of the images of all combinations."""
     outside = [
@@ -55,7 +57,7 @@ def _smallest(
     failures: list[ERFError] = []
     for options in {repr(given): given for given in outside}.values():
         try:
-            sizes += _sizes(load_config(cfg, options), *images)
+            sizes += _sizes(load_config(cfg, options), trust, *images)
         except ERFError as error:  # reported again when it is measured
             failures.append(error)
     if not sizes:
@@ -64,12 +66,13 @@ def _smallest(
 
 
 def _sizes(
-    cfg: Config, img_dir: Any, num_images: int, order: str
+    cfg: Config, trust: bool, img_dir: Any, num_images: int, order: str
 ) -> list[tuple[int, int]]:
     """Heights and widths of the images after the pipeline."""
-    fixed = build_network(cfg).fixed_size if cfg.get('module') else None
-    if fixed is not None:
-        return [fixed]
+    if cfg.get('module'):  # it may state the size of its inputs
+        fixed = build_network(cfg, trust_checkpoint=trust).fixed_size
+        if fixed is not None:
+            return [fixed]
     source = open_images(cfg, img_dir)
     indices = chosen_indices(len(source.paths), num_images, order)
     sizes = [

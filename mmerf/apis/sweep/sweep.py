@@ -117,7 +117,13 @@ def sweep_erf(
     every = combinations(vary)
     if target is None:
         y, x = common_middle(
-            cfg, every, check_size(input_size), img_dir, num_images, order
+            cfg,
+            every,
+            check_size(input_size),
+            img_dir,
+            num_images,
+            order,
+            trust=options.get('trust_checkpoint', False),
         )
         target = {'type': 'Pixel', 'y': y, 'x': x}
     folder = Path(out_dir)

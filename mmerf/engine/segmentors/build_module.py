@@ -51,22 +51,36 @@ def build_module(module: nn.Module | Mapping) -> nn.Module:
         )
     arguments = _plain_containers(module)
     path = arguments.pop('type')
-    factory = path if callable(path) else find_object(path)
-    if not callable(factory):
-        raise ConfigError(f'{path} is no class or function to call')
-    _check_arguments(path, factory, arguments)
-    try:
-        built = factory(**arguments)
-    except Exception as error:  # whatever a user's constructor raises
-        raise ConfigError(
-            f'{path} could not be built: {type(error).__name__}: '
-            f'{one_line(error)}'
-        ) from error
+    built = build_object(path, arguments)
     if not isinstance(built, nn.Module):
         raise ConfigError(
             f'{path} gives a {type(built).__name__}, not a torch module'
         )
     return built
+
+
+def build_object(path: Any, arguments: dict) -> Any:
+    """What a class or function gives.
+
+    Args:
+        path (str or callable): Its import path, or itself.
+        arguments (dict): By name.
+
+    Raises:
+        ConfigError: If the path names nothing, with the nearest name, or the
+            arguments do not fit.
+    """
+    factory = path if callable(path) else find_object(path)
+    if not callable(factory):
+        raise ConfigError(f'{path} is no class or function to call')
+    _check_arguments(path, factory, arguments)
+    try:
+        return factory(**arguments)
+    except Exception as error:  # whatever a user's constructor raises
+        raise ConfigError(
+            f'{path} could not be built: {type(error).__name__}: '
+            f'{one_line(error)}'
+        ) from error
 
 
 def without_fetching(module: Any) -> Any:

@@ -3,46 +3,21 @@
 import numpy as np
 import pytest
 import torch
+from helpers.photographs import IMAGENET, map_of, net, normalised
 from PIL import Image
 from torch import nn
 
 from mmerf import measure_erf
 from mmerf.apis import erf_from_module, layers_from_config, run_erf
 from mmerf.apis.module.module_config import module_config
-from mmerf.core.errors import CheckpointError, ConfigError, ImageError
+from mmerf.core.errors import ConfigError, ImageError
 
 CONV = 'torch.nn.Conv2d'
+
+
 OPTIONS = {'in_channels': 3, 'out_channels': 4, 'kernel_size': 3}
 
 
-@pytest.fixture
-def photos(tmp_path):
-    rng = np.random.default_rng(0)
-    folder = tmp_path / 'photos'
-    folder.mkdir()
-    for i in range(2):
-        image = rng.integers(0, 256, (20, 24, 3), np.uint8)
-        Image.fromarray(image).save(folder / f'{i}.png')
-    return folder
-
-
-def net():
-    torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
-
-
-def normalised(photos, mean, std):
-    """The photographs as RGB in 0 to 1, minus mean, by std; (N, 3, H, W)."""
-    images = [np.asarray(Image.open(p)) for p in sorted(photos.iterdir())]
-    scaled = (np.stack(images) / 255 - mean) / std
-    return torch.from_numpy(scaled).permute(0, 3, 1, 2).float()
-
-
-def map_of(model, images):
-    return next(iter(measure_erf(model, images, ['.']).values())).map
-
-
-IMAGENET = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 OWN = (0.1, 0.2, 0.3), (0.4, 0.5, 1.0)
 
 
@@ -83,64 +58,7 @@ def test_an_import_path_and_its_options(photos):
     assert any("ImageNet's" in note for note in run.notes)
 
 
-def test_an_argument_with_a_type_is_built(photos):
-    config = module_config(
-        'torch.nn.Sequential', {'arg': {'type': CONV, **OPTIONS}}
-    )
-    with pytest.raises(ConfigError, match=r'do not fit torch\.nn\.Seq'):
-        run_erf(config, img_dir=photos)
-    wrapped = module_config(
-        'torch.nn.utils.parametrizations.weight_norm',
-        {'module': {'type': CONV, **OPTIONS}},
-    )
-    assert run_erf(wrapped, layers='.', img_dir=photos).results['.'].map.any()
-
-
-def network(pretrained=True, weights=None, classes=2):
-    """A constructor as torchvision and timm have them."""
-    assert not pretrained and weights is None
-    return nn.Conv2d(3, classes, 3)
-
-
-def test_arguments_that_would_download_are_changed_and_said(photos):
-    config = module_config(f'{__name__}.network', {'weights': 'DEFAULT'})
-    notes = run_erf(config, layers='.', img_dir=photos).notes
-    assert "weights=None instead of 'DEFAULT': nothing is downloaded" in notes
-    assert 'pretrained=False instead of its default' in ' '.join(notes)
-
-
-def test_nested_arguments_download_nothing_either(photos):
-    inner = {'type': f'{__name__}.network', 'pretrained': True}
-    config = module_config('torch.nn.Sequential', {'arg': inner})
-    with pytest.raises(ConfigError, match=r'do not fit torch\.nn\.Seq'):
-        run_erf(config, img_dir=photos)
-    config = module_config(f'{__name__}.wrapped', {'net': inner})
-    run = run_erf(config, layers='.', img_dir=photos)
-    notes = ' '.join(run.warned)
-    assert 'net: pretrained=False instead of True' in notes
-    assert "'pretrained': False" in run.provenance['config']
-
-
-def wrapped(net):
-    return nn.Sequential(net)
-
-
-class Hub(nn.Module):
-    @classmethod
-    def from_pretrained(cls, name, local_files_only=False):
-        assert local_files_only
-        return net()
-
-
-def test_from_pretrained_reads_local_files_only(photos):
-    config = module_config(f'{__name__}.Hub.from_pretrained', {'name': 'x/y'})
-    run = run_erf(config, layers='.', img_dir=photos)
-    assert 'local_files_only=True' in run.warned[0]
-
-
 def test_what_python_did_not_choose_is_warned_of(photos):
-    with pytest.warns(UserWarning, match='pretrained=False instead of its'):
-        erf_from_module(f'{__name__}.network', img_dir=photos, layers='.')
     with pytest.warns(UserWarning, match="ImageNet's, as nothing else"):
         found = erf_from_module(net(), img_dir=photos, layers='.')
     own = erf_from_module(
@@ -206,18 +124,6 @@ def test_what_is_no_option_of_a_module(photos):
     erf_from_module(net(), img_dir=photos, layers='0', mean=array, std=array)
 
 
-def test_a_module_that_does_not_import_shows_its_own_error(
-    photos, tmp_path, monkeypatch
-):
-    folder = tmp_path / 'repository'
-    folder.mkdir()
-    (folder / '__init__.py').write_text('')
-    (folder / 'nets.py').write_text('import no_such_package')
-    monkeypatch.syspath_prepend(tmp_path)
-    with pytest.raises(ConfigError, match=r"No module named 'no_such_package"):
-        erf_from_module('repository.nets.Net', img_dir=photos)
-
-
 def test_weights_are_loaded_and_what_is_missing_is_a_warning(photos, tmp_path):
     model = net()
     torch.save(model[:1].state_dict(), tmp_path / 'a.pth')
@@ -232,45 +138,6 @@ def test_weights_are_loaded_and_what_is_missing_is_a_warning(photos, tmp_path):
 def _zero(module):
     for parameter in module.parameters(recurse=False):
         nn.init.zeros_(parameter)
-
-
-class Whole(nn.Module):
-    """A module that is pickled whole, such as ultralytics' files hold."""
-
-    def __init__(self):
-        super().__init__()
-        self.layer1 = nn.Conv2d(3, 4, 3)
-        self.layer2 = nn.Conv2d(4, 4, 3)
-
-    def forward(self, x):
-        return self.layer2(self.layer1(x))
-
-
-@pytest.mark.parametrize('key', [None, 'model', 'ema'])
-def test_a_pickled_module_is_refused_then_trusted(photos, tmp_path, key):
-    torch.manual_seed(0)
-    model, path = Whole().half(), tmp_path / 'a.pt'
-    torch.save(model if key is None else {key: model, 'ema_': 1}, path)
-    with pytest.raises(CheckpointError, match='--trust-checkpoint'):
-        erf_from_module(path, img_dir=photos)
-    run = run_erf(module_config(path), img_dir=photos, trust_checkpoint=True)
-    assert list(run.results) == ['layer1', 'layer2']
-    expected = map_of(model.float(), normalised(photos, *IMAGENET))
-    found = run.results['layer2'].map
-    assert np.abs(found - expected).max() < 1e-5 * expected.max()
-    notes = ' '.join(run.notes)
-    assert 'float32' in notes and (key is None or f'{key!r} of the' in notes)
-
-
-def test_torchscript_gives_its_own_output(photos, tmp_path):
-    model, path = net().eval(), tmp_path / 'a.torchscript'
-    images = normalised(photos, *IMAGENET)
-    torch.jit.trace(model, images[:1]).save(path)
-    found = erf_from_module(
-        path, img_dir=photos, layers='.', trust_checkpoint=True
-    )
-    expected = map_of(model, images)
-    assert np.abs(found['.'].map - expected).max() < 1e-4 * expected.max()
 
 
 def test_a_network_of_one_and_of_six_channels(tmp_path):
@@ -295,6 +162,40 @@ def test_a_network_of_one_and_of_six_channels(tmp_path):
     )
     expected = map_of(one, torch.from_numpy(grey / 255).float()[None, None])
     assert np.abs(found['.'].map - expected).max() < 1e-5 * expected.max()
+
+
+class OfPatches(nn.Module):
+    """As transformers' models state their size."""
+
+    class config:
+        image_size, patch_size = 12, 4
+
+    def __init__(self):
+        super().__init__()
+        self.one = nn.Conv2d(3, 2, 4, 4)
+
+    def forward(self, x):
+        return self.one(x)
+
+
+def test_the_size_that_transformers_keep(photos):
+    with pytest.warns(UserWarning, match='resized to 12 x 12, the size that'):
+        found = erf_from_module(OfPatches(), img_dir=photos, layers='one')
+    assert found['one'].map.shape == (12, 12)
+    given = erf_from_module(
+        OfPatches(), img_dir=photos, layers='one', input_size=(16, 16)
+    )
+    assert given['one'].map.shape == (16, 16)
+
+
+def test_layers_are_listed_at_the_letterbox(photos):
+    config = module_config(nn.Conv2d(3, 2, 3, 2, 1), letterbox=(40, 24))
+    assert layers_from_config(config)[0].shape == (2, 20, 12)
+
+
+def test_channels_that_do_not_fit_name_the_means(photos):
+    with pytest.raises(ConfigError, match='its channels by --mean and --std'):
+        layers_from_config(module_config(nn.Conv2d(6, 2, 3)))
 
 
 class Fixed(nn.Module):
@@ -336,23 +237,6 @@ def test_a_letterbox_puts_grey_around_the_image(photos):
 
 
 @pytest.mark.parametrize(
-    ('module', 'options', 'expected'),
-    [
-        ('torch.nn.Conv3000', {}, 'torch.nn has no Conv3000; nearest'),
-        ('no_package.Net', {}, 'there is no package no_package here'),
-        ('torch.nn.Conv2d', {'in_channels': 3}, 'do not fit torch.nn.Conv2d'),
-        ('torch.float32', {}, 'no class or function'),
-        ('nothing.onnx', {}, 'there is no file nothing.onnx'),
-        ('nothing.pt', {'depth': 3}, 'takes no module options'),
-    ],
-)
-def test_what_is_no_network_is_one_line(photos, module, options, expected):
-    with pytest.raises(ConfigError) as caught:
-        erf_from_module(module, img_dir=photos, module_options=options)
-    assert expected in str(caught.value) and '\n' not in str(caught.value)
-
-
-@pytest.mark.parametrize(
     ('mean', 'std', 'expected'),
     [
         ([0.5], None, 'belong together'),
@@ -364,11 +248,3 @@ def test_what_is_no_network_is_one_line(photos, module, options, expected):
 def test_mean_and_std_that_do_not_fit(photos, mean, std, expected):
     with pytest.raises(ConfigError, match=expected):
         erf_from_module(net(), img_dir=photos, mean=mean, std=std)
-
-
-def test_a_file_that_holds_weights_only_says_so(photos, tmp_path):
-    torch.save(net().state_dict(), tmp_path / 'a.pth')
-    with pytest.raises(ConfigError, match='holds no module but a dict with'):
-        erf_from_module(
-            tmp_path / 'a.pth', img_dir=photos, trust_checkpoint=True
-        )
