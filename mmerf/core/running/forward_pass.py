@@ -15,7 +15,7 @@ from ..grid.reading import Reading
 from ..layers.defaults import OUTPUT
 from ..layers.names import Layer, output_key, shorten
 from ..layers.output_forms import undecided_form
-from ..layers.single_outputs import is_empty, leaves, pick
+from ..layers.single_outputs import leaves, pick
 from ..targets.base import Part, Target, TargetContext, keyed_parts
 from .read_output import Output, OutputReader, PassPlan, Undecided
 
@@ -161,9 +161,7 @@ class ForwardPass:
         parts: dict[str, Part],
         grids: dict[str, Grid],
     ) -> None:
-        every = list(leaves(chosen))
-        full = [item for item in every if not is_empty(item[1])]
-        for indices, leaf in full or every:
+        for indices, leaf in leaves(chosen):
             key = output_key(layer.key, indices)
             if self.plan and key not in self.plan.grids:
                 continue

@@ -52,6 +52,31 @@ def test_own_output_of_a_given_forward_is_what_it_returns():
     np.testing.assert_array_equal(whole.map, given.map)
 
 
+class FourStages(nn.Module):
+    """An encoder of segmentation_models_pytorch: no stage at stride 2."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.encoder = nn.Identity()
+        self.deep = nn.Conv2d(3, 4, 4, 4)
+
+    def forward(self, x):
+        n, _, h, w = x.shape
+        empty = torch.empty([n, 0, h // 2, w // 2])
+        return self.encoder([x, empty, self.deep(x)])[-1]
+
+
+@pytest.mark.parametrize('side', [24, 152])
+def test_a_stage_without_channels_is_passed_over(side):
+    images = images_like(2, side, side)
+    results = measure_erf(FourStages(), images, ['encoder'])
+    assert list(results) == ['encoder[0]', 'encoder[2]']
+    expected = float64_map(FourStages().deep, images)
+    found = results['encoder[2]'].map
+    assert np.abs(found - expected).max() < 1e-5 * expected.max()
+
+
 def test_an_empty_output_that_is_named_is_an_error():
     with pytest.raises(LayerError, match=r'\(1, 0, 10, 10\) is empty'):
         measure_erf(Net(), images_like(1, 20, 20), ['.[0]'])
