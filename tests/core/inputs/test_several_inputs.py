@@ -6,113 +6,22 @@ import numpy as np
 import pytest
 import torch
 from helpers.fake_ranks import together
+from helpers.several_inputs import (
+    NETS,
+    Fusion,
+    Siamese,
+    close,
+    drawn,
+    expected_maps,
+    seeded,
+)
 from torch import nn
-from torch.nn import functional
 
 from mmerf import ERFResult, measure_erf
-from mmerf.core.attributions import Attribution, InputGradient, LayerMaps
 from mmerf.core.errors import ConfigError, MeasurementError
 from mmerf.core.inputs.forms import batches_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
-
-
-class Fusion(nn.Module):
-    """Two encoders, fused."""
-
-    def __init__(self):
-        super().__init__()
-        self.rgb = nn.Conv2d(3, 4, 5, 2, 2)
-        self.depth = nn.Conv2d(1, 4, 9, 2, 4)
-        self.head = nn.Conv2d(8, 4, 3, 1, 1)
-
-    def forward(self, rgb, depth):
-        both = torch.cat([self.rgb(rgb), self.depth(depth)], 1)
-        return self.head(functional.relu(both))
-
-
-class Siamese(nn.Module):
-    """Two dates through one encoder."""
-
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Sequential(
-            nn.Conv2d(3, 6, 3, 2, 1), nn.ReLU(), nn.Conv2d(6, 6, 3, 1, 1)
-        )
-        self.head = nn.Conv2d(6, 4, 3, 1, 1)
-
-    def forward(self, before, after):
-        change = self.encoder(before) - self.encoder(after)
-        return self.head(change.abs())
-
-
-class Matching(nn.Module):
-    """Two views, joined by their correlation volume and cross attention."""
-
-    def __init__(self):
-        super().__init__()
-        self.encoder = nn.Conv2d(3, 8, 4, 4)
-        self.attention = nn.MultiheadAttention(8, 2, batch_first=True)
-        self.head = nn.Conv2d(17, 4, 3, 1, 1)
-
-    def forward(self, left, right):
-        left, right = self.encoder(left), self.encoder(right)
-        padded = functional.pad(right, (1, 1, 1, 1))
-        height, width = left.shape[-2:]
-        volume = [
-            (left * padded[..., y : y + height, x : x + width]).mean(1)
-            for y in range(3)
-            for x in range(3)
-        ]
-        tokens = [view.flatten(2).transpose(1, 2) for view in (left, right)]
-        seen, _ = self.attention(tokens[0], tokens[1], tokens[1])
-        seen = seen.transpose(1, 2).unflatten(2, (height, width))
-        return self.head(torch.cat([torch.stack(volume, 1), seen], 1))
-
-
-def seeded(net, dtype=torch.float64):
-    torch.manual_seed(1)
-    for parameter in net.parameters():
-        nn.init.normal_(parameter, std=0.3)
-    return net.to(dtype).eval()
-
-
-def drawn(channels, count=5, height=24, width=20):
-    """Inputs of very different scales, in float64."""
-    generator = torch.Generator().manual_seed(3)
-    return [
-        40.0**i * torch.randn(
-            count, c, height, width, generator=generator, dtype=torch.float64
-        )
-        for i, c in enumerate(channels)
-    ]  # fmt: skip
-
-
-def gradients(run, inputs, unit=None, relu=True):
-    leaves = [x.clone().requires_grad_() for x in inputs]
-    output = run(*leaves)
-    y, x = unit or (output.shape[2] // 2, output.shape[3] // 2)
-    score = output[:, :, y, x]
-    score = (score.relu() if relu else score).sum()
-    return torch.autograd.grad(score, leaves)
-
-
-def expected_maps(run, inputs, **options):
-    found = gradients(run, inputs, **options)
-    return [g.relu().sum(1).mean(0).numpy() for g in found]
-
-
-def close(result, expected, tolerance=1e-12):
-    assert expected.max() > 0
-    difference = np.abs(result.map - expected).max()
-    assert difference <= tolerance * expected.max()
-
-
-NETS = {
-    'rgb and depth': (Fusion, {'rgb': 3, 'depth': 1}),
-    'two dates': (Siamese, {'before': 3, 'after': 3}),
-    'two views': (Matching, {'left': 3, 'right': 3}),
-}
 
 
 @pytest.mark.parametrize('net', NETS)
@@ -167,96 +76,6 @@ def test_calls_of_a_shared_encoder_are_told_from_inputs():
         close(results[own], expected_maps(model.encoder, [dates[call]])[0])
         assert results[own].provenance['run_on'] == 'whole image'
     assert not results['encoder@0@input1'].map.any()
-
-
-def test_smooth_grad_draws_noise_for_all_inputs():
-    model, inputs = seeded(Fusion()), drawn((3, 1))
-    smooth = dict(type='SmoothGrad', std=0.5, samples=3, seed=7)
-    results = measure_erf(
-        model, tuple(inputs), 'head', attribution=smooth, batch_size=2
-    )
-    generator = torch.Generator().manual_seed(7)
-    sums = [0.0, 0.0]
-    for start in (0, 2, 4):
-        part = [x[start : start + 2] for x in inputs]
-        mean = [0.0, 0.0]
-        for _ in range(3):
-            noise = torch.randn(
-                (len(part[0]), 4, 24, 20), generator=generator
-            ).double()
-            noisy = [
-                part[0] + 0.5 * noise[:, :3],
-                part[1] + 0.5 * noise[:, 3:],
-            ]
-            for i, gradient in enumerate(gradients(model, noisy)):
-                mean[i] = mean[i] + gradient / 3
-        sums = [sums[i] + mean[i].relu().sum((0, 1)) for i in (0, 1)]
-    for result, total in zip(results.values(), sums, strict=True):
-        close(result, (total / 5).numpy())
-
-
-def test_occlusion_covers_one_input_at_a_time():
-    model, inputs = seeded(Fusion()), drawn((3, 1))
-    cover = dict(type='Occlusion', patch_size=12, relu=False)
-    results = measure_erf(
-        model, tuple(inputs), 'head', attribution=cover, batch_size=2
-    )
-    score = lambda *x: model(*x)[:, :, 6, 5].sum(1)  # noqa: E731
-    with torch.no_grad():
-        clean = score(*inputs)
-        for i in (0, 1):
-            expected = torch.zeros(24, 20)
-            for y in (0, 12):
-                for x in (0, 12):
-                    covered = [image.clone() for image in inputs]
-                    covered[i][..., y : y + 12, x : x + 12] = 0
-                    change = (score(*covered) - clean).abs().mean()
-                    area = expected[y : y + 12, x : x + 12]
-                    area[:] = change / area.numel()
-            close(results[f'head@input{i}'], expected.numpy(), 1e-6)
-
-
-class Doubled(InputGradient):
-    """Changes how maps are made, and knows nothing of several inputs."""
-
-    def __call__(self, forward, inputs, target, layers):
-        for found in super().__call__(forward, inputs, target, layers):
-            yield found._replace(maps=2 * found.maps)
-
-
-class PlainAttribution(Attribution):
-    """Plain autograd, of what it is handed."""
-
-    def __call__(self, forward, inputs, target, layers):
-        leaf = inputs.clone().requires_grad_()
-        for part in layers.read(forward, leaf + 0, target).values():
-            (gradient,) = torch.autograd.grad(part.scores.sum(), leaf)
-            yield LayerMaps(part.detached(), 2 * gradient.relu().sum(1))
-
-
-@pytest.mark.parametrize('attribution', [Doubled, PlainAttribution])
-def test_attributions_of_users_need_not_know(attribution):
-    model, inputs = seeded(Fusion()), drawn((3, 1))
-    results = measure_erf(
-        model, tuple(inputs), 'head', attribution=attribution(), batch_size=2
-    )
-    every = expected_maps(model, inputs)
-    for result, maps in zip(results.values(), every, strict=True):
-        close(result, 2 * maps)
-
-
-def test_grad_cam_is_one_map_of_all_inputs():
-    results = measure_erf(
-        seeded(Fusion()),
-        tuple(drawn((3, 1))),
-        ['rgb'],
-        attribution='GradCAM',
-        target=dict(type='ClassRegion', classes=[0]),
-    )
-    (result,) = results.values()
-    assert result.layer == 'rgb:0'
-    described = 'whole image, inputs input0, input1 together'
-    assert result.definition['input'] == described
 
 
 def test_forward_gets_the_same_form_cut_to_the_pass():
