@@ -6,7 +6,7 @@ These decisions change the cost of a map and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -173,7 +173,8 @@ class Passes:
         forward = self._afresh(batch.forward)
         if self._poolings is None and plan.window is not None:
             crop = plan.window.crop(batch.inputs[:1])
-            self._poolings = Choices().watch(forward, crop)
+            with suppress(Exception):  # layers that follow need a larger one
+                self._poolings = Choices().watch(forward, crop)
         choices = Choices(self._poolings)
         self._poolings = choices.watch(forward, batch.inputs)
         return choices
