@@ -96,6 +96,13 @@ class Measurement:
         """What the results are: ``'erf'`` or ``'attention'``."""
         return self.attribution.kind
 
+    def expect(self, count: int | None) -> None:
+        """Say how many images will come; None if that is not known.
+
+        Shortcuts are searched for where that many gain by them.
+        """
+        self.passes.budget.expected = count
+
     def update(self, batch: Batch) -> None:
         """Measure a batch and add it to the mean.
 

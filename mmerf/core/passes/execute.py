@@ -25,6 +25,7 @@ from ..targets.base import Target
 from ..windows.confirm import with_noise
 from ..windows.planner import Planner, WindowPlan
 from .bn_folding import Folding, checked_folding
+from .budget import Budget, is_large
 from .choices import Choices, choosing, choosing_in_window
 from .layout import Layout
 from .maps_in_window import maps_in_window
@@ -34,7 +35,7 @@ from .ties import has_flat_part
 Grids = dict[str, Grid]
 TIES = 'ties in a flat part of the image'
 AS_PLAIN = 'chosen as in a plain forward'
-SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
+TOO_FEW = 'too few images to gain by one'
 
 
 class Passes:
@@ -48,6 +49,7 @@ class Passes:
     Attributes:
         run_mode (dict[str, str]): By layer key: in a window or on the whole
             image, and why.
+        budget (Budget): Says for how many images a search pays.
     """
 
     def __init__(
@@ -56,6 +58,7 @@ class Passes:
         self.model, self.layers = model, layers
         self.attribution = attribution
         self.run_mode: dict[str, str] = {}
+        self.budget = Budget()
         self._plans: dict[tuple, WindowPlan] = {}
         self._planner: Planner | None = None
         self.layout = Layout()
@@ -90,6 +93,7 @@ class Passes:
             the layers, and each one's grid over the whole image.
         """
         self._joined = batch.joined
+        self.budget.count(batch.inputs)
         done = self._run_batch(batch, target, gathering)
         if self._plain_because is not None:
             return done
@@ -248,8 +252,8 @@ class Passes:
         self.run_mode |= described_modes(keys, mode, given_up, fallbacks)
 
     def _folding_for(self, forward: Forward, images: Tensor) -> Folding:
-        """The folding of large images; small ones gain nothing by it."""
-        if _is_small(images):
+        """The folding, where images are enough to gain by it."""
+        if not self.budget.pays(images):
             return Folding(self.model)
         if self._folding is None:
             with precision(images.device.type, None):
@@ -261,10 +265,11 @@ class Passes:
     def _plan(
         self, forward: Forward, images: Tensor, target: Target
     ) -> WindowPlan:
-        if _is_small(images) or not (
-            self.attribution.windowed and target.windowed
-        ):
+        windowed = self.attribution.windowed and target.windowed
+        if not (windowed and is_large(images)):
             return self._whole()
+        if not self.budget.pays(images):
+            return self._whole(TOO_FEW)
         shape = tuple(images.shape[1:])
         if shape in self._plans:
             return self._plans[shape]
@@ -279,8 +284,3 @@ class Passes:
             plan = self._whole(one_line(error, 80))
         self._plans[shape] = plan
         return plan
-
-
-def _is_small(images: Tensor) -> bool:
-    """Whether images are run whole and as they are, without a search."""
-    return images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE
