@@ -47,8 +47,7 @@ class Passes:
         attribution (Attribution): How contributions are found.
 
     Attributes:
-        run_mode (dict[str, str]): By layer key: in a window or on the whole
-            image, and why.
+        run_mode (dict[str, str]): By layer key, where it was run, and why.
         budget (Budget): Says for how many images a search pays.
     """
 
