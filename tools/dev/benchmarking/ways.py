@@ -2,10 +2,10 @@
 
 Each way of measuring runs in a process of its own, on the same weights and
 photographs, and gives its seconds, its peak memory and its maps;
-``comparison.compare_ways`` puts them side by side. Two ways were written for this
-purpose: ``scripts``, as the scripts in use do it (for every layer and image a
-whole forward and a backward, weights' gradients included), and ``plain``, as
-a careful user would (see :mod:`.plain_way`).
+``comparison.compare_ways`` puts them side by side. Two ways were written for
+this purpose: ``scripts``, as the scripts in use do it (for every layer and
+image a whole forward and a backward, weights' gradients included), and
+``plain``, as a careful user would (see :mod:`.plain_way`).
 """
 
 from __future__ import annotations
