@@ -16,11 +16,11 @@ import sys
 
 from benchmarking.cases import CASES
 from benchmarking.clocks import CLOCKS
+from benchmarking.comparison import NUMBERS, compare_ways
 from benchmarking.families import RESULTS, cells, run_cells
 from benchmarking.family_models import names_of
 from benchmarking.family_results import summaries, table
 from benchmarking.printed import print_hook_costs, print_ways
-from benchmarking.ways import NUMBERS, compare_ways
 from rich.console import Console
 
 from mmerf.core.errors import ERFError

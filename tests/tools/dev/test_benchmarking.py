@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from benchmarking import ways
+from benchmarking import comparison, ways
 from benchmarking.cases import CASES, Case, without_zero_weights
 from benchmarking.hook_costs import hook_costs
 from helpers.mmseg_configs import config_of
@@ -44,9 +44,9 @@ def test_every_way_measures_the_same(case, tmp_path):
     assert all('window' in w for w in costs['windows']['run_on'].values())
     assert costs['windows']['flops'] < costs['full']['flops'] / 10
     assert costs['bare']['flops'] == 2 * 80 * 100 * 9 * (3 * 8 + 8 * 8)
-    ways._differences(costs, maps)
+    comparison.add_differences(costs, maps)
     assert costs['windows']['against'] == 'plain'
-    ways.add_ratios(costs, [1, 50])
+    comparison.add_ratios(costs, [1, 50])
     plain, windows = costs['plain'], costs['windows']
     expected = (plain['once'] + 50 * plain['steady']) / (
         windows['once'] + 50 * windows['steady']

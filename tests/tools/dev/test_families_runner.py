@@ -111,6 +111,8 @@ def test_plain_maps_are_means_over_images_and_leave_no_trace():
 def test_maps_of_other_layers_are_not_compared():
     one = np.ones((2, 2))
     assert worst_difference({'a': 3 * one}, {'a': 2 * one}) == 0.5
+    lost = {'a': one, 'b': np.full((2, 2), np.nan)}
+    assert np.isnan(worst_difference(lost, {'a': one, 'b': one}))
     with pytest.raises(ValueError, match='only one of the ways measures b'):
         worst_difference({'a': one, 'b': one}, {'a': one})
 

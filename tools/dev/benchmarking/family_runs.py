@@ -64,17 +64,19 @@ def worst_difference(
 ) -> float:
     """Largest difference of any layer's map, over that map's peak.
 
+    A zero map has no peak: the difference itself is taken.
+
     Raises:
         ValueError: If the layers are not the same.
     """
     if found.keys() != expected.keys():
         only = sorted(found.keys() ^ expected.keys())
         raise ValueError(f'only one of the ways measures {", ".join(only)}')
-    worst = 0.0
-    for key, base in expected.items():
-        off = float(np.abs(found[key] - base).max())
-        worst = max(worst, off / (float(base.max()) or 1.0))
-    return worst
+    off = [
+        np.abs(found[key] - base).max() / (base.max() or 1.0)
+        for key, base in expected.items()
+    ]
+    return float(np.max(off))  # NaN, where there is one
 
 
 def _by_mmerf(subject: Subject, batches: list[Tensor]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from .cases import Case
+
 Read = Callable[[str, Any], dict[str, Tensor]]
 
 
@@ -81,3 +83,33 @@ def watched(
     finally:
         for _, module in watching:
             del module.forward
+
+
+def plain_way(
+    case: Case, model: nn.Module
+) -> tuple[Callable[[Tensor], Any], dict[str, np.ndarray]]:
+    """As ``scripts_way``, with one forward for all layers."""
+    forward = case.forward(model)
+    names = {module: name for name, module in model.named_modules()}
+    places = {
+        key: (names[module], index)
+        for key, (module, index) in case.taps(model).items()
+    }
+    modules = list(dict.fromkeys(name for name, _ in places.values()))
+    maps: dict[str, np.ndarray] = {}
+
+    def read(module: str, output: Any) -> dict[str, Tensor]:
+        return {
+            key: output if index is None else output[index]
+            for key, (name, index) in places.items()
+            if name == module
+        }
+
+    def work(image: Tensor) -> None:
+        found = plain_maps(
+            model, [image], modules, read, lambda x: forward(x, [0])
+        )
+        for key, value in found.items():
+            maps[key] = maps.get(key, 0.0) + value
+
+    return work, maps

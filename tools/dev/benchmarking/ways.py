@@ -2,10 +2,10 @@
 
 Each way of measuring runs in a process of its own, on the same weights and
 photographs, and gives its seconds, its peak memory and its maps;
-:func:`compare_ways` puts them side by side. Two ways were written for this
-purpose: ``scripts``, as the scripts in use do it (for every layer and image a
-whole forward and a backward, weights' gradients included), and ``plain``, as
-a careful user would (see :mod:`.plain_way`).
+``comparison.compare_ways`` puts them side by side. Two ways were written for
+this purpose: ``scripts``, as the scripts in use do it (for every layer and
+image a whole forward and a backward, weights' gradients included), and
+``plain``, as a careful user would (see :mod:`.plain_way`).
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from __future__ import annotations
 import json
 import resource
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,13 +31,11 @@ from mmerf.core.running.layer_scores import LayerScores
 from mmerf.core.targets import CentreUnit
 
 from .cases import CASES, Case
-from .children import run_child
-from .plain_way import plain_maps
+from .plain_way import plain_way
 from .scripts_way import scripts_way
 
 WAYS = ('bare', 'scripts', 'plain', 'full', 'windows', 'bfloat16')
 BASES = ('scripts', 'plain')  # what mmerf is held against
-NUMBERS = (1, 4, 50)  # images of the runs whose times the ratios compare
 
 
 def run_way(case_name: str, way: str, images: int, out: str) -> dict:
@@ -96,103 +92,6 @@ def run_way(case_name: str, way: str, images: int, out: str) -> dict:
         }
         cost['flops'] = _needed(case, model, measurement, batch[:1].to(device))
     return cost
-
-
-def plain_way(
-    case: Case, model: nn.Module
-) -> tuple[Callable[[Tensor], Any], dict[str, np.ndarray]]:
-    """As ``scripts_way``, with one forward for all layers."""
-    forward = case.forward(model)
-    names = {module: name for name, module in model.named_modules()}
-    places = {
-        key: (names[module], index)
-        for key, (module, index) in case.taps(model).items()
-    }
-    modules = list(dict.fromkeys(name for name, _ in places.values()))
-    maps: dict[str, np.ndarray] = {}
-
-    def read(module: str, output: Any) -> dict[str, Tensor]:
-        return {
-            key: output if index is None else output[index]
-            for key, (name, index) in places.items()
-            if name == module
-        }
-
-    def work(image: Tensor) -> None:
-        found = plain_maps(
-            model, [image], modules, read, lambda x: forward(x, [0])
-        )
-        for key, value in found.items():
-            maps[key] = maps.get(key, 0.0) + value
-
-    return work, maps
-
-
-def compare_ways(
-    case_name: str,
-    images: int,
-    scripts_images: int,
-    numbers: Sequence[int] = NUMBERS,
-) -> dict:
-    """Every way of a case, side by side.
-
-    Args:
-        case_name (str): A key of ``CASES``.
-        images (int): How many are timed after the first one.
-        scripts_images (int): The same for the scripts, which take longer.
-        numbers (sequence of int): Images of the runs that ratios compare.
-
-    Returns:
-        dict: By way; ``over_scripts`` and ``over_plain`` by number of images.
-    """
-    ways: dict[str, dict] = {}
-    maps: dict[str, dict] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for way in WAYS:
-            path = Path(folder, f'{way}.npz')
-            count = scripts_images if way == 'scripts' else images
-            done = run_child('ways', case_name, way, str(count), str(path))
-            if done.returncode:
-                raise RuntimeError(f'{way} failed: {done.stderr[-2000:]}')
-            ways[way] = json.loads(done.stdout.splitlines()[-1])
-            if path.exists():
-                with np.load(path) as file:
-                    maps[way] = dict(file)
-    add_ratios(ways, numbers)
-    _differences(ways, maps)
-    return {'case': case_name, 'machine': _machine(), 'ways': ways}
-
-
-def add_ratios(ways: dict[str, dict], numbers: Sequence[int]) -> None:
-    """Costs of whole runs: what occurs once, and the steady state."""
-    rate = ways['bare']['flops'] / ways['bare']['steady']
-    for cost in ways.values():
-        cost['per_run'] = {n: _seconds(cost, n) for n in numbers}
-        for base in BASES:
-            cost[f'over_{base}'] = {
-                n: _seconds(ways[base], n) / _seconds(cost, n) for n in numbers
-            }
-    for way in ('full', 'windows'):
-        ways[way]['floor'] = ways[way]['flops'] / rate
-
-
-def _seconds(cost: dict, images: int) -> float:
-    return cost['once'] + images * cost['steady']
-
-
-def _differences(ways: dict, maps: dict) -> None:
-    """Largest difference of each layer's map, over the peak.
-
-    The scripts measure too few images to be a base.
-    """
-    pairs = [('bfloat16', 'full'), ('full', 'plain'), ('windows', 'plain')]
-    for one, other in pairs:
-        ways[one]['difference'] = {
-            key: float(np.abs(maps[one][key] - base).max() / base.max())
-            for key, base in maps[other].items()
-            if base.max() > 0
-        }
-        ways[one]['against'] = other
 
 
 def _measurement(case: Case, model: nn.Module, way: str) -> Measurement:
@@ -297,12 +196,6 @@ def _peak(device: torch.device) -> float:
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _machine() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f'{torch.get_num_threads()} thread(s), torch {torch.__version__}'
 
 
 if __name__ == '__main__':
