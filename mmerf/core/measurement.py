@@ -96,7 +96,7 @@ class Measurement:
         return self.attribution.kind
 
     def expect(self, count: int | None) -> None:
-        """Say how many images will come; None if that is not known."""
+        """Say how many images come to this process; None: not known."""
         self.passes.budget.expected = count
 
     def update(self, batch: Batch) -> None:

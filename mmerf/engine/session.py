@@ -51,8 +51,6 @@ class Session:
         self.strict = strict
         self._measurement = measurement
         self._batch_size = measurement.batch_size if measurement else None
-        if measurement is not None:
-            measurement.expect(len(selection.indices))
         self.failure: Exception | None = None
         self.seconds = 0.0
         if failure is not None:

@@ -144,7 +144,7 @@ def test_a_failure_of_one_rank_reaches_all_and_none_waits(tmp_path):
 class Everything:
     """A selection that takes the first image of each batch."""
 
-    error, indices = None, (0,)
+    error = None
 
     def of_batch(self, batch_idx):
         return [0]

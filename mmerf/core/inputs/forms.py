@@ -71,9 +71,9 @@ def count_images(images: Any) -> int | None:
         ]
         known = [count for count in counts if count is not None]
         return sum(known) if len(known) == len(counts) else None
-    if isinstance(images, DataLoader):
+    if isinstance(images, DataLoader) and images.batch_size is not None:
         with suppress(TypeError):  # of a data set without a length
-            return len(images) * (images.batch_size or 1)
+            return len(images) * images.batch_size
     return None
 
 

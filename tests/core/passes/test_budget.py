@@ -23,7 +23,7 @@ def _bounded(monkeypatch, _every_shortcut):
 def searches(monkeypatch):
     """Records what was searched for."""
     made = []
-    for name in ('Planner', 'checked_folding'):
+    for name in ('Planner', 'checked_folding', 'maps_in_window'):
         own = getattr(execute, name)
 
         def noted(*args, own=own, name=name):
@@ -71,6 +71,8 @@ def test_as_many_images_as_gain_by_it(searches, as_list):
         assert [name for name in searches if name == 'Planner'] == expected
         assert run_on(found).startswith('window') == bool(expected)
         assert ('checked_folding' in searches) == bool(expected)
+        passes = count if as_list else 1  # from the first image on
+        assert searches.count('maps_in_window') == passes * bool(expected)
 
 
 def test_a_stream_is_searched_once_as_many_were_seen(searches):
@@ -86,6 +88,7 @@ def test_a_stream_is_searched_once_as_many_were_seen(searches):
 def test_the_map_is_the_same_before_and_after_the_search():
     given = images(2 * FEW)
     stream = measure_erf(net(), (image for image in given.split(1)), ['2'])
+    assert run_on(stream).startswith('window')
     one_by_one = [
         measure_erf(net(), g, ['2'])['2'].map for g in given[:, None]
     ]
@@ -106,6 +109,14 @@ def test_every_further_size_counts_by_itself():
     assert spent.pays(other)
 
 
+def test_a_pass_that_runs_again_is_one_image():
+    spent, image = Budget(), torch.zeros(1, 3, 1200, 1200)
+    spent.expected = 1
+    for _ in range(2):
+        spent.count(image)
+    assert not spent.pays(image)
+
+
 def test_counting_images():
     one = torch.zeros(2, 3, 8, 8)
     assert count_images(one) == 2
@@ -118,3 +129,38 @@ def test_counting_images():
     assert count_images([]) == 0
     loader = DataLoader(TensorDataset(torch.zeros(10, 3, 8, 8)), 4)
     assert count_images(loader) == 12  # at most
+    pairs = DataLoader(loader.dataset, batch_sampler=[[0, 1], [2, 3]])
+    assert count_images(pairs) is None
+
+
+class Hungry(nn.Module):
+    """A convolution for whose graph of a whole image there is no memory."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+
+    def forward(self, x):
+        if torch.is_grad_enabled() and x.shape[-1] > 100:
+            raise torch.cuda.OutOfMemoryError('out of memory')
+        return self.conv(x)
+
+
+def test_a_window_is_searched_for_an_image_that_does_not_fit():
+    model = Hungry()
+    found = measure_erf(model, images(1), ['conv'])['conv']
+    assert found.provenance['run_on'].startswith('window')
+    expected = measure_erf(model.conv, images(1), ['.'])['.'].map
+    assert abs(found.map - expected).max() <= 1e-5 * expected.max()
+
+
+def test_memory_that_no_window_saves_is_an_error():
+    model = nn.Sequential(Hungry(), nn.AdaptiveAvgPool2d(1))
+    with pytest.raises(RuntimeError, match='out of memory'):
+        measure_erf(model, images(1), ['1'])
+
+
+def test_a_huge_image_is_searched_for_memorys_sake(monkeypatch, searches):
+    monkeypatch.setattr(budget, 'HUGE_IMAGE', AREA)
+    found = measure_erf(net(), images(1), ['2'])
+    assert run_on(found).startswith('window') and 'Planner' in searches
