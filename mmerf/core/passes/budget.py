@@ -43,6 +43,7 @@ class Budget:
     def __init__(self) -> None:
         self.expected: int | None = None
         self.memory_ran_out = False
+        self._declined = False  # a search that could have been made
         self._seen: dict[tuple[int, ...], int] = {}
 
     def count(self, images: Tensor) -> None:
@@ -57,7 +58,7 @@ class Budget:
             error (Exception): Of the pass; freed if memory ran out.
             images (Tensor): Of the pass, shape (N, ..., C, H, W).
         """
-        if self.memory_ran_out or len(images) > 1:
+        if self.memory_ran_out or not self._declined or len(images) > 1:
             return False
         self.memory_ran_out = is_out_of_memory(error)
         if self.memory_ran_out:
@@ -79,7 +80,9 @@ class Budget:
         number = self._seen.get(shape, 0)
         if self.expected is not None and [shape] == list(self._seen)[:1]:
             number = self.expected  # a pass that runs again is counted twice
-        return (number - 1) * area >= ENOUGH
+        pays = (number - 1) * area >= ENOUGH
+        self._declined |= not pays
+        return pays
 
 
 def is_large(images: Tensor) -> bool:

@@ -164,3 +164,13 @@ def test_a_huge_image_is_searched_for_memorys_sake(monkeypatch, searches):
     monkeypatch.setattr(budget, 'HUGE_IMAGE', AREA)
     found = measure_erf(net(), images(1), ['2'])
     assert run_on(found).startswith('window') and 'Planner' in searches
+
+
+def test_no_pass_runs_again_where_no_search_was_declined():
+    """The same image would not fit once more."""
+    error = MemoryError('out of memory')
+    for image in (images(1, (64, 64)), images(1, (2048, 2048))):
+        spent = Budget()
+        spent.count(image)
+        spent.pays(image)
+        assert not spent.search_for_memory(error, image)
