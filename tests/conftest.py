@@ -23,10 +23,13 @@ def _quiet_threads():
 
 @pytest.fixture(autouse=True)
 def _every_shortcut(monkeypatch):
-    """Search for shortcuts however few the images; test_budget.py does not."""
+    """Take shortcuts of few and small images; tests of what pays do not."""
+    from mmerf.core.gradient import worth
     from mmerf.core.passes import budget
 
     monkeypatch.setattr(budget, 'ENOUGH', 0)
+    monkeypatch.setattr(worth, 'LARGE', 0)
+    monkeypatch.setattr(worth, 'LARGE_SHARE', 0.0)
 
 
 @pytest.fixture

@@ -1,16 +1,37 @@
-"""An aten operation's arguments, as torch's dispatcher hands them over."""
+"""Aten operations, as torch's dispatcher hands them over."""
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from torch import Tensor
-from torch.utils._pytree import tree_leaves
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+class AtenMode(TorchDispatchMode):
+    """While active, ``__torch_dispatch__`` runs every aten operation.
+
+    torch would import its compiler for a mode (some seconds), to keep it from
+    compiling the mode. While a mode is active it compiles nothing anyway.
+    """
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False
+
+
+@cache
+def _schema_of(func: Any) -> tuple[dict[str, Any], list[str]]:
+    """Arguments with their defaults, and the names of those written to."""
+    every = func._schema.arguments
+    written = [a.name for a in every if a.alias_info and a.alias_info.is_write]
+    return {a.name: a.default_value for a in every}, written
 
 
 def named_arguments(func: Any, args: tuple, kwargs: dict) -> dict[str, Any]:
     """An operation's arguments by its schema's names, with their defaults."""
-    found = {a.name: a.default_value for a in func._schema.arguments}
+    found = dict(_schema_of(func)[0])
     found.update(zip(found, args, strict=False))
     found.update(kwargs)
     return found
@@ -23,15 +44,21 @@ def written_to(func: Any, arguments: dict[str, Any]) -> list[Tensor]:
         func: The operation.
         arguments (dict): By name, from ``named_arguments``.
     """
-    return tensors_in(
-        [
-            arguments[a.name]
-            for a in func._schema.arguments
-            if a.alias_info is not None and a.alias_info.is_write
-        ]
-    )
+    return tensors_in([arguments[name] for name in _schema_of(func)[1]])
 
 
 def tensors_in(values: Any) -> list[Tensor]:
     """Every tensor in nested lists, tuples and dictionaries."""
-    return [v for v in tree_leaves(values) if isinstance(v, Tensor)]
+    if isinstance(values, Tensor):
+        return [values]
+    if isinstance(values, dict):
+        values = values.values()
+    elif not isinstance(values, (list, tuple)):
+        return []
+    found: list[Tensor] = []
+    for value in values:
+        if isinstance(value, Tensor):
+            found.append(value)
+        elif isinstance(value, (list, tuple, dict)):
+            found += tensors_in(value)
+    return found

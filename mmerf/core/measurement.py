@@ -127,7 +127,8 @@ class Measurement:
 
         known = self.batch_size or self.fitting
         step = known or memory.FIRST_IMAGES
-        saved = None if known else memory.SavedStorages()
+        more = count > step or self.passes.budget.expected != count
+        saved = memory.SavedStorages() if more and not known else None
 
         def measure(part: slice) -> None:
             self._confirm_parts(batch, part.stop - part.start)

@@ -29,10 +29,10 @@ class Tags:
 
     def of(self, tensor: Tensor) -> Tag | None:
         """The tag of a tensor; None where none of its memory has one."""
-        storage = _storage(tensor)
-        if storage is None:
+        address = _address(tensor)
+        if address is None:
             return LOST
-        known = self._by_storage.get(storage.cdata)
+        known = self._by_storage.get(address)
         if known is None:
             return None
         return known[1].get(_geometry(tensor), LOST)
@@ -54,28 +54,30 @@ class Tags:
         views[geometry] = tag
 
     def _views(self, tensor: Tensor) -> dict[_Geometry, Tag] | None:
-        storage = _storage(tensor)
-        if storage is None:
+        address = _address(tensor)
+        if address is None:
             return None
-        # The weak reference keeps the address from being used again.
-        known = self._by_storage.get(storage.cdata)
+        known = self._by_storage.get(address)
         if known is None:
-            known = (storage, {})
-            self._by_storage[storage.cdata] = known
+            # The weak reference keeps the address from being used again.
+            known = (StorageWeakRef(tensor.untyped_storage()), {})
+            self._by_storage[address] = known
         return known[1]
 
 
-def _storage(tensor: Tensor) -> StorageWeakRef | None:
-    """A weak reference to a tensor's memory; None where it has none."""
+def _address(tensor: Tensor) -> int | None:
+    """Of a tensor's memory; None where it has none."""
     try:
-        return StorageWeakRef(tensor.untyped_storage())
+        return tensor.untyped_storage()._cdata
     except (NotImplementedError, RuntimeError):  # sparse, MKL-DNN, nested
         return None
 
 
 def _geometry(tensor: Tensor) -> _Geometry:
-    strides = tuple(
-        stride if size > 1 else 0
-        for size, stride in zip(tensor.shape, tensor.stride(), strict=True)
-    )
-    return int(tensor.storage_offset()), tuple(tensor.shape), strides
+    shape, strides = tuple(tensor.shape), tensor.stride()
+    if min(shape, default=2) < 2:  # strides over one entry mean nothing
+        strides = tuple(
+            stride if size > 1 else 0
+            for size, stride in zip(shape, strides, strict=True)
+        )
+    return int(tensor.storage_offset()), shape, strides

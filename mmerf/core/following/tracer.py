@@ -9,13 +9,13 @@ output, whatever its shape.
 from __future__ import annotations
 
 import math
+from functools import cache
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..aten import named_arguments, tensors_in, written_to
+from ..aten import AtenMode, named_arguments, tensors_in, written_to
 from ..grid.coordinates import Axis, Grid, Size, even_grid
 from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
@@ -51,7 +51,7 @@ RULES: dict[str, Rule] = {
 }
 
 
-class GridTracer(TorchDispatchMode):
+class GridTracer(AtenMode):
     """Follows the places of tensors' entries while a model runs.
 
     Args:
@@ -86,6 +86,7 @@ class GridTracer(TorchDispatchMode):
         self._jumps: tuple[set[float], set[float]] = ({1.0}, {1.0})
         dims = [Dim((Factor('n', len(images), frames),))]
         dims += [Dim((Factor('n', size),)) for size in images.shape[1:-3]]
+        self._grids: dict[int, tuple[Placed, Grid | None]] = {}
         channels = int(images.shape[-3])
         self.tags.set(
             images,
@@ -139,28 +140,29 @@ class GridTracer(TorchDispatchMode):
         if name in NOTICED:
             self.noticed.add(name)
         arguments = named_arguments(func, args, kwargs or {})
-        tags = [self.tags.of(tensor) for tensor in tensors_in(arguments)]
+        tensors = tensors_in(arguments)
+        tags = [self.tags.of(tensor) for tensor in tensors]
         written, outputs = written_to(func, arguments), tensors_in(out)
         if (outputs or written) and any(tag is not None for tag in tags):
-            outcome = self._follow(func, name, arguments, out)
+            outcome, rule = None, _rule_of(func, name)
+            if rule is not None and outputs:
+                known = dict(zip(map(id, tensors), tags, strict=True))
+                outcome = self._follow(rule, arguments, out, known)
             if name in EXTREME:
                 self._notice_extreme(tags, outcome)
             self._note(outputs or written, outcome, bool(written))
         return out
 
     def _follow(
-        self, func: Any, name: str, arguments: dict[str, Any], out: Any
+        self,
+        rule: Rule,
+        arguments: dict[str, Any],
+        out: Any,
+        known: dict[int, Tag | None],
     ) -> Outcome:
-        """What the operation's rule says; None where it has none."""
-        rule = RULES.get(name)
-        if rule is None and func._schema.is_mutable:
-            rule = RULES.get(name.removesuffix('_'))
-        if rule is None and _is_pointwise(func):
-            rule = follow_pointwise
-        if rule is None or not tensors_in(out):
-            return None
+        """What the operation's rule says; tags are known by tensors' ids."""
         try:
-            return rule(Call(arguments, out, self.tags.of))
+            return rule(Call(arguments, out, lambda t: known[id(t)]))
         except (ArithmeticError, LookupError, TypeError, ValueError):
             return None  # a form of the operation that the rule does not know
 
@@ -191,19 +193,28 @@ class GridTracer(TorchDispatchMode):
 
     def _keep_size(self, placed: Placed) -> None:
         """Keep the grid of a (N, C, h, w) tensor, or of one like it."""
-        alone = [placed.single(p) for p in range(len(placed.dims))]
-        sides = {name: f for found in alone if found for name, f in [found]}
-        if len(placed.dims) == 4 and len(sides) == 2:
-            size = (sides['y'].size, sides['x'].size)
-            whole = all(len(placed.factors_of(name)) == 1 for name in sides)
-            if not whole:
-                return
-            y, x = (placed.lines[name].axis for name in ('y', 'x'))
-            grid = Grid(size, y, x)
-            for jumps, jump in zip(self._jumps, grid.stride, strict=True):
-                jumps.add(jump)
-            if size != self.input_size:
-                self.sizes[size] = grid
+        if id(placed) not in self._grids:  # which keeps it alive, and its id
+            self._grids[id(placed)] = placed, _grid_of(placed)
+        grid = self._grids[id(placed)][1]
+        if grid is None:
+            return
+        for jumps, jump in zip(self._jumps, grid.stride, strict=True):
+            jumps.add(jump)
+        if grid.size != self.input_size:
+            self.sizes[grid.size] = grid
+
+
+def _grid_of(placed: Placed) -> Grid | None:
+    """The grid of a (N, C, h, w) tensor, or of one like it."""
+    if len(placed.dims) != 4:
+        return None
+    alone = [placed.single(p) for p in range(4)]
+    sides = {name: f for found in alone if found for name, f in [found]}
+    whole = all(len(placed.factors_of(name)) == 1 for name in sides)
+    if len(sides) != 2 or not whole:
+        return None
+    y, x = (placed.lines[name].axis for name in ('y', 'x'))
+    return Grid((sides['y'].size, sides['x'].size), y, x)
 
 
 def _sides(tag: Tag | None) -> int:
@@ -213,6 +224,17 @@ def _sides(tag: Tag | None) -> int:
     return sum(count_of(tag.factors_of(name)) > 1 for name in ('y', 'x'))
 
 
+def _rule_of(func: Any, name: str) -> Rule | None:
+    """An operation's rule; None where it has none."""
+    rule = RULES.get(name)
+    if rule is None and func._schema.is_mutable:
+        rule = RULES.get(name.removesuffix('_'))
+    if rule is None and _is_pointwise(func):
+        rule = follow_pointwise
+    return rule
+
+
+@cache
 def _is_pointwise(func: Any) -> bool:
     """Whether an operation works entry by entry."""
     if torch.Tag.pointwise in func.tags:

@@ -13,8 +13,7 @@ from ..running.memory import is_out_of_memory
 from ..running.precision import gradient_scale
 from .box_tensor import to_plain
 from .sparse_backward import SparseBackward
-
-MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
+from .worth import refused_by_graph
 
 
 class Gradients:
@@ -104,29 +103,3 @@ class Gradients:
         if sparse:
             self._worked.add(key)
         return to_plain(gradient)
-
-
-def refused_by_graph(tensor: Tensor) -> str | None:
-    """Why a tensor's graph is not for a backward pass that skips zeros.
-
-    A custom function's backward is handed the gradient itself, and may look
-    into its memory or change it. A graph of very many operations, such as a
-    recurrence, consists of small ones, at each of which looking for zeros
-    costs more than it saves.
-
-    Args:
-        tensor (Tensor): With a graph.
-    """
-    seen, nodes = set(), [tensor.grad_fn]
-    while nodes:
-        node = nodes.pop()
-        if node is None or node in seen:
-            continue
-        seen.add(node)
-        if len(seen) > MANY_NODES:
-            return f'more than {MANY_NODES:,} operations'
-        if isinstance(node, torch.autograd.function.BackwardCFunction):
-            name = type(node).__name__.removesuffix('Backward')
-            return f'{name} has backward code of its own'
-        nodes += [following for following, _ in node.next_functions]
-    return None

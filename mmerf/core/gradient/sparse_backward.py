@@ -14,8 +14,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from torch.utils._python_dispatch import TorchDispatchMode
+from torch import Tensor
 
+from ..aten import AtenMode
 from .box_tensor import (
     BOX_RULES,
     BoxTensor,
@@ -25,12 +26,18 @@ from .box_tensor import (
     is_small_enough,
     memory_format_of,
 )
+from .worth import is_large
 
 aten = torch.ops.aten
 
+MISSES = 4  # in a row, after which no further box is looked for
 
-class SparseBackward(TorchDispatchMode):
+
+class SparseBackward(AtenMode):
     """While active, backward passes compute on box tensors where they can.
+
+    It looks for a box before each convolution of some size, until it has
+    found none several times in a row: fields only grow towards the input.
 
     Example:
         >>> conv = torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
@@ -42,15 +49,28 @@ class SparseBackward(TorchDispatchMode):
         BoxTensor((1, 3, 3, 3) of (1, 3, 16, 16))
     """
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._misses = 0
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         if func is aten.convolution_backward.default:
-            args = (as_box_tensor(args[0]), *args[1:])
+            args = (self._look(args[0]), *args[1:])
         if func is aten.native_batch_norm_backward.default:
             args = (_with_strides_of(args[0], args[1]), *args[1:])
         out = func(*args, **(kwargs or {}))
         return as_box_tensor(out) if func in _UNIT_SELECTIONS else out
+
+    def _look(self, gradient: Tensor) -> Tensor:
+        """A box tensor, where a large gradient is mostly zero."""
+        if self._misses >= MISSES or not is_large(gradient.numel()):
+            return gradient
+        found = as_box_tensor(gradient)
+        missed = not isinstance(found, BoxTensor)
+        self._misses = self._misses + 1 if missed else 0
+        return found
 
 
 def _with_strides_of(gradient: Any, image: Any) -> Any:

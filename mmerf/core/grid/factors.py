@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 
@@ -44,12 +45,12 @@ class Dim:
     before: int = 0
     after: int = 0
 
-    @property
+    @cached_property
     def inner(self) -> int:
         """Number of entries that the factors make."""
         return math.prod(factor.size for factor in self.factors)
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Number of entries."""
         return self.before + self.inner + self.after

@@ -25,6 +25,10 @@ def broadcast(
     placed = [tag for tag, _ in operands if isinstance(tag, Placed)]
     if not placed:
         return LOST
+    first = placed[0]
+    same = all(tag is None or tag == first for tag, _ in operands)
+    if same and first.shape == tuple(shape):
+        return first
     dims: list[Dim] = []
     giving: dict[str, list[Placed]] = {'y': [], 'x': []}
     for position in range(len(shape)):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from .coordinates import Axis
 from .factors import Dim, Factor, merged_factors
@@ -50,7 +51,7 @@ class Placed:
     dims: tuple[Dim, ...]
     lines: Mapping[str, Line]
 
-    @property
+    @cached_property
     def shape(self) -> tuple[int, ...]:
         """The tensor's shape."""
         return tuple(dim.size for dim in self.dims)

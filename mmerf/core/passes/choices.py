@@ -16,11 +16,9 @@ from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import (
-    TorchDispatchMode,
-    _disable_current_modes,
-)
+from torch.utils._python_dispatch import _disable_current_modes
 
+from ..aten import AtenMode
 from ..batch import Forward
 from ..running.forward_pass import StopForward
 from ..windows.planner import WindowPlan
@@ -33,7 +31,7 @@ class _Pooling(NamedTuple):
     plane: tuple[int, int]
 
 
-class Choices(TorchDispatchMode):
+class Choices(AtenMode):
     """The entries that max poolings took in forwards inside this mode.
 
     Args:
@@ -97,7 +95,7 @@ class Choices(TorchDispatchMode):
         return run
 
 
-class _Imposed(TorchDispatchMode):
+class _Imposed(AtenMode):
     def __init__(
         self,
         choices: Choices,

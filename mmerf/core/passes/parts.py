@@ -13,9 +13,8 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..aten import tensors_in
+from ..aten import AtenMode, tensors_in
 from ..batch import Batch
 from ..errors import MeasurementError, ModelError
 from ..layers.clips import resize_images
@@ -172,7 +171,7 @@ class _Runs:
                 )
 
 
-class _Watch(TorchDispatchMode):
+class _Watch(AtenMode):
     """Counts what a forward makes, and sees tensors from outside of it.
 
     Attributes:

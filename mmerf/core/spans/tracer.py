@@ -7,9 +7,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..aten import named_arguments, tensors_in, written_to
+from ..aten import AtenMode, named_arguments, tensors_in, written_to
 from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
 from .operation import Operation
 from .origins import Origins
@@ -18,7 +17,7 @@ from .rules import CONSTANTS, SPAN_RULES, pointwise
 _POINTWISE_TAG = torch.Tag.pointwise
 
 
-class SpanTracer(TorchDispatchMode):
+class SpanTracer(AtenMode):
     """Upper bounds of receptive fields, for every element of every tensor.
 
     While a model runs inside, each operation gives its outputs the spans of

@@ -8,6 +8,7 @@ import torch
 
 from mmerf import measure_erf
 from mmerf.core.errors import ERFError
+from mmerf.core.gradient import worth
 from mmerf.core.passes import budget
 
 from .block import Unfit
@@ -89,7 +90,9 @@ def compare(net, theory=False):
         keys = [net.key(layer) for layer in layers]
         model = net.net().train(net.batch > 1)
         before = _state(model)
-        with mock.patch.object(budget, 'ENOUGH', 0):  # however few images
+        few = mock.patch.object(budget, 'ENOUGH', 0)  # however few images
+        small = mock.patch.multiple(worth, LARGE=0, LARGE_SHARE=0.0)
+        with few, small:
             results = measure_erf(
                 model, net.images(), keys, target=target, theory=theory
             )
