@@ -115,16 +115,15 @@ class Measurement:
         """
         check_inputs(batch.inputs)
         batch = replace(batch, inputs=as_weights(batch.inputs, self.model))
-        count = len(batch)
         if self.seen and batch.joined != self.joined:
             raise MeasurementError(
-                'a batch has other inputs than those before, or other '
-                'channels; measure each kind of batch by itself'
+                'a batch has other inputs or channels than those before; '
+                'measure each kind of batch by itself'
             )
         self.input_kind, self.joined = batch.kind, batch.joined
+        count = len(batch)
         self.target.check_length(count)
         labels = batch.labels() if 'labels' in self.target.needs else None
-
         known = self.batch_size or self.fitting
         step = known or memory.FIRST_IMAGES
         more = count > step or self.passes.budget.expected != count

@@ -1,4 +1,4 @@
 """Backward passes: ordinary ones, and ones that skip exact zeros.
 
-May import: ``running``, ``errors``.
+May import: ``running``, ``aten``, ``errors``.
 """

@@ -30,7 +30,7 @@ from .worth import is_large
 
 aten = torch.ops.aten
 
-MISSES = 4  # in a row, after which no further box is looked for
+MISSES = 2  # in a row, after which no further box is looked for
 
 
 class SparseBackward(AtenMode):

@@ -71,18 +71,27 @@ class Budget:
         Args:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
         """
-        if not is_large(images):
-            return False
-        area = images[0, 0].numel()
+        return is_large(images) and self.enough(images)
+
+    def enough(self, images: Tensor) -> bool:
+        """Whether images of this shape are many, or huge, however small.
+
+        Else they are run as a plain loop runs them: what another memory
+        layout saves is less than making sure of it costs.
+
+        Args:
+            images (Tensor): Shape (N, ..., C, H, W), counted before.
+        """
+        area = images.shape[-2] * images.shape[-1]
         if self.memory_ran_out or area >= HUGE_IMAGE:
             return True
         shape = tuple(images.shape[1:])
         number = self._seen.get(shape, 0)
         if self.expected is not None and [shape] == list(self._seen)[:1]:
             number = self.expected  # a pass that runs again is counted twice
-        pays = (number - 1) * area >= ENOUGH
-        self._declined |= not pays
-        return pays
+        enough = (number - 1) * area >= ENOUGH
+        self._declined |= not enough and is_large(images)
+        return enough
 
 
 def is_large(images: Tensor) -> bool:

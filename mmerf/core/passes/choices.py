@@ -95,6 +95,25 @@ class Choices(AtenMode):
         return run
 
 
+def choices_of(
+    forward: Forward, images: Tensor, plan: WindowPlan, poolings: int | None
+) -> tuple[Choices, int]:
+    """What the poolings of a forward take, and how many there are.
+
+    Args:
+        forward (callable): Runs the model in the plain way.
+        images (Tensor): Whole images.
+        plan (WindowPlan): Of the pass that is measured.
+        poolings (int, optional): Of a forward, where that is known.
+    """
+    if poolings is None and plan.window is not None:
+        crop = plan.window.crop(images[:1])
+        with suppress(Exception):  # layers that follow need a larger one
+            poolings = Choices().watch(forward, crop)
+    choices = Choices(poolings)
+    return choices, choices.watch(forward, images)
+
+
 class _Imposed(AtenMode):
     def __init__(
         self,

@@ -6,7 +6,7 @@ These decisions change the cost of a map and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor, nn
@@ -26,16 +26,19 @@ from ..windows.confirm import with_noise
 from ..windows.planner import Planner, WindowPlan
 from .bn_folding import Folding, checked_folding
 from .budget import Budget, is_large
-from .choices import Choices, choosing, choosing_in_window
+from .choices import Choices, choices_of, choosing, choosing_in_window
 from .layout import Layout
 from .maps_in_window import maps_in_window
-from .run_modes import described_modes, modes_on_one_line
+from .run_modes import (
+    AS_PLAIN,
+    TIES,
+    TOO_FEW,
+    described_modes,
+    modes_on_one_line,
+)
 from .ties import has_flat_part
 
 Grids = dict[str, Grid]
-TIES = 'ties in a flat part of the image'
-AS_PLAIN = 'chosen as in a plain forward'
-TOO_FEW = 'too few images to gain by one'
 
 
 class Passes:
@@ -94,7 +97,7 @@ class Passes:
         self._joined = batch.joined
         self.budget.count(batch.inputs)
         done = self._run_batch(batch, target, gathering)
-        if self._plain_because is not None:
+        if self._plain_because is not None or self._is_few(batch.inputs):
             return done
         forward = self._afresh(batch.forward)
         if self.layout.disagrees(self.layers, forward, batch.inputs):
@@ -132,9 +135,11 @@ class Passes:
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
-        if self._plain_because is not None:
-            because = self._plain_because
-            return self._run_plain(because, batch, target, gathering)
+        why = self._plain_because
+        if why is None and self._is_few(batch.inputs):
+            why = self._plan(batch.forward, batch.inputs, target).reason
+        if why is not None:
+            return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
         folding = self._folding_for(batch.forward, images)
         with folding.applied():
@@ -143,11 +148,14 @@ class Passes:
         if self._has_ties(plan, batch.inputs):
             if not self.layers.chooses_in_poolings:
                 return self._run_plain(TIES, batch, target, gathering)
-            choices = self._choices_of(batch, plan)
+            afresh = self._afresh(batch.forward)
+            choices, self._poolings = choices_of(
+                afresh, batch.inputs, plan, self._poolings
+            )
         with folding.applied(), noticed_tensor_hooks() as hooks:
             forward = batch.forward
             done = self._run(plan, forward, images, target, gathering, choices)
-        if choices is not None and choices.failed:
+        if choices and choices.failed:
             gathering.clear()
             return self._run_plain(TIES, batch, target, gathering)
         again = not known and self._has_ties(plan, batch.inputs)
@@ -160,6 +168,10 @@ class Passes:
             return self._run_batch(batch, target, gathering)
         return done
 
+    def _is_few(self, images: Tensor) -> bool:
+        """Whether images are so few that no shortcut of a forward pays."""
+        return not (self.attribution.repeats or self.budget.enough(images))
+
     def _whole(self, reason: str = '') -> WindowPlan:
         return WindowPlan(whole=self.layers, reason=reason)
 
@@ -170,17 +182,6 @@ class Passes:
         if plan.window is not None and plan.whole is None:
             images = plan.window.crop(images)
         return has_flat_part(images, self._joined)
-
-    def _choices_of(self, batch: Batch, plan: WindowPlan) -> Choices:
-        """What the poolings take that the plain way runs."""
-        forward = self._afresh(batch.forward)
-        if self._poolings is None and plan.window is not None:
-            crop = plan.window.crop(batch.inputs[:1])
-            with suppress(Exception):  # layers that follow need a larger one
-                self._poolings = Choices().watch(forward, crop)
-        choices = Choices(self._poolings)
-        self._poolings = choices.watch(forward, batch.inputs)
-        return choices
 
     def _run_plain(
         self, reason: str, batch: Batch, target: Target, gathering: Gathering
@@ -210,9 +211,8 @@ class Passes:
             if inside is not None:
                 for found in inside:
                     gathering.add(found, plan.window.corner)
-                    grids[found.part.layer] = plan.places[
-                        found.part.layer
-                    ].grid
+                    layer = found.part.layer
+                    grids[layer] = plan.places[layer].grid
                 break
             self._margin += 0.25
             self._plans.clear()

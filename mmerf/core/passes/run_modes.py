@@ -5,6 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
+TIES = 'ties in a flat part of the image'
+AS_PLAIN = 'chosen as in a plain forward'
+TOO_FEW = 'too few images to gain by one'
+
 
 def described_modes(
     keys: Iterable[str],
