@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...core.attributions import ATTRIBUTIONS
-from ...core.options import AMP
+from ...core.options import AMP, ORDERS
 from ...core.statistics import SHARES
-from ...core.targets import parse_target
-from ...engine.selection import ORDERS
-from ...plots.drawing.normalization import NORMALIZATIONS
-from ...plots.drawing.style import CMAP
+from ...plots.drawing.normalization import CMAP, NORMALIZATIONS
 from .key_value import KeyValuePairs
 from .model_options import add_model_options
 
@@ -83,14 +79,14 @@ def add_measurement_options(
         f'import path (default: {default_target})',
     )
     _add_pairs(parser, '--target-options', 'arguments of the target')
-    add(
+    attribution = add(
         '--attribution',
         type=attribution_name,
         metavar='NAME',
-        help='how the score is attributed to input pixels: '
-        f'{", ".join(ATTRIBUTIONS)}, or an import path (default: '
-        'InputGradient)',
+        help='how the score is attributed to input pixels: %(known)s, or an '
+        'import path (default: InputGradient)',
     )
+    vars(attribution)['known'] = _Attributions()
     _add_pairs(parser, '--attribution-options', 'arguments of the attribution')
     add_statistics_option(parser)
     add(
@@ -168,12 +164,23 @@ def add_statistics_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _Attributions:
+    """The known attributions' names, which import torch when written."""
+
+    def __str__(self) -> str:
+        from ...core.attributions import ATTRIBUTIONS
+
+        return ', '.join(ATTRIBUTIONS)
+
+
 def attribution_name(text: str) -> str:
     """An attribution's name or import path, as ``--attribution`` takes it."""
+    from ...core.attributions import ATTRIBUTIONS
+
     if text not in ATTRIBUTIONS and '.' not in text:
         raise argparse.ArgumentTypeError(
             f'unknown attribution {text!r}; the known ones are '
-            f'{", ".join(ATTRIBUTIONS)}, or give an import path'
+            f'{_Attributions()}, or give an import path'
         )
     return text
 
@@ -184,6 +191,8 @@ def run_erf_arguments(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: If the target cannot be read.
     """
+    from ...core.targets import parse_target
+
     attribution = args.attribution
     if args.attribution_options:
         attribution = {
