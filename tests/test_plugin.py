@@ -137,18 +137,9 @@ MMSEG_HAS_THEM = """
     [
         'import mmerf',
         'import mmengine, mmerf',
-        'import mmerf, mmseg',
-        'import mmseg, mmerf',
-        'import mmerf; import mmseg.models',
         'import mmseg.models; import mmerf',
         'import mmerf; import mmseg.apis',
-        'import mmerf; from mmengine.runner import Runner',
-        'from mmengine.config import Config\n    Config(dict())\n'
-        '    import mmengine.utils\n'
-        '    mmengine.utils.import_modules_from_strings(["mmerf"])',
-        'from mmerf.engine import ERFHook',
         'from mmerf.engine import ModuleSegmentor',
-        'import mmerf.visualization, mmseg.datasets.transforms',
         'import mmerf.apis.erf',
     ],
 )
