@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from .core.statistics import Statistic
     from .core.targets import Target
 
-register()
-
 __all__ = [
     'Attribution',
     'ERFResult',
@@ -30,7 +28,7 @@ __all__ = [
     'measure_each',
     'measure_erf',
 ]
-__getattr__ = exported(
+__getattr__, __dir__ = exported(
     __name__,
     {
         'Attribution': '.core.attributions',
@@ -39,9 +37,11 @@ __getattr__ = exported(
         'Target': '.core.targets',
         'measure_each': '.core.measure',
         'measure_erf': '.core.measure',
+        'apis': '.apis',
         'core': '.core',
         'engine': '.engine',
         'plots': '.plots',
         'visualization': '.visualization',
     },
 )
+register()

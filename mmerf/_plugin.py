@@ -8,9 +8,8 @@ from importlib import import_module
 from ._when_imported import when_imported
 from .core.errors import one_line
 
-PACKAGES = ('mmengine', 'mmcv', 'mmseg')
-# Their module: ours that register in it, and what is missing without them.
-ROOMS = {
+# What is waited for: the modules that register in it, and what they register.
+_REGISTERED = {
     'mmengine': (
         ('.engine', '.visualization'),
         'ERFHook and ERFVisBackend',
@@ -36,24 +35,18 @@ def register() -> None:
     gives a warning: that is the reason of a later 'ERFHook is not in the
     registry'.
     """
-    for module in ROOMS:
-        when_imported(module, _import_rooms)
+    for module in _REGISTERED:
+        when_imported(module, _register_in)
 
 
-def missing(error: Exception) -> str:
-    """Name of the package that an ImportError did not find."""
-    return (getattr(error, 'name', None) or '').split('.')[0]
-
-
-def _import_rooms(module: str) -> None:
-    """Import modules of mmerf that register; warn where they cannot."""
-    rooms, what = ROOMS[module]
+def _register_in(module: str) -> None:
+    names, what = _REGISTERED[module]
     try:
-        for room in rooms:
-            import_module(room, __package__)
+        for name in names:
+            import_module(name, __package__)
     except Exception as error:  # whatever a broken installation raises
         warnings.warn(
             f'mmerf could not register {what}: '
             f'{type(error).__name__}: {one_line(error)}',
-            stacklevel=2,
+            stacklevel=4,  # where the module is imported
         )

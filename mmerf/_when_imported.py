@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Sequence
-from importlib.abc import Loader, MetaPathFinder
-from importlib.machinery import ModuleSpec
+from importlib.abc import MetaPathFinder
 from types import ModuleType
 from typing import Any
 
@@ -23,60 +22,56 @@ def when_imported(name: str, action: Action) -> None:
     """
     if name in sys.modules:
         action(name)
-        return
-    finders = [f for f in sys.meta_path if isinstance(f, _Waiting)]
-    if not finders:
-        finders = [_Waiting()]
-        sys.meta_path[:0] = finders
-    finders[0].actions.setdefault(name, action)
+    else:
+        sys.meta_path.insert(0, _Awaiting(name, action))
 
 
-class _Waiting(MetaPathFinder):
-    """Finds what the other finders find; has the awaited modules reported."""
+class _Awaiting(MetaPathFinder):
+    """Finds one module as the finders after it do, until it is imported."""
 
-    def __init__(self) -> None:
-        self.actions: dict[str, Action] = {}
+    def __init__(self, name: str, action: Action) -> None:
+        self._name = name
+        self._action = action
 
     def find_spec(
         self,
         fullname: str,
         path: Sequence[str] | None,
         target: ModuleType | None = None,
-    ) -> ModuleSpec | None:
-        """The other finders' spec of an awaited module; None for others."""
-        if fullname not in self.actions:
+    ) -> Any:
+        """The next finders' spec of the module; None for every other."""
+        finders = list(sys.meta_path)
+        if fullname != self._name or self not in finders:
             return None
-        for finder in sys.meta_path:
-            if finder is self or not hasattr(finder, 'find_spec'):
-                continue
-            spec = finder.find_spec(fullname, path, target)
-            if spec is not None:
+        for finder in finders[finders.index(self) + 1 :]:
+            find = getattr(finder, 'find_spec', None)
+            spec = find and find(fullname, path, target)
+            if spec:
                 if hasattr(spec.loader, 'exec_module'):
-                    spec.loader = _Reporting(spec.loader, self.actions)
+                    spec.loader = _Reporting(spec, self._imported)
                 return spec
         return None
 
+    def _imported(self) -> None:
+        if self in sys.meta_path:  # for the first time
+            self._action(self._name)
+            # A new list: another thread may be going through the old one.
+            sys.meta_path = [f for f in sys.meta_path if f is not self]
 
-class _Reporting(Loader):
+
+class _Reporting:
     """A module's own loader, which reports the module once it has run."""
 
-    def __init__(self, loader: Any, actions: dict[str, Action]) -> None:
-        self._loader = loader
-        self._actions = actions
+    def __init__(self, spec: Any, report: Callable[[], None]) -> None:
+        self._spec = spec
+        self._loader = spec.loader
+        self._report = report
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loader, name)
 
-    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
-        """The module that the own loader makes."""
-        return self._loader.create_module(spec)
-
     def exec_module(self, module: ModuleType) -> None:
-        """Run the module by its own loader, then what waits for it."""
-        if module.__spec__ is not None:
-            module.__spec__.loader = self._loader
-        module.__loader__ = self._loader
+        """Run the module by its own loader, which it keeps, and report it."""
+        self._spec.loader = module.__loader__ = self._loader
         self._loader.exec_module(module)
-        action = self._actions.pop(module.__name__, None)
-        if action is not None:
-            action(module.__name__)
+        self._report()

@@ -148,6 +148,38 @@ def test_in_whatever_order_they_are_imported(order):
     assert 'mmerf could not' not in done.stderr
 
 
+def test_once_all_are_registered_nothing_waits_any_more():
+    run(f"""
+    before = list(sys.meta_path)
+    import mmerf
+    for name in [n for n in sys.modules if n.split('.')[0] == 'mmerf']:
+        del sys.modules[name]  # as tests of plugins do
+    import mmerf
+    import mmseg.apis
+    {HOOK_IS_FOUND}{MMSEG_HAS_THEM}
+    assert sys.meta_path == before, sys.meta_path
+    """)
+
+
+def test_a_config_that_imports_it_finds_what_it_needs(tmp_path):
+    (tmp_path / 'config.py').write_text(
+        "custom_imports = dict(imports=['mmerf'])\ndefault_scope = 'mmseg'\n"
+    )
+    run(f"""
+    import mmengine
+    from mmengine.config import Config
+    config = Config.fromfile({str(tmp_path / 'config.py')!r})
+    from mmengine.registry import MODELS, init_default_scope
+    {HOOK_IS_FOUND}
+    init_default_scope(config.default_scope)
+    assert HOOKS.build(dict(type='ERFHook')).__class__ is hook
+    assert 'mmseg.models' not in sys.modules
+    model = dict(type='mmseg.ModuleSegmentor', module='torch.nn.Identity')
+    assert MODELS.get(model['type']).__name__ == 'ModuleSegmentor'
+    {MMSEG_HAS_THEM}
+    """)
+
+
 def test_mmseg_stays_where_it_is_until_it_is_used():
     run(f"""
     import mmerf

@@ -146,6 +146,26 @@ def test_what_is_exported_is_there():
             package.no_such_name  # noqa: B018
 
 
+@pytest.mark.parametrize('package', ['mmerf', 'mmerf.apis', 'mmerf.plots'])
+def test_what_is_exported_is_listed_before_it_is_imported(package):
+    code = (
+        f'import {package} as package\n'
+        'assert set(package.__all__) <= set(dir(package))\n'
+    )
+    assert imported(code) == (0, '', set())
+
+
+def test_everything_that_plain_torch_needs_comes_at_once():
+    code = (
+        'from mmerf import *\n'
+        'import inspect, mmerf, pickle\n'
+        'assert ERFResult.__module__ == "mmerf.core.results.erf_result"\n'
+        'assert pickle.loads(pickle.dumps(measure_erf)) is measure_erf\n'
+        'assert dict(inspect.getmembers(mmerf))["Target"] is Target\n'
+    )
+    assert imported(code) == (0, '', {'torch'})
+
+
 def test_of_mmcvs_warnings_the_one_about_its_operators_is_left_out():
     code = (
         'import warnings\n'

@@ -4,17 +4,19 @@ import importlib
 import importlib.util
 import inspect
 import sys
+import threading
+import time
+import zipfile
 
 import pytest
 
-from mmerf import _when_imported
 from mmerf._when_imported import when_imported
 
 
 @pytest.fixture
 def late(tmp_path, monkeypatch):
     """A package late_pkg on the path; sys is given back afterwards."""
-    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, 'path', [str(tmp_path), *sys.path])
     monkeypatch.setattr(sys, 'meta_path', list(sys.meta_path))
     package = tmp_path / 'late_pkg'
     package.mkdir()
@@ -22,7 +24,7 @@ def late(tmp_path, monkeypatch):
     (package / 'inner.py').write_text('def f():\n    return 3\n')
     importlib.invalidate_caches()
     yield package
-    for name in [n for n in sys.modules if n.split('.')[0] == 'late_pkg']:
+    for name in [n for n in sys.modules if n.startswith('late_pkg')]:
         del sys.modules[name]
 
 
@@ -100,8 +102,96 @@ def test_what_is_done_may_import_the_module(late):
     assert found == [3]
 
 
-def test_one_finder_serves_all(late):
-    for name in ('late_pkg', 'late_pkg.inner', 'late_pkg.absent'):
-        when_imported(name, print)
-    kinds = [type(finder) for finder in sys.meta_path]
-    assert kinds.count(_when_imported._Waiting) == 1
+def test_several_that_wait_are_all_served_and_leave_nothing(late):
+    """As if the package that waits had been imported anew."""
+    before = list(sys.meta_path)
+    found = []
+    for _ in range(2):
+        for name in ('late_pkg', 'late_pkg.inner'):
+            when_imported(name, found.append)
+    assert len(sys.meta_path) == len(before) + 4
+    import late_pkg
+
+    assert len(sys.meta_path) == len(before) + 2
+    import late_pkg.inner  # noqa: F401
+
+    assert found == ['late_pkg'] * 2 + ['late_pkg.inner'] * 2
+    assert sys.meta_path == before
+
+
+def test_other_finders_may_ask_all_finders_themselves(late):
+    """As those of other packages that wait for modules do."""
+
+    class Asking:
+        asked = False
+
+        def find_spec(self, name, path=None, target=None):
+            if name != 'late_pkg' or self.asked:
+                return None
+            self.asked = True
+            try:
+                return importlib.util.find_spec(name)
+            finally:
+                self.asked = False
+
+    found = []
+    sys.meta_path.insert(0, Asking())
+    when_imported('late_pkg', found.append)
+    sys.meta_path.insert(0, Asking())
+    import late_pkg  # noqa: F401
+
+    assert found == ['late_pkg']
+
+
+def test_a_loader_of_several_modules_serves_each(late, tmp_path):
+    """As zipimporter, which is one object for all that is in a file."""
+    archive = tmp_path / 'modules.zip'
+    with zipfile.ZipFile(archive, 'w') as file:
+        for name in ('__init__', 'first', 'second'):
+            file.writestr(f'late_pkg_zip/{name}.py', f'name = {name!r}\n')
+    sys.path.insert(0, str(archive))
+    found = []
+    when_imported('late_pkg_zip.second', found.append)
+    importlib.util.find_spec('late_pkg_zip.second')
+    first = importlib.import_module('late_pkg_zip.first')
+    assert found == [] and first.name == 'first'
+    assert importlib.import_module('late_pkg_zip.second').name == 'second'
+    assert found == ['late_pkg_zip.second']
+
+
+def test_what_is_interrupted_is_done_when_the_module_is_imported_again(late):
+    found = []
+
+    def interrupted(name):
+        found.append(name)
+        if len(found) == 1:
+            raise KeyboardInterrupt
+
+    when_imported('late_pkg', interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        importlib.import_module('late_pkg')
+    assert 'late_pkg' not in sys.modules
+    assert importlib.import_module('late_pkg').done == 1
+    assert found == ['late_pkg'] * 2
+
+
+def test_threads_that_import_it_have_it_done_before_they_go_on(late):
+    (late / '__init__.py').write_text('import time\ntime.sleep(0.05)\n')
+    importlib.invalidate_caches()
+    found, seen = [], []
+
+    def act(name):
+        time.sleep(0.05)
+        found.append(name)
+
+    def use():
+        importlib.import_module('late_pkg')
+        seen.append(list(found))
+
+    when_imported('late_pkg', act)
+    threads = [threading.Thread(target=use) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [['late_pkg']] * 4

@@ -4,14 +4,15 @@
 ``images`` measures, ``compare`` and ``sweep`` put several runs beside each
 other; ``terminal`` is what the tools share.
 
-May import: ``core``, ``plots``, ``engine``, ``_lazy``, ``_plugin``.
+May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """
 
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 from .._lazy import exported
-from .._plugin import PACKAGES, missing
 from ..core.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
@@ -33,7 +34,39 @@ __all__ = [
     'sweep_erf',
     'write_report',
 ]
-_export = exported(
+
+
+@contextmanager
+def _openmmlab_needed() -> Iterator[None]:
+    """What OpenMMLab's packages raise as they are imported is a ConfigError.
+
+    Their warning of mmcv without its operators, which mmerf does without, is
+    left out.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                'ignore', 'Fail to import ``MultiScaleDeformableAttention``'
+            )
+            yield
+    except Exception as error:  # whatever a broken installation raises
+        package = (getattr(error, 'name', None) or '').split('.')[0]
+        if package in ('mmengine', 'mmcv', 'mmseg'):
+            reason = (
+                f"needs {package}; pip install 'mmerf[mmseg]' (or -r "
+                'requirements/mminstall.txt)'
+            )
+        else:
+            reason = (
+                f'cannot be imported: {type(error).__name__}: '
+                f'{one_line(error)}'
+            )
+        raise ConfigError(
+            f'mmerf.apis {reason}; mmerf.measure_erf works without'
+        ) from error
+
+
+__getattr__, __dir__ = exported(
     __name__,
     {
         'ERFRun': '.erf',
@@ -46,34 +79,5 @@ _export = exported(
         'sweep_erf': '.sweep.sweep',
         'write_report': '.write_outputs',
     },
+    _openmmlab_needed,
 )
-
-
-def __getattr__(name: str) -> Any:
-    """What is exported; ConfigError where OpenMMLab's packages fail."""
-    try:
-        with warnings.catch_warnings():
-            # Of mmcv without its operators: every import of mmseg says so.
-            warnings.filterwarnings(
-                'ignore', 'Fail to import ``MultiScaleDeformableAttention``'
-            )
-            return _export(name)
-    except AttributeError as error:
-        if name not in __all__:
-            raise
-        raise _failed(error) from error
-    except Exception as error:  # whatever a broken installation raises
-        raise _failed(error) from error
-
-
-def _failed(error: Exception) -> ConfigError:
-    if missing(error) in PACKAGES:
-        return ConfigError(
-            f"mmerf.apis needs {missing(error)}; pip install 'mmerf[mmseg]' "
-            '(or -r requirements/mminstall.txt); mmerf.measure_erf works '
-            'without'
-        )
-    return ConfigError(
-        f'mmerf.apis cannot be imported: {type(error).__name__}: '
-        f'{one_line(error)}; mmerf.measure_erf works without'
-    )

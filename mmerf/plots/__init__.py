@@ -33,7 +33,7 @@ __all__ = [
     'save_figure',
     'to_rgb',
 ]
-__getattr__ = exported(
+__getattr__, __dir__ = exported(
     __name__,
     {
         'NORMALIZATIONS': '.drawing.normalization',
