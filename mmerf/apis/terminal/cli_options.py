@@ -79,14 +79,15 @@ def add_measurement_options(
         f'import path (default: {default_target})',
     )
     _add_pairs(parser, '--target-options', 'arguments of the target')
-    attribution = add(
+    add(
         '--attribution',
         type=attribution_name,
         metavar='NAME',
-        help='how the score is attributed to input pixels: %(known)s, or an '
-        'import path (default: InputGradient)',
+        help=_NamingAttributions(
+            'how the score is attributed to input pixels: %(known)s, or an '
+            'import path (default: InputGradient)'
+        ),
     )
-    vars(attribution)['known'] = _Attributions()
     _add_pairs(parser, '--attribution-options', 'arguments of the attribution')
     add_statistics_option(parser)
     add(
@@ -164,13 +165,13 @@ def add_statistics_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-class _Attributions:
-    """The known attributions' names, which import torch when written."""
+class _NamingAttributions(str):
+    """Help that names the known attributions: only once it is printed."""
 
-    def __str__(self) -> str:
-        from ...core.attributions import ATTRIBUTIONS
+    def __mod__(self, values: Any) -> str:
+        from ...core.attributions import ATTRIBUTIONS  # imports torch
 
-        return ', '.join(ATTRIBUTIONS)
+        return str(self) % {**values, 'known': ', '.join(ATTRIBUTIONS)}
 
 
 def attribution_name(text: str) -> str:
@@ -180,7 +181,7 @@ def attribution_name(text: str) -> str:
     if text not in ATTRIBUTIONS and '.' not in text:
         raise argparse.ArgumentTypeError(
             f'unknown attribution {text!r}; the known ones are '
-            f'{_Attributions()}, or give an import path'
+            f'{", ".join(ATTRIBUTIONS)}, or give an import path'
         )
     return text
 
