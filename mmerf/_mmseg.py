@@ -1,8 +1,8 @@
-"""What stands in mmseg's own registries; imported where mmseg can be."""
+"""Hook and backend in mmseg's own registries; imported where mmseg is."""
 
 from mmseg.registry import HOOKS, VISBACKENDS
 
-from .engine import ERFHook, segmentors, transforms  # noqa: F401
+from .engine import ERFHook
 from .visualization import ERFVisBackend
 
 HOOKS.register_module(module=ERFHook)

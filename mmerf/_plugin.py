@@ -1,50 +1,52 @@
-"""Register hook and backend where OpenMMLab's packages are installed."""
+"""Register hook and backend once OpenMMLab's packages are imported."""
 
 from __future__ import annotations
 
 import warnings
 from importlib import import_module
 
+from ._when_imported import when_imported
 from .core.errors import one_line
 
-PACKAGES = ('mmengine', 'mmcv', 'mmseg')
+# What is waited for: the modules that register in it, and what they register.
+_REGISTERED = {
+    'mmengine': (
+        ('.engine', '.visualization'),
+        'ERFHook and ERFVisBackend',
+    ),
+    'mmseg.registry': (
+        ('._mmseg',),
+        "ERFHook and ERFVisBackend in mmseg's registries",
+    ),
+    'mmseg.models': (('.engine.segmentors',), 'ModuleSegmentor'),
+    'mmseg.datasets.transforms': (('.engine.transforms',), 'Letterbox'),
+}
 
 
 def register() -> None:
-    """Register ERFHook and ERFVisBackend by importing their rooms.
+    """Register ERFHook and ERFVisBackend where and when they can be used.
 
     With MMEngine they stand in its root registries, where every package
-    finds them: mmpretrain, mmdet. Where mmseg can be imported, in mmseg's
-    own too, with ModuleSegmentor. A package that is not installed is passed
-    over; one that is installed and cannot be imported (two families in one
-    environment, versions that refuse each other) gives a warning: that is
-    the reason of a later 'ERFHook is not in the registry'.
+    finds them: mmpretrain, mmdet. In mmseg's own they stand as well, beside
+    ModuleSegmentor and Letterbox. Each is registered as soon as the module
+    of MMEngine or mmseg is imported that what it extends is in, now or
+    later; none of them is imported for it, and one that is missing or broken
+    matters to nobody who does not import it. What cannot be registered then
+    gives a warning: that is the reason of a later 'ERFHook is not in the
+    registry'.
     """
-    rooms = ('.engine', '.visualization')
-    if _import(rooms, 'mmengine', 'ERFHook and ERFVisBackend'):
-        _import(('._mmseg',), 'mmseg', "anything in mmseg's registries")
+    for module in _REGISTERED:
+        when_imported(module, _register_in)
 
 
-def missing(error: Exception) -> str:
-    """Name of the package that an ImportError did not find."""
-    return (getattr(error, 'name', None) or '').split('.')[0]
-
-
-def _import(modules: tuple[str, ...], package: str, what: str) -> bool:
-    """Import modules of mmerf; warn unless only the package is missing."""
+def _register_in(module: str) -> None:
+    names, what = _REGISTERED[module]
     try:
-        with warnings.catch_warnings():
-            # Of mmcv without its operators; every user of mmcv-lite sees it.
-            warnings.filterwarnings('ignore', 'Fail to import')
-            for module in modules:
-                import_module(module, __package__)
+        for name in names:
+            import_module(name, __package__)
     except Exception as error:  # whatever a broken installation raises
-        absent = isinstance(error, ModuleNotFoundError)
-        if not absent or missing(error) != package:
-            warnings.warn(
-                f'mmerf could not register {what}: '
-                f'{type(error).__name__}: {one_line(error)}',
-                stacklevel=4,
-            )
-        return False
-    return True
+        warnings.warn(
+            f'mmerf could not register {what}: '
+            f'{type(error).__name__}: {one_line(error)}',
+            stacklevel=4,  # where the module is imported
+        )

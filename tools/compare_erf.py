@@ -4,28 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 try:
-    from rich.console import Console
-
-    from mmerf.core.errors import ERFError
-    from mmerf.core.statistics import add_statistics
-    from mmerf.plots.drawing.normalization import NORMALIZATIONS
-    from mmerf.plots.drawing.style import CMAP
-except KeyboardInterrupt:
-    print('interrupted; nothing was written', file=sys.stderr)
-    sys.exit(130)
-try:
-    from mmerf.apis.compare.comparison import compare, write_comparison
-    from mmerf.apis.compare.growth import write_growth
     from mmerf.apis.terminal.cli_options import add_statistics_option
-    from mmerf.apis.terminal.command import print_line, run_command
-    from mmerf.apis.terminal.terminal_tables import comparison_table
+    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.plots.drawing.normalization import CMAP, NORMALIZATIONS
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
-except ERFError as error:  # mmengine, mmcv or mmseg is not installed
-    sys.exit(f'error: {error}')
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -84,7 +74,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'attribution or precision (default: refuse)',
     )
     add_statistics_option(parser)
-    return parser.parse_args(argv)
+    return parsed(parser, argv)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -95,6 +85,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(args: argparse.Namespace, console: Console) -> int:
     """Write the files, print the table and their paths."""
+    from mmerf.core.statistics import add_statistics
+
     add_statistics(args.statistics)
     for path in grow(args) if args.growth else draw(args, console):
         print_line(console, f'wrote {path}', wrap=False)
@@ -103,6 +95,8 @@ def show(args: argparse.Namespace, console: Console) -> int:
 
 def grow(args: argparse.Namespace) -> list:
     """Write the figure of sides and size over the steps of trainings."""
+    from mmerf.apis.compare.growth import write_growth
+
     return write_growth(
         args.runs,
         args.out,
@@ -115,6 +109,9 @@ def grow(args: argparse.Namespace) -> list:
 
 def draw(args: argparse.Namespace, console: Console) -> list:
     """Write the figure and tables of the runs, print the table."""
+    from mmerf.apis.compare.comparison import compare, write_comparison
+    from mmerf.apis.terminal.terminal_tables import comparison_table
+
     comparison = compare(
         args.runs, names=args.names, layers=args.layers, force=args.force
     )

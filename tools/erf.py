@@ -9,38 +9,23 @@ import argparse
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
-    from rich.console import Console
-
-    from mmerf.core.errors import ConfigError, ERFError
-    from mmerf.plots.drawing.style import check_cmap
-except KeyboardInterrupt:
-    print('interrupted; nothing was written', file=sys.stderr)
-    sys.exit(130)
-try:
-    from mmengine.dist import is_main_process
-
-    from mmerf.apis import layers_from_config, run_erf
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
         run_erf_arguments,
     )
-    from mmerf.apis.terminal.command import print_line, run_command
-    from mmerf.apis.terminal.launch import LAUNCHERS, join_processes
+    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.launch import LAUNCHERS, is_main, join_processes
     from mmerf.apis.terminal.model_options import ChosenModel, chosen_model
-    from mmerf.apis.terminal.progress import show_progress
-    from mmerf.apis.terminal.terminal_tables import (
-        layers_table,
-        results_table,
-        shapes_table,
-    )
-    from mmerf.apis.write_outputs import check_out_folder, write_report
+    from mmerf.core.errors import ConfigError
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
-except ERFError as error:  # mmengine, mmcv or mmseg is not installed
-    sys.exit(f'error: {error}')
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -107,7 +92,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'tools/dist_erf.sh (default: %(default)s, one process)',
     )
     add('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
-    return parser.parse_args(argv)
+    return parsed(parser, argv)
 
 
 def number_or_auto(text: str) -> int | str:
@@ -124,10 +109,13 @@ def main(argv: list[str] | None = None) -> int:
 def work(args: argparse.Namespace, console: Console) -> int:
     """List layers, or measure them."""
     join_processes(args.launcher)
-    console.quiet = not is_main_process()
+    console.quiet = not is_main()
     chosen = chosen_model(args)
     if not args.list_layers:
         return measure(args, chosen, console)
+    from mmerf.apis import layers_from_config
+    from mmerf.apis.terminal.terminal_tables import layers_table
+
     layers = layers_from_config(
         chosen.config,
         args.list_layers,
@@ -144,7 +132,17 @@ def measure(
     args: argparse.Namespace, chosen: ChosenModel, console: Console
 ) -> int:
     """Measure, write the files, print the tables."""
+    from mmerf.apis.terminal.progress import show_progress
+    from mmerf.plots.drawing.style import check_cmap
+
     check_cmap(args.cmap)
+    arguments = run_erf_arguments(args)
+    from mmerf.apis import check_out_folder, run_erf, write_report
+    from mmerf.apis.terminal.terminal_tables import (
+        results_table,
+        shapes_table,
+    )
+
     folder = args.out_dir or Path('work_dirs') / chosen.name / 'erf'
     if args.out_dir or os.path.exists(folder):
         check_out_folder(folder)
@@ -156,11 +154,11 @@ def measure(
             tolerance=args.tolerance,
             max_images=args.max_images,
             per_image=args.per_image,
-            **run_erf_arguments(args),
+            **arguments,
             progress=show,
             say=lambda text: print_line(console, text),
         )
-    if not is_main_process():
+    if not is_main():
         return 0
     try:
         files = write_report(

@@ -4,27 +4,16 @@ from __future__ import annotations
 
 import argparse
 import sys
+from typing import TYPE_CHECKING
 
 try:
+    from mmerf.apis.terminal.command import parsed, print_line, run_command
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+
+if TYPE_CHECKING:
     from rich.console import Console
-
-    from mmerf.core.errors import ERFError
-except KeyboardInterrupt:
-    print('interrupted; nothing was written', file=sys.stderr)
-    sys.exit(130)
-try:
-    from mmerf.apis import run_erf
-    from mmerf.apis.compare.comparison import check_figure_path
-    from mmerf.apis.terminal.command import print_line, run_command
-    from mmerf.core.targets import parse_target
-    from mmerf.plots import save_figure
-    from mmerf.plots.drawing.style import literal
-    from mmerf.plots.questions import plot_questions
-except KeyboardInterrupt:
-    print('interrupted; nothing was written', file=sys.stderr)
-    sys.exit(130)
-except ERFError as error:  # mmengine, mmcv or mmseg is not installed
-    sys.exit(f'error: {error}')
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -72,7 +61,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='FILE',
         help='the figure (default: %(default)s)',
     )
-    return parser.parse_args(argv)
+    return parsed(parser, argv)
 
 
 def panel_title(target: str) -> str:
@@ -88,6 +77,13 @@ def main(argv: list[str] | None = None) -> int:
 
 def ask(args: argparse.Namespace, console: Console) -> int:
     """Measure every target, draw the figure."""
+    from mmerf.apis import run_erf
+    from mmerf.apis.compare.comparison import check_figure_path
+    from mmerf.core.targets import parse_target
+    from mmerf.plots import save_figure
+    from mmerf.plots.drawing.style import literal
+    from mmerf.plots.questions import plot_questions
+
     check_figure_path(args.out)
     panels = {}
     for text in args.targets:

@@ -5,30 +5,21 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 try:
-    from rich.console import Console
-
-    from mmerf.core.errors import ERFError
-except KeyboardInterrupt:
-    print('interrupted; nothing was written', file=sys.stderr)
-    sys.exit(130)
-try:
-    from mmerf.apis.sweep.sweep import sweep_erf
-    from mmerf.apis.sweep.vary import parse_vary
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
         run_erf_arguments,
     )
-    from mmerf.apis.terminal.command import print_line, run_command
+    from mmerf.apis.terminal.command import parsed, print_line, run_command
     from mmerf.apis.terminal.model_options import chosen_model
-    from mmerf.apis.terminal.progress import show_progress
-    from mmerf.apis.terminal.terminal_tables import comparison_table
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
-except ERFError as error:  # mmengine, mmcv or mmseg is not installed
-    sys.exit(f'error: {error}')
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -71,7 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='compare combinations even if their definitions differ, such as '
         'sliding windows and whole images (default: stop)',
     )
-    return parser.parse_args(argv)
+    return parsed(parser, argv)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -82,7 +73,16 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the table."""
+    from mmerf.apis.terminal.progress import show_progress
+    from mmerf.plots.drawing.style import check_cmap
+
     chosen = chosen_model(args)
+    check_cmap(args.cmap)
+    arguments = run_erf_arguments(args)
+    from mmerf.apis import sweep_erf
+    from mmerf.apis.sweep.vary import parse_vary
+    from mmerf.apis.terminal.terminal_tables import comparison_table
+
     folder = args.out_dir or Path('work_dirs') / chosen.name / 'sweep'
     with show_progress(console) as show:
         sweep = sweep_erf(
@@ -96,7 +96,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             suffix=args.format,
             title=args.title,
             force=args.force,
-            **run_erf_arguments(args),
+            **arguments,
             progress=show,
             say=lambda text: print_line(console, text),
         )

@@ -4,32 +4,80 @@
 ``images`` measures, ``compare`` and ``sweep`` put several runs beside each
 other; ``terminal`` is what the tools share.
 
-May import: ``core``, ``plots``, ``engine``, ``_plugin``.
+May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """
 
-from .._plugin import PACKAGES, missing
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .._lazy import exported
 from ..core.errors import ConfigError, one_line
 
-try:
+if TYPE_CHECKING:
     from .erf import ERFRun, erf_from_config, run_erf
     from .model_layers import layers_from_config
     from .module.measure_module import erf_from_module
-except Exception as error:  # whatever a broken installation raises
-    if missing(error) in PACKAGES:
-        raise ConfigError(
-            f"mmerf.apis needs {missing(error)}; pip install 'mmerf[mmseg]' "
-            '(or -r requirements/mminstall.txt); mmerf.measure_erf works '
-            'without'
-        ) from error
-    raise ConfigError(
-        f'mmerf.apis cannot be imported: {type(error).__name__}: '
-        f'{one_line(error)}; mmerf.measure_erf works without'
-    ) from error
+    from .module.module_config import module_config
+    from .sweep.sweep import sweep_erf
+    from .write_outputs import check_out_folder, write_report
 
 __all__ = [
     'ERFRun',
+    'check_out_folder',
     'erf_from_config',
     'erf_from_module',
     'layers_from_config',
+    'module_config',
     'run_erf',
+    'sweep_erf',
+    'write_report',
 ]
+
+
+@contextmanager
+def _openmmlab_needed() -> Iterator[None]:
+    """What OpenMMLab's packages raise as they are imported is a ConfigError.
+
+    Their warning of mmcv without its operators, which mmerf does without, is
+    left out.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                'ignore', 'Fail to import ``MultiScaleDeformableAttention``'
+            )
+            yield
+    except Exception as error:  # whatever a broken installation raises
+        package = (getattr(error, 'name', None) or '').split('.')[0]
+        if package in ('mmengine', 'mmcv', 'mmseg'):
+            reason = (
+                f"needs {package}; pip install 'mmerf[mmseg]' (or -r "
+                'requirements/mminstall.txt)'
+            )
+        else:
+            reason = (
+                f'cannot be imported: {type(error).__name__}: '
+                f'{one_line(error)}'
+            )
+        raise ConfigError(
+            f'mmerf.apis {reason}; mmerf.measure_erf works without'
+        ) from error
+
+
+__getattr__, __dir__ = exported(
+    __name__,
+    {
+        'ERFRun': '.erf',
+        'check_out_folder': '.write_outputs',
+        'erf_from_config': '.erf',
+        'erf_from_module': '.module.measure_module',
+        'layers_from_config': '.model_layers',
+        'module_config': '.module.module_config',
+        'run_erf': '.erf',
+        'sweep_erf': '.sweep.sweep',
+        'write_report': '.write_outputs',
+    },
+    _openmmlab_needed,
+)

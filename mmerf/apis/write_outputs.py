@@ -10,7 +10,7 @@ from pathlib import Path
 from ..core.atomic_files import check_file_name, file_stem, write_text
 from ..core.errors import ConfigError
 from ..plots import plot_map, save_figure
-from ..plots.drawing.style import CMAP
+from ..plots.drawing.normalization import CMAP
 from ..plots.table import OVERVIEWS
 from .compare.table_files import Row, as_csv, table_rows
 from .erf import ERFRun

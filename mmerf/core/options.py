@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from .errors import ConfigError
 from .statistics import SHARES
 
 AMP = ('bfloat16', 'float16')
+ORDERS = ('even', 'first')  # in which images of a dataset are taken
 
 
 @dataclass(frozen=True)
@@ -73,6 +72,8 @@ class MeasurementOptions:
 
 def check_inputs(inputs: Any) -> None:
     """Raise ConfigError unless inputs are floating-point (N, ..., C, H, W)."""
+    from torch import Tensor  # late: the command line needs only names
+
     if not isinstance(inputs, Tensor) or inputs.dim() < 4:
         shape = tuple(getattr(inputs, 'shape', ())) or type(inputs).__name__
         raise ConfigError(

@@ -18,10 +18,10 @@ from torch.utils.data import (
 )
 
 from ..core.errors import ConfigError
+from ..core.options import ORDERS
 from ..core.state.data_state import data_restored
 from ..core.state.process_state import random_state
 
-ORDERS = ('even', 'first')
 _DETERMINISTIC = (DefaultSampler, SequentialSampler, DistributedSampler)
 
 

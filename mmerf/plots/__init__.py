@@ -5,16 +5,21 @@ results and returns ``(figure, axes)``, exported below. If ``tools/erf.py``
 should write it, it also gets an entry in ``table.py``. Marks, panels, text
 and styles that figures share are in ``drawing``.
 
-May import: ``core``.
+May import: ``core``, ``_lazy``.
 """
 
-from .comparison import plot_comparison
-from .drawing.normalization import NORMALIZATIONS, normalize
-from .drawing.render import save_figure, to_rgb
-from .growth import plot_growth
-from .layers import plot_layers
-from .map import draw_map, plot_map
-from .profile import plot_profile
+from typing import TYPE_CHECKING
+
+from .._lazy import exported
+
+if TYPE_CHECKING:
+    from .comparison import plot_comparison
+    from .drawing.normalization import NORMALIZATIONS, normalize
+    from .drawing.render import save_figure, to_rgb
+    from .growth import plot_growth
+    from .layers import plot_layers
+    from .map import draw_map, plot_map
+    from .profile import plot_profile
 
 __all__ = [
     'NORMALIZATIONS',
@@ -28,3 +33,18 @@ __all__ = [
     'save_figure',
     'to_rgb',
 ]
+__getattr__, __dir__ = exported(
+    __name__,
+    {
+        'NORMALIZATIONS': '.drawing.normalization',
+        'draw_map': '.map',
+        'normalize': '.drawing.normalization',
+        'plot_comparison': '.comparison',
+        'plot_growth': '.growth',
+        'plot_layers': '.layers',
+        'plot_map': '.map',
+        'plot_profile': '.profile',
+        'save_figure': '.drawing.render',
+        'to_rgb': '.drawing.render',
+    },
+)

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
 from .drawing.marks import color_label
+from .drawing.normalization import CMAP
 from .drawing.panels import (
     draw_titles,
     panel_gap,
@@ -19,7 +20,7 @@ from .drawing.panels import (
     shared_legend,
     write_sides,
 )
-from .drawing.style import CMAP, style
+from .drawing.style import style
 from .drawing.text import LINE_HEIGHT, wrap_text
 from .map import draw_map
 

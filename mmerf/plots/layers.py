@@ -11,6 +11,7 @@ from matplotlib.ticker import FuncFormatter, MultipleLocator
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
 from .drawing.marks import color_label
+from .drawing.normalization import CMAP
 from .drawing.panels import (
     NARROW_PANEL,
     draw_titles,
@@ -20,7 +21,7 @@ from .drawing.panels import (
     shared_legend,
     write_sides,
 )
-from .drawing.style import CMAP, style
+from .drawing.style import style
 from .drawing.text import wrap_text
 from .map import draw_map
 

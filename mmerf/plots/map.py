@@ -15,8 +15,8 @@ from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
 from .drawing.inset import add_inset, finish_inset
 from .drawing.marks import color_label, draw_marks, square_sides
-from .drawing.normalization import normalize
-from .drawing.style import CMAP, COLUMN_WIDTH, LEGEND_STYLE, UNIT_STYLE, style
+from .drawing.normalization import CMAP, normalize
+from .drawing.style import COLUMN_WIDTH, LEGEND_STYLE, UNIT_STYLE, style
 from .drawing.text import FittingText, wrap_text
 
 _SMALL = 8  # a square is small if the map is more than this times larger

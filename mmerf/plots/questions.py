@@ -8,7 +8,7 @@ import numpy as np
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.style import CMAP
+from .drawing.normalization import CMAP
 from .layers import draw_panels
 
 

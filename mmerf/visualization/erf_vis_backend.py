@@ -24,8 +24,8 @@ from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
 from ..core.results.plain_json import parse_json
 from ..plots import plot_map, save_figure
-from ..plots.drawing.normalization import check_normalization
-from ..plots.drawing.style import CMAP, check_cmap, literal
+from ..plots.drawing.normalization import CMAP, check_normalization
+from ..plots.drawing.style import check_cmap, literal
 
 
 def _warn_on_os_error(method: Callable) -> Callable:

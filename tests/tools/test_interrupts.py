@@ -15,7 +15,6 @@ from mmerf.apis.terminal.command import run_command
 from mmerf.core.atomic_files import write_text, write_whole
 
 ROOT = Path(__file__).parents[2]
-TOOLS = ['erf', 'compare_erf', 'sweep_erf', 'questions']
 
 
 def python(code, *args, **env):
@@ -26,26 +25,36 @@ def python(code, *args, **env):
     )
 
 
-@pytest.mark.parametrize('package', ['rich', 'torch'])
-@pytest.mark.parametrize('tool', TOOLS)
-def test_ctrl_c_in_the_imports(tool, package):
+@pytest.mark.parametrize(
+    ('tool', 'package', 'options'),
+    [
+        ('erf', 'numpy', []),
+        ('erf', 'torch', ['--attribution', 'GradCAM']),
+        ('erf', 'torch', []),
+        ('erf', 'mmengine', []),
+        ('erf', 'mmseg.models', []),
+        ('sweep_erf', 'mmengine', ['--vary', 'a=1']),
+        ('compare_erf', 'rich', []),
+        ('compare_erf', 'matplotlib', []),
+        ('questions', 'torch', []),
+    ],
+)
+def test_ctrl_c_in_the_imports(tool, package, options):
     code = """
         import runpy, sys
         class Interrupt:
             def find_spec(self, name, path=None, target=None):
-                if name == sys.argv[1]:
+                if name == package:
                     raise KeyboardInterrupt
         sys.meta_path.insert(0, Interrupt())
-        runpy.run_path(sys.argv[2], run_name='__main__')
+        _, package, *sys.argv = sys.argv
+        runpy.run_path(sys.argv[0], run_name='__main__')
     """
-    done = python(code, package, str(ROOT / f'tools/{tool}.py'))
+    config = ROOT / 'configs' / 'demo' / 'fcn_texture.py'
+    tool = ROOT / 'tools' / f'{tool}.py'
+    done = python(code, package, str(tool), str(config), *options)
     assert done.returncode == 130
     assert done.stderr == b'interrupted; nothing was written\n'
-
-
-@pytest.mark.parametrize('package', ['mmengine', 'mmseg.models'])
-def test_ctrl_c_in_the_later_imports(package):
-    test_ctrl_c_in_the_imports('erf', package)
 
 
 def test_ctrl_c_tells_what_was_written(

@@ -15,7 +15,8 @@ import warnings
 from pathlib import Path
 
 from mmerf.apis import run_erf
-from mmerf.apis.config.config_file import load_config, mmseg_configs
+from mmerf.apis.config.config_file import load_config
+from mmerf.apis.config.find_config import mmseg_configs
 from mmerf.apis.config.pretrained import without_fetched
 from mmerf.core.errors import ERFError
 

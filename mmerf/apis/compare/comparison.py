@@ -16,7 +16,8 @@ from ...core.results.provenance import (
 )
 from ...plots import plot_comparison, save_figure
 from ...plots.comparison import Runs
-from ...plots.drawing.style import CMAP, check_cmap, check_title
+from ...plots.drawing.normalization import CMAP
+from ...plots.drawing.style import check_cmap, check_title
 from .read_runs import read_run, runs_by_name
 from .table_files import TABLES, check_tables, table_rows
 

@@ -1,4 +1,4 @@
-"""Find and read config files, mmseg's own included."""
+"""Read config files, mmseg's own included."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
-import mmseg
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmseg.utils import register_all_modules
 
 from ...core.errors import ConfigError, one_line
 from ...core.import_path import import_module
+from .find_config import find_config
 from .missing_packages import why_unread
 
-_MMSEG_PREFIX = 'mmseg::'
 # what mmengine's merging raises for keys and values that do not fit
 _UNFIT = (
     AssertionError,
@@ -85,44 +84,3 @@ def _import_customs(settings: Any) -> None:
     imports = settings.get('imports') if isinstance(settings, Mapping) else []
     for name in [imports] if isinstance(imports, str) else imports or []:
         import_module(name, 'custom_imports')
-
-
-def find_config(config: str | os.PathLike) -> Path:
-    """Path of a config file; ``mmseg::`` names one in the mmseg package.
-
-    Raises:
-        ConfigError: If there is no such file.
-    """
-    name = os.fspath(config)
-    if name.startswith(_MMSEG_PREFIX):
-        root = mmseg_configs()
-        inside = name.removeprefix(_MMSEG_PREFIX)
-        path = root / inside
-        if not os.path.isfile(path):
-            raise ConfigError(
-                f'mmseg has no config {one_line(inside)}{_similar(root, path)}'
-            )
-        return path
-    path = Path(name)
-    if not os.path.isfile(path):
-        hint = ''
-        if os.path.isfile(mmseg_configs() / name):
-            hint = f"; mmseg's own is written {_MMSEG_PREFIX}{name}"
-        raise ConfigError(f'there is no config file {one_line(name)}{hint}')
-    return path
-
-
-def mmseg_configs() -> Path:
-    """The folder of mmseg's own configs, inside the installed package."""
-    root = Path(mmseg.__path__[0])
-    packed = root / '.mim' / 'configs'
-    return packed if packed.is_dir() else root.parent / 'configs'
-
-
-def _similar(root: Path, path: Path) -> str:
-    folder = path.parent
-    if not os.path.isdir(folder):
-        families = sorted(p.name for p in root.glob('[!_]*') if p.is_dir())
-        return f'; its families are {", ".join(families)}'
-    names = sorted(p.name for p in folder.glob('*.py'))
-    return f'; {folder.name}/ has for example {", ".join(names[:4])}'

@@ -19,7 +19,8 @@ from ...core.errors import ConfigError, ERFError
 from ...core.options import check_size
 from ...core.results.provenance import check_same_definition
 from ...engine.selection import check_num_images
-from ...plots.drawing.style import CMAP, check_cmap, check_title
+from ...plots.drawing.normalization import CMAP
+from ...plots.drawing.style import check_cmap, check_title
 from ..compare.comparison import (
     Comparison,
     by_run_and_layer,

@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from ...core.attributions import ATTRIBUTIONS
-from ...core.options import AMP
+from ...core.options import AMP, ORDERS
 from ...core.statistics import SHARES
-from ...core.targets import parse_target
-from ...engine.selection import ORDERS
-from ...plots.drawing.normalization import NORMALIZATIONS
-from ...plots.drawing.style import CMAP
+from ...plots.drawing.normalization import CMAP, NORMALIZATIONS
 from .key_value import KeyValuePairs
 from .model_options import add_model_options
 
@@ -87,9 +83,10 @@ def add_measurement_options(
         '--attribution',
         type=attribution_name,
         metavar='NAME',
-        help='how the score is attributed to input pixels: '
-        f'{", ".join(ATTRIBUTIONS)}, or an import path (default: '
-        'InputGradient)',
+        help=_NamingAttributions(
+            'how the score is attributed to input pixels: %(known)s, or an '
+            'import path (default: InputGradient)'
+        ),
     )
     _add_pairs(parser, '--attribution-options', 'arguments of the attribution')
     add_statistics_option(parser)
@@ -168,8 +165,19 @@ def add_statistics_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+class _NamingAttributions(str):
+    """Help that names the known attributions: only once it is printed."""
+
+    def __mod__(self, values: Any) -> str:
+        from ...core.attributions import ATTRIBUTIONS  # imports torch
+
+        return str(self) % {**values, 'known': ', '.join(ATTRIBUTIONS)}
+
+
 def attribution_name(text: str) -> str:
     """An attribution's name or import path, as ``--attribution`` takes it."""
+    from ...core.attributions import ATTRIBUTIONS
+
     if text not in ATTRIBUTIONS and '.' not in text:
         raise argparse.ArgumentTypeError(
             f'unknown attribution {text!r}; the known ones are '
@@ -184,6 +192,8 @@ def run_erf_arguments(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: If the target cannot be read.
     """
+    from ...core.targets import parse_target
+
     attribution = args.attribution
     if args.attribution_options:
         attribution = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import signal
 import sys
 import threading
@@ -9,14 +10,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from mmengine.dist import is_main_process
-from rich.console import Console
-from rich.text import Text
+from typing import TYPE_CHECKING, Any
 
 from ...core.atomic_files import recorded_files
 from ...core.errors import ERFError, printable, shortened
+from .launch import is_main
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _LONGEST_ERROR = 2000  # characters of the line
 _WIDTH_PIPED = 140  # columns where the output is no terminal
@@ -24,6 +25,17 @@ _WIDTH_PIPED = 140  # columns where the output is no terminal
 
 class _StoppedError(BaseException):
     """The process was asked to end; ``args[0]`` is the signal's number."""
+
+
+def parsed(
+    parser: argparse.ArgumentParser, argv: list[str] | None
+) -> argparse.Namespace:
+    """The options of a command line; Ctrl-C ends the process in one line."""
+    try:
+        return parser.parse_args(argv)
+    except KeyboardInterrupt:  # options may import what they are checked by
+        print('interrupted; nothing was written', file=sys.stderr)
+        sys.exit(130)
 
 
 def run_command(work: Callable[[Console], int]) -> int:
@@ -41,13 +53,11 @@ def run_command(work: Callable[[Console], int]) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, 'reconfigure'):  # names that it cannot encode
             stream.reconfigure(errors='backslashreplace')
-    piped = not sys.stdout.isatty()
-    console = Console(width=_WIDTH_PIPED if piped else None, highlight=False)
     with recorded_files() as files, _raised_signals():
         try:
-            return work(console)
+            return work(_console())
         except (ERFError, OSError) as error:
-            if is_main_process():
+            if is_main():
                 text = printable(' '.join(str(error).split()))
                 print(
                     f'error: {shortened(text, _LONGEST_ERROR)}',
@@ -64,6 +74,13 @@ def run_command(work: Callable[[Console], int]) -> int:
             return 128 + number
 
 
+def _console() -> Console:
+    from rich.console import Console  # late: --help does without
+
+    piped = not sys.stdout.isatty()
+    return Console(width=_WIDTH_PIPED if piped else None, highlight=False)
+
+
 def print_line(console: Console, text: str, wrap: bool = True) -> None:
     """Print a text in which names may hold anything.
 
@@ -72,6 +89,8 @@ def print_line(console: Console, text: str, wrap: bool = True) -> None:
         text (str): One line.
         wrap (bool): Wrap it between words; a path stays whole without.
     """
+    from rich.text import Text
+
     console.print(Text(printable(text)), soft_wrap=not wrap)
 
 

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import atexit
-
-import torch
-from mmengine.dist import init_dist, is_distributed
-from torch.distributed import destroy_process_group
+import sys
 
 from ...core.errors import ConfigError
 
@@ -31,7 +28,13 @@ def join_processes(launcher: str) -> None:
         raise ConfigError(
             f'launcher is one of {", ".join(LAUNCHERS)}, not {launcher!r}'
         )
-    if launcher == 'none' or is_distributed():
+    if launcher == 'none':
+        return
+    import torch
+    from mmengine.dist import init_dist, is_distributed
+    from torch.distributed import destroy_process_group
+
+    if is_distributed():
         return
     gpus = torch.cuda.is_available()
     set_device = torch.cuda.set_device
@@ -48,6 +51,14 @@ def join_processes(launcher: str) -> None:
         torch.cuda.set_device = set_device
     if not gpus:
         atexit.register(destroy_process_group)
+
+
+def is_main() -> bool:
+    """Whether this process is alone, or the first of those that measure."""
+    dist = sys.modules.get('torch.distributed')
+    if dist is None or not dist.is_available() or not dist.is_initialized():
+        return True
+    return dist.get_rank() == 0
 
 
 def _keep_device(device: object) -> None:

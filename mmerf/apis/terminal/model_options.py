@@ -9,15 +9,15 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from mmengine.config import Config
+from typing import TYPE_CHECKING, Any
 
 from ...core.errors import ConfigError
 from ...core.import_path import import_module
-from ..module.load_module import is_file
-from ..module.module_config import module_config
+from ..config.find_config import find_config
 from .key_value import KeyValuePairs
+
+if TYPE_CHECKING:
+    from mmengine.config import Config
 
 
 @dataclass(frozen=True)
@@ -137,12 +137,15 @@ def chosen_model(args: argparse.Namespace) -> ChosenModel:
                 f'{only[0]} goes with --module; a config has its own model '
                 'and pipeline, which --cfg-options changes'
             )
+        find_config(args.config)  # before anything is imported to read it
         return ChosenModel(args.config, checkpoint, Path(args.config).stem)
     if args.config is not None:
         raise ConfigError(
             f'--module stands instead of a config, and there is '
             f'{args.config!r:.80} too; weights go with --checkpoint'
         )
+    from .. import module_config
+
     options = nested(args.module_options or {})
     config = module_config(
         args.module, options, args.mean, args.std, args.letterbox
@@ -173,6 +176,8 @@ def nested(options: Mapping[str, Any]) -> dict[str, Any]:
 
 def _name_of_run(module: str, options: Mapping[str, Any]) -> str:
     """A folder's name for a module and its first options in words."""
+    from ..module.load_module import is_file
+
     if is_file(module):
         return Path(module).stem
     words = [v for v in options.values() if isinstance(v, str)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
@@ -10,11 +11,13 @@ from rich.text import Text
 from ...core.errors import printable
 from ...core.results.erf_result import ERFResult
 from ...core.results.provenance import check_same_definition
-from ...core.running.list_layers import ListedLayer
 from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import SHAPES, SIZES
 from ..compare.comparison import Comparison
 from ..compare.table_files import as_text
+
+if TYPE_CHECKING:  # it would import torch
+    from ...core.running.list_layers import ListedLayer
 
 
 def results_table(

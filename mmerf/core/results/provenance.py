@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from ...version import __version__
 from ..errors import ConfigError
@@ -15,6 +14,8 @@ from ..errors import ConfigError
 
 def versions() -> dict[str, str]:
     """Versions of mmerf, torch, NumPy and Python."""
+    import torch  # late: results are read and compared without
+
     return {
         'mmerf': __version__,
         'torch': torch.__version__,

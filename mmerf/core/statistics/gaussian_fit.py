@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.optimize import least_squares
 
 from .moments import Moments, moments
 from .profile import check_map
@@ -114,6 +113,7 @@ def _bell(
 
 def _solve(scaled: np.ndarray) -> list[float] | None:
     """Amplitude, centre, sigmas and correlation of the best fit."""
+    from scipy.optimize import least_squares  # late: it takes long to import
 
     def residual(p: np.ndarray) -> np.ndarray:
         return (p[0] * _bell(p, scaled.shape)[2] - scaled).ravel()

@@ -1,4 +1,4 @@
-"""Normalisations for figures; stored maps are always raw."""
+"""Normalisations and colours of figures; stored maps are always raw."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from ...core.errors import ConfigError
+
+CMAP = 'inferno'
 
 
 def power(map_hw: np.ndarray, peak: float) -> np.ndarray:

@@ -12,7 +12,6 @@ from matplotlib.patheffects import withStroke
 
 from ...core.errors import ConfigError, printable, shortened
 
-CMAP = 'inferno'
 # The squares of the shares differ by dash as well as by colour (light ones
 # of Okabe-Ito: they lie on a dark map).
 SQUARE_LINES = (
