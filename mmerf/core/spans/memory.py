@@ -1,15 +1,17 @@
 """Which input pixels each element of a tensor may depend on.
 
-The spans of a tensor are four tensors of its shape, with a number per
-element, in pixels along one axis of the input:
+The spans of a tensor are tensors of its shape, with a number per element, in
+pixels along one axis of the input:
 
 0. minus the first pixel on which the element may depend,
 1. the last such pixel,
 2. and 3. the same for its *site*, where a sliding window counts with its
    middle tap alone. A site is wide only where something else than a sliding
    window joins places, such as attention or a mean.
+4. and 5., where they are asked for: the same for pixels that do move the
+   element in the image that is run (``moving``).
 
-Negated firsts let the largest number win in all four.
+Negated firsts let the largest number win in all of them.
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ class SpanMemory:
     They are kept by storage and not by tensor, so that views and writing in
     place need no rules: a view reads and writes its base's spans.
 
+    Args:
+        count (int): Numbers of a span: 4, or 6 with pixels that do move an
+            element.
+
     Attributes:
         beside (int): How many times as wide a strip had to be, so that every
             window in its middle has a tap on it; 0 if it is wide enough.
     """
 
-    def __init__(self) -> None:
-        self.beside = 0
+    def __init__(self, count: int = 4) -> None:
+        self.beside, self.count = 0, count
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
 
     def storage_of(self, tensor: Tensor) -> int | None:
@@ -56,7 +62,7 @@ class SpanMemory:
         found = self._known.get(self.storage_of(tensor) or 0)
         shape = tuple(tensor.shape)
         if found is None:
-            return constant(shape)
+            return constant(shape, self.count)
         _, width, flat = found
         if width != tensor.element_size():  # such as a complex number's parts
             return [f.max().expand(shape) for f in flat]
@@ -75,7 +81,8 @@ class SpanMemory:
         width = tensor.element_size()
         if key not in self._known:
             storage = tensor.untyped_storage()
-            flat = constant((storage.nbytes() // width,), own=True)
+            size = storage.nbytes() // width
+            flat = [filled((size,), NOTHING) for _ in range(self.count)]
             self._known[key] = (StorageWeakRef(storage), width, flat)
         _, known_width, flat = self._known[key]
         if width != known_width:
@@ -91,13 +98,9 @@ class SpanMemory:
             del self._known[key]
 
 
-def constant(
-    shape: tuple[int, ...], value: float = NOTHING, own: bool = False
-) -> Spans:
-    """Spans with one number everywhere; ``own``: each with its memory."""
-    if own:
-        return [filled(shape, value) for _ in range(4)]
-    return [filled((), value).expand(shape)] * 4
+def constant(shape: tuple[int, ...], count: int) -> Spans:
+    """Spans of what depends on no pixel."""
+    return [filled((), NOTHING).expand(shape)] * count
 
 
 def filled(shape: tuple[int, ...] | list[int], value: float) -> Tensor:

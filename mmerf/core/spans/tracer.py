@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..aten import named_arguments, tensors_in, written_to
-from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
+from .memory import SpanMemory, Spans, constant, joined
+from .moving import RULED, only_where, passes, unmoved
 from .operation import Operation
 from .origins import Origins
 from .rules import CONSTANTS, SPAN_RULES, pointwise
@@ -29,8 +30,12 @@ class SpanTracer(TorchDispatchMode):
     Args:
         axis (int): Axis of the input that is followed: 0 down, 1 across.
         endless (bool): Whether the image stands for a strip of any length:
-            its end pixels, and the padding after them, are ``BEYOND`` it.
-            Else the image is what it is, and padding depends on nothing.
+            padding is more of it, as far as that can be told (``ends``), or
+            ``BEYOND`` it. Else the image is what it is, and padding depends
+            on nothing.
+        moving (bool): Whether pixels that do move an element are followed
+            too; what runs without gradients, or is detached, is moved by
+            none.
         origins (Origins, optional): Told of every operation.
 
     Attributes:
@@ -54,26 +59,20 @@ class SpanTracer(TorchDispatchMode):
         axis: int,
         endless: bool = True,
         origins: Origins | None = None,
+        moving: bool = False,
     ) -> None:
         super().__init__()
         self.axis, self.endless, self.origins = axis, endless, origins
-        self.memory = SpanMemory()
+        self.memory = SpanMemory(6 if moving else 4)
         self.elements = 0
         self.not_followed: dict[str, None] = {}
 
     def start(self, images: Tensor) -> None:
         """Let every pixel of the images (..., H, W) depend on itself."""
         length = images.shape[self.axis - 2]
-        place = torch.arange(length, dtype=torch.float32)
-        first, last = -place, place.clone()
-        sites = [first.clone(), last.clone()]
-        if self.endless:
-            for numbers in (first, last):
-                numbers[0] = numbers[-1] = BEYOND
-        shape = (length, 1) if self.axis == 0 else (1, length)
-        self.memory.write(
-            images, [n.view(shape) for n in (first, last, *sites)]
-        )
+        last = torch.arange(length, dtype=torch.float32)
+        last = last.view((length, 1) if self.axis == 0 else (1, length))
+        self.memory.write(images, [-last, last] * (self.memory.count // 2))
 
     def __torch_dispatch__(
         self,
@@ -106,36 +105,55 @@ class SpanTracer(TorchDispatchMode):
         if name in CONSTANTS or not any(map(self.memory.tracks, inputs)):
             return  # a view's spans are its base's; constants have none
         if not made:
+            if name == 'aten::detach' and self.memory.count > 4:
+                self._forget_moves(inputs)
             return
-        found = self._spans(func, name, arguments, made[0])
+        found = self._spans(func, name, arguments, made)
         for tensor in made:
             fits = found is not None and tensor.shape == made[0].shape
             spans = found if fits else self._anything(inputs, tensor)
             assert spans is not None
             self.memory.write(tensor, spans)
 
+    def _forget_moves(self, tensors: list[Tensor]) -> None:
+        for tensor in filter(self.memory.tracks, tensors):
+            self.memory.write(tensor, unmoved(self.memory.read(tensor)))
+
     def _spans(
-        self, func: Any, name: str, arguments: dict[str, Any], out: Tensor
+        self,
+        func: Any,
+        name: str,
+        arguments: dict[str, Any],
+        made: list[Tensor],
     ) -> Spans | None:
         """Spans of an operation's output; None where there is no rule."""
         rule: Callable[[Operation], Spans] | None = SPAN_RULES.get(name)
         if rule is None and _POINTWISE_TAG in func.tags:
             rule = pointwise
         if rule is not None:
-            operation = Operation(
-                func,
-                arguments,
-                out,
-                self.memory,
-                self.endless,
-            )
+            op = Operation(func, arguments, made, self.memory, self.endless)
             try:
-                found = rule(operation)
-                return [numbers.expand(out.shape) for numbers in found]
+                found = rule(op)
+                if self.memory.count > 4:
+                    found = self._moves(op, name, found)
+                return [numbers.expand(made[0].shape) for numbers in found]
             except (RuntimeError, LookupError, TypeError, ValueError):
                 pass  # a form of the operation that the rule does not know
         self.not_followed[name] = None
         return None
+
+    def _moves(self, op: Operation, name: str, found: Spans) -> Spans:
+        """Spans whose last numbers are right, whatever the rule."""
+        if not torch.is_grad_enabled():
+            return unmoved(found)
+        if name in RULED:
+            return found
+        mask = passes(op, name)
+        if mask is True:
+            return found
+        if mask is False:
+            return unmoved(found)
+        return only_where(mask, [n.expand(op.shape) for n in found])
 
     def _anything(self, inputs: list[Tensor], out: Tensor) -> Spans:
         """Spans of what may depend on every element of all inputs."""
@@ -145,7 +163,7 @@ class SpanTracer(TorchDispatchMode):
                 for tensor in inputs
                 if self.memory.tracks(tensor) and tensor.numel()
             ]
-            or [constant((), NOTHING)],
+            or [constant((), self.memory.count)],
             (),
         )
-        return [numbers.expand(out.shape) for numbers in whole]
+        return unmoved([numbers.expand(out.shape) for numbers in whole])

@@ -21,6 +21,7 @@ from ..targets.base import TargetContext
 
 NEIGHBOURS = 5  # units after the middle one that have to agree with it
 NEAR_END = 1 / 8  # of a strip: sites there are those of its end
+WIDE = 1 / 4  # of a strip: sites that are narrower join no more than a window
 SAME = 0.01  # px, between the offsets of two units
 
 
@@ -32,6 +33,9 @@ class Bound:
         spans (list[tuple[float, float]]): First and last pixel of the middle
             unit, and of those that follow it; infinite where they may reach
             the end of the strip.
+        moved (tuple[float, float], optional): From the first to the last
+            pixel that does move the middle unit, as far as operations tell;
+            None if there is none.
         offsets (list[tuple[float, float]]): The same from the units' pixels.
         joins (bool): Whether something else than sliding windows lets the
             middle unit see an end of the strip: attention, a mean, or an
@@ -42,6 +46,7 @@ class Bound:
     """
 
     spans: list[tuple[float, float]]
+    moved: tuple[float, float] | None
     offsets: list[tuple[float, float]]
     joins: bool
     reached: bool
@@ -51,9 +56,16 @@ class Bound:
     @property
     def closed(self) -> bool:
         """Whether the strip shows all that these units can depend on."""
-        return len(self.spans) > 1 and all(
-            abs(end) < BEYOND for span in self.spans for end in span
+        return (
+            len(self.spans) > 1
+            and not self.joins
+            and all(abs(end) < BEYOND / 2 for s in self.spans for end in s)
         )
+
+    def within(self, length: int) -> bool:
+        """Whether the middle unit's span ends inside a strip."""
+        first, last = self.spans[0]
+        return first > 0 and last < length - 1
 
     @property
     def same(self) -> bool:
@@ -91,11 +103,12 @@ def bound_strip(
     axis: int,
     endless: bool = True,
     unit_of: Callable[[Grid], UnitYX | None] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Bounds:
     """Run one strip and follow what each unit can depend on.
 
     Args:
-        model (nn.Module): In float64; left as it was.
+        model (nn.Module): Gets weights of ``dtype``, without gradients.
         layers (list of Layer): The layers to read.
         forward (callable): ``forward(images, positions)`` runs the model.
         shape (tuple[int, int, int]): (C, H, W) of the strip.
@@ -104,6 +117,7 @@ def bound_strip(
             ``SpanTracer``.
         unit_of (callable, optional): ``unit_of(grid)``, whose place along
             the axis is followed; None: the middle unit.
+        dtype (torch.dtype, optional): Precision of the run; None: float32.
 
     Raises:
         ModelError: If the model does not run on the strip.
@@ -111,12 +125,12 @@ def bound_strip(
     """
     device = next((p.device for p in model.parameters()), None)
     generator = torch.Generator().manual_seed(sum(shape))
-    images = torch.randn(
-        (1, *shape), generator=generator, dtype=torch.float64
-    ).to(device)
+    dtype = dtype or torch.float32
+    images = torch.randn((1, *shape), generator=generator).to(device, dtype)
     scored = LayerScores(layers, front_tokens(model))
-    with preserved(model), torch.no_grad(), _plain_attention():
-        with SpanTracer(axis, endless) as tracer:
+    with preserved(model.to(dtype)), torch.enable_grad(), _plain_attention():
+        model.requires_grad_(False)  # a forward's no_grad is seen
+        with SpanTracer(axis, endless, moving=True) as tracer:
             tracer.start(images)
             reader = _UnitSpans(tracer, axis)
             scored.probe(forward, images, reader, range(1))
@@ -147,7 +161,8 @@ class _UnitSpans(Probe):
             numbers.select(across, middle).amax((0, 1))
             for numbers in self.tracer.memory.read(output)
         ]
-        return output.new_zeros(len(output))
+        # scores with a graph, as forwards with gradients have to have
+        return torch.zeros(len(output), requires_grad=True)
 
 
 def middle_unit(grid: Grid) -> UnitYX:
@@ -183,9 +198,12 @@ def _bound_of(
         offsets.append((first - pixel, last - pixel))
     low, high = -float(numbers[2][middle]), float(numbers[3][middle])
     joins = low < NEAR_END * length or high > (1 - NEAR_END) * length - 1
+    joins = joins and high - low > WIDE * length
     reached = spans[0][0] <= spans[0][1]
+    moved = (-float(numbers[4][middle]), float(numbers[5][middle]))
     return Bound(
         spans,
+        moved if moved[0] <= moved[1] else None,
         offsets,
         joins and count > 1,
         reached,
