@@ -14,7 +14,7 @@ from .aggregate.batch_maps import (
     without_finite_map,
 )
 from .errors import ConfigError, MeasurementError
-from .inputs.forms import batches_of
+from .inputs.forms import batches_of, count_images
 from .measurement import Measurement
 from .options import MeasurementOptions
 from .results.erf_result import ERFResult
@@ -203,6 +203,7 @@ def measure_batches(
         options (MeasurementOptions): All else.
     """
     measurement = Measurement(model, options)
+    measurement.expect(count_images(images))
     if theory and forward is not None:
         raise ConfigError(
             'theory=True runs a private copy of the model, which forward= '

@@ -54,8 +54,7 @@ class Measurement:
             ``compute`` to store them with the results.
         batch_size (int, optional): Most images in one pass; smaller than the
             option if memory ran out.
-        fitting (int, optional): How many images memory holds in a pass; None
-            before the first one.
+        fitting (int, optional): Images that memory holds in a pass.
     """
 
     def __init__(
@@ -95,6 +94,10 @@ class Measurement:
     def kind(self) -> str:
         """What the results are: ``'erf'`` or ``'attention'``."""
         return self.attribution.kind
+
+    def expect(self, count: int | None) -> None:
+        """Say how many images come to this process; None: not known."""
+        self.passes.budget.expected = count
 
     def update(self, batch: Batch) -> None:
         """Measure a batch and add it to the mean.

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmerf.core.passes import execute
+from mmerf.core.passes import budget
 from mmerf.engine import theory
 from mmerf.plots.drawing.figure import Figure
 
@@ -75,7 +75,7 @@ def train(data_root, tmp_path, monkeypatch):
         amp_optimizer_wrapper, 'is_cuda_available', lambda: True
     )
     # As if images were large: folded batch norms, and the search for crops.
-    monkeypatch.setattr(execute, 'SMALL_IMAGE', 0)
+    monkeypatch.setattr(budget, 'SMALL_IMAGE', 0)
     assert AmpOptimWrapper.__module__ == amp_optimizer_wrapper.__name__
     made = []
 

@@ -1,4 +1,12 @@
-"""Time and memory of measuring: tools/dev/benchmark.py --case pspnet-512."""
+"""Time and memory of measuring.
+
+    python tools/dev/benchmark.py --case pspnet-512
+    python tools/dev/benchmark.py --families --sizes 256 --numbers 1 10
+
+``--families`` times a careful user's loop and mmerf in turn on one model of
+every family of mmseg, and says how far the maps differ. It goes on where it
+was stopped, anew after ``rm -r work_dirs/benchmark``.
+"""
 
 from __future__ import annotations
 
@@ -7,54 +15,37 @@ import json
 import sys
 
 from benchmarking.cases import CASES
-from benchmarking.hook_costs import hook_costs
-from benchmarking.ways import RUN, compare_ways
+from benchmarking.clocks import CLOCKS
+from benchmarking.comparison import NUMBERS, compare_ways
+from benchmarking.families import RESULTS, cells, run_cells
+from benchmarking.family_models import names_of
+from benchmarking.family_results import summaries, table
+from benchmarking.printed import print_hook_costs, print_ways
 from rich.console import Console
-from rich.table import Table
 
 from mmerf.core.errors import ERFError
 
-COLUMNS = ('s per image', 'once (s)', f'ratio over {RUN}', 'peak (MB)')
+SIZES = {'mmseg': ['256', '512', '411x549'], 'timm': ['224']}
+HOOK_IMAGES = 10
 
 
-def print_hook_costs(args: argparse.Namespace) -> int:
-    """Time validations with and without the hook."""
-    try:
-        found = hook_costs(args.config, args.images)
-    except ERFError as error:
-        print(f'error: {error}', file=sys.stderr)
-        return 1
-    if args.json:
-        print(json.dumps(found, indent=1))
-        return 0
-    for name in ('without', 'with'):
-        print(
-            f'{name} the hook: {found[name]["steady"]:.2f} s per validation, '
-            f'the first {found[name]["first"]:.2f} s'
-        )
-    print(f'{found["images"]} images measured, {found["each"]:.3f} s each')
-    return 0
-
-
-def main() -> int:
-    """Run a case and print its table."""
+def parsed() -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(
-        description='Compare the cost of mmerf with that of the scripts in '
-        'use, or time validations with and without ERFHook.'
+        description='Compare the cost of mmerf with that of plain loops and '
+        'of the scripts in use, or time validations with and without ERFHook.'
     )
-    cases = [*CASES, 'hook']
     parser.add_argument(
         '--case',
-        choices=cases,
+        choices=[*CASES, 'hook'],
         default='pspnet-512',
-        help="model and image size to measure; hook: a config's validation "
-        'with and without ERFHook (default: %(default)s)',
+        help='model and image size to measure; hook: validations with and '
+        'without ERFHook (default: %(default)s)',
     )
     parser.add_argument(
         '--config',
-        default='configs/demo/fcn_texture.py',
-        help='for --case hook: the config, whose data must exist (default: '
-        '%(default)s)',
+        help='for --case hook: a config whose data exist (default: PSPNet on '
+        'photographs of 512 x 1024, which are made for it)',
     )
     parser.add_argument(
         '--images',
@@ -73,42 +64,139 @@ def main() -> int:
         '%(default)s)',
     )
     parser.add_argument(
+        '--families',
+        nargs='*',
+        metavar='NAME',
+        help='instead of a case: one model of each of these families of '
+        'mmseg, by a plain loop and by mmerf in turn (default: a case; '
+        'without a name: all families)',
+    )
+    parser.add_argument(
+        '--timm',
+        action='store_true',
+        help="with --families: timm's models instead, and their stages; "
+        'needs the environment of tools/dev/agreement/timm_env.sh (default: '
+        'mmseg)',
+    )
+    parser.add_argument(
+        '--sizes',
+        nargs='+',
+        type=size_of,
+        metavar='SIZE',
+        help='with --families: sizes of the images, S or HxW (default: '
+        f'{" ".join(SIZES["mmseg"])}; with --timm {SIZES["timm"][0]})',
+    )
+    parser.add_argument(
+        '--layers',
+        choices=('backbone', 'default'),
+        default='backbone',
+        help='with --families: all outputs of the backbone, or what mmerf '
+        'measures by default (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--inputs',
+        choices=('noise', 'photographs'),
+        default='noise',
+        help='with --families: what is on the images (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--rounds',
+        type=int,
+        default=3,
+        metavar='N',
+        help='with --families: how often both ways are timed; the median '
+        'ratio counts (default: %(default)s)',
+    )
+    parser.add_argument(
+        '--numbers',
+        nargs='+',
+        type=int,
+        metavar='N',
+        help='numbers of images of the runs that are compared (default: 1 '
+        f'with --families, {HOOK_IMAGES} for --case hook, else '
+        f'{" ".join(map(str, NUMBERS))})',
+    )
+    parser.add_argument(
+        '--clock',
+        choices=tuple(CLOCKS),
+        default='wall',
+        help='with --families and --case hook: whose seconds count; cpu for '
+        'a machine that is busy (default: %(default)s)',
+    )
+    parser.add_argument(
         '--json',
         action='store_true',
         help='print the numbers as JSON (default: a table)',
     )
-    args = parser.parse_args()
-    if args.case == 'hook':
-        return print_hook_costs(args)
-    found = compare_ways(args.case, args.images, args.scripts_images)
+    return parser.parse_args()
+
+
+def size_of(text: str) -> tuple[int, int]:
+    """(H, W) of 'S' or 'HxW'."""
+    sides = [int(side) for side in text.split('x')]
+    if len(sides) > 2:
+        raise ValueError(text)
+    return sides[0], sides[-1]
+
+
+def compare_families(args: argparse.Namespace) -> None:
+    """Time every family, and print the table."""
+    kind = 'timm' if args.timm else 'mmseg'
+    known = names_of(kind)
+    unknown = sorted(set(args.families) - set(known))
+    if unknown:
+        sys.exit(f'unknown: {", ".join(unknown)}; known: {", ".join(known)}')
+    wanted = cells(
+        kind,
+        args.families or known,
+        args.sizes or [size_of(text) for text in SIZES[kind]],
+        args.numbers or [1],
+        'stages' if args.timm else args.layers,
+        args.inputs,
+        args.rounds,
+    )
+    records = run_cells(wanted, args.clock, RESULTS)
+    if args.json:
+        print(json.dumps(records, indent=1))
+        return
+    console = Console(width=140, highlight=False)
+    console.print(table(records, args.clock))
+    for line in summaries(records, args.clock):
+        print(line)
+
+
+def time_hook(args: argparse.Namespace) -> None:
+    """Time validations with and without the hook."""
+    from benchmarking.hook_costs import hook_costs  # needs mmengine
+
+    count = (args.numbers or [HOOK_IMAGES])[0]
+    try:
+        found = hook_costs(args.config, args.images, count, args.clock)
+    except ERFError as error:
+        sys.exit(f'error: {error}')
     if args.json:
         print(json.dumps(found, indent=1))
-        return 0
-    table = Table(title=f'{found["case"]}, {found["machine"]}')
-    names = ('way', *COLUMNS, 'floor (s)', 'forward / backward / rest')
-    for number, name in enumerate(names):
-        table.add_column(name, justify='right' if number else 'left')
-    for way, cost in found['ways'].items():
-        shares = ' / '.join(f'{v:.0%}' for v in cost['shares'].values())
-        floor = cost.get('floor')
-        table.add_row(
-            way,
-            f'{cost["steady"]:.2f}',
-            f'{cost["once"]:.1f}',
-            f'{cost["ratio"]:.1f}',
-            f'{cost["peak_mb"]:.0f}',
-            f'{floor:.2f}' if floor else '',
-            shares if way not in ('bare', 'scripts') else '',
+    else:
+        print_hook_costs(found)
+
+
+def main() -> int:
+    """Run what was asked for."""
+    args = parsed()
+    if args.families is not None or args.timm:
+        args.families = args.families or []
+        compare_families(args)
+    elif args.case == 'hook':
+        time_hook(args)
+    else:
+        numbers = args.numbers or NUMBERS
+        found = compare_ways(
+            args.case, args.images, args.scripts_images, numbers
         )
-    console = Console(width=110, highlight=False)
-    console.print(table)
-    for way, cost in found['ways'].items():
-        for key, value in cost.get('difference', {}).items():
-            where = cost['run_on'][key]
-            console.print(
-                f'{way}, {key}: {where}; off {cost["against"]} by '
-                f'{value:.1e} of the peak'
-            )
+        if args.json:
+            print(json.dumps(found, indent=1))
+        else:
+            print_ways(found)
     return 0
 
 

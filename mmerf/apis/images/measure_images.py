@@ -54,11 +54,11 @@ def measure_images(
         _check_stop(measurement)
     choose = chosen_indices if stop is None else spread_indices
     indices = choose(len(source.paths), number, order)
+    own = images_of_this_rank(indices)
+    measurement.expect(len(own))
     failure, mean = None, MeanImage()
     try:
-        for batch in source.batches(
-            images_of_this_rank(indices), partial(pass_size, measurement)
-        ):
+        for batch in source.batches(own, partial(pass_size, measurement)):
             mean.add(batch['inputs'])
             measure_batch(measurement, batch, source)
             if progress is not None:

@@ -14,6 +14,8 @@ from ..running.precision import gradient_scale
 from .box_tensor import to_plain
 from .sparse_backward import SparseBackward
 
+MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
+
 
 class Gradients:
     """Backward passes of a measurement, one after another.
@@ -82,8 +84,8 @@ class Gradients:
         self, key: str, total: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
         sparse = leaf.device.type == 'cpu' and key not in self.fallbacks
-        if sparse and (name := own_backward_code(total)):
-            self.fallbacks[key] = f'{name} has backward code of its own'
+        if sparse and (why := refused_by_graph(total)):
+            self.fallbacks[key] = why
             sparse = False
         may_start_again = sparse and key not in self._worked
         try:
@@ -104,11 +106,13 @@ class Gradients:
         return to_plain(gradient)
 
 
-def own_backward_code(tensor: Tensor) -> str | None:
-    """Name of a custom function in a tensor's graph, if there is one.
+def refused_by_graph(tensor: Tensor) -> str | None:
+    """Why a tensor's graph is not for a backward pass that skips zeros.
 
-    Its backward is handed the gradient itself, and may look into its memory
-    or change it.
+    A custom function's backward is handed the gradient itself, and may look
+    into its memory or change it. A graph of very many operations, such as a
+    recurrence, consists of small ones, at each of which looking for zeros
+    costs more than it saves.
 
     Args:
         tensor (Tensor): With a graph.
@@ -119,7 +123,10 @@ def own_backward_code(tensor: Tensor) -> str | None:
         if node is None or node in seen:
             continue
         seen.add(node)
+        if len(seen) > MANY_NODES:
+            return f'more than {MANY_NODES:,} operations'
         if isinstance(node, torch.autograd.function.BackwardCFunction):
-            return type(node).__name__.removesuffix('Backward')
+            name = type(node).__name__.removesuffix('Backward')
+            return f'{name} has backward code of its own'
         nodes += [following for following, _ in node.next_functions]
     return None

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 from ..batch import Batch, JoinedInputs, batch_of
 from ..errors import ConfigError
@@ -44,6 +46,35 @@ def batches_of(
         batch = batch_of(run, inputs, seen, joined, forward is not None)
         yield batch
         seen += len(batch)
+
+
+def count_images(images: Any) -> int | None:
+    """How many images are given; None where only running them would tell.
+
+    Args:
+        images: As for ``batches_of``.
+
+    Example:
+        >>> import torch
+        >>> count_images([torch.zeros(2, 3, 8, 8), torch.zeros(1, 3, 8, 8)])
+        3
+    """
+    if isinstance(images, Tensor):
+        return len(images) if images.dim() else None
+    if isinstance(images, (Mapping, tuple)):
+        every = images.values() if isinstance(images, Mapping) else images
+        return count_images(next(iter(every), None))
+    if isinstance(images, list):
+        counts = [
+            count_images(item[0] if type(item) is list and item else item)
+            for item in images
+        ]
+        known = [count for count in counts if count is not None]
+        return sum(known) if len(known) == len(counts) else None
+    if isinstance(images, DataLoader) and images.batch_size is not None:
+        with suppress(TypeError):  # of a data set without a length
+            return len(images) * images.batch_size
+    return None
 
 
 def _joined_of(given: Any) -> tuple[Any, JoinedInputs | None]:

@@ -6,7 +6,7 @@ These decisions change the cost of a map and nothing else.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from typing import Any
 
 from torch import Tensor, nn
@@ -25,6 +25,7 @@ from ..targets.base import Target
 from ..windows.confirm import with_noise
 from ..windows.planner import Planner, WindowPlan
 from .bn_folding import Folding, checked_folding
+from .budget import Budget, is_large
 from .choices import Choices, choosing, choosing_in_window
 from .layout import Layout
 from .maps_in_window import maps_in_window
@@ -34,7 +35,7 @@ from .ties import has_flat_part
 Grids = dict[str, Grid]
 TIES = 'ties in a flat part of the image'
 AS_PLAIN = 'chosen as in a plain forward'
-SMALL_IMAGE = 128 * 128  # px: up to this area, images are run whole
+TOO_FEW = 'too few images to gain by one'
 
 
 class Passes:
@@ -46,8 +47,8 @@ class Passes:
         attribution (Attribution): How contributions are found.
 
     Attributes:
-        run_mode (dict[str, str]): By layer key: in a window or on the whole
-            image, and why.
+        run_mode (dict[str, str]): By layer key, where it was run, and why.
+        budget (Budget): Says for how many images a search pays.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Passes:
         self.model, self.layers = model, layers
         self.attribution = attribution
         self.run_mode: dict[str, str] = {}
+        self.budget = Budget()
         self._plans: dict[tuple, WindowPlan] = {}
         self._planner: Planner | None = None
         self.layout = Layout()
@@ -90,6 +92,7 @@ class Passes:
             the layers, and each one's grid over the whole image.
         """
         self._joined = batch.joined
+        self.budget.count(batch.inputs)
         done = self._run_batch(batch, target, gathering)
         if self._plain_because is not None:
             return done
@@ -173,7 +176,8 @@ class Passes:
         forward = self._afresh(batch.forward)
         if self._poolings is None and plan.window is not None:
             crop = plan.window.crop(batch.inputs[:1])
-            self._poolings = Choices().watch(forward, crop)
+            with suppress(Exception):  # layers that follow need a larger one
+                self._poolings = Choices().watch(forward, crop)
         choices = Choices(self._poolings)
         self._poolings = choices.watch(forward, batch.inputs)
         return choices
@@ -247,8 +251,8 @@ class Passes:
         self.run_mode |= described_modes(keys, mode, given_up, fallbacks)
 
     def _folding_for(self, forward: Forward, images: Tensor) -> Folding:
-        """The folding of large images; small ones gain nothing by it."""
-        if _is_small(images):
+        """The folding, where images are enough to gain by it."""
+        if not self.budget.pays(images):
             return Folding(self.model)
         if self._folding is None:
             with precision(images.device.type, None):
@@ -260,10 +264,11 @@ class Passes:
     def _plan(
         self, forward: Forward, images: Tensor, target: Target
     ) -> WindowPlan:
-        if _is_small(images) or not (
-            self.attribution.windowed and target.windowed
-        ):
+        windowed = self.attribution.windowed and target.windowed
+        if not (windowed and is_large(images)):
             return self._whole()
+        if not self.budget.pays(images):
+            return self._whole(TOO_FEW)
         shape = tuple(images.shape[1:])
         if shape in self._plans:
             return self._plans[shape]
@@ -278,8 +283,3 @@ class Passes:
             plan = self._whole(one_line(error, 80))
         self._plans[shape] = plan
         return plan
-
-
-def _is_small(images: Tensor) -> bool:
-    """Whether images are run whole and as they are, without a search."""
-    return images.dim() != 4 or images[0, 0].numel() <= SMALL_IMAGE

@@ -52,13 +52,14 @@ def run_pass(
             passes, batch, labels, target, options, amp
         )
     except Exception as error:  # whatever the model's code raises
-        scored = passes.layers
-        if isinstance(error, ERFError) and not scored.reads_strides:
-            raise
-        device = batch.inputs.device
-        if not passes.layout.gives_up(error, batch.inputs, device):
-            raise
-        passes.forget_plans()
+        if not passes.budget.search_for_memory(error, batch.inputs):
+            scored = passes.layers
+            if isinstance(error, ERFError) and not scored.reads_strides:
+                raise
+            device = batch.inputs.device
+            if not passes.layout.gives_up(error, batch.inputs, device):
+                raise
+            passes.forget_plans()
     else:
         if not (kept.changed and passes.run_plainly(CHANGES_WEIGHTS)):
             return done

@@ -227,6 +227,7 @@ class ERFHook(Hook):
         measurement, failure = None, selection.error
         try:
             measurement = self._new_measurement(runner)
+            measurement.expect(len(selection.indices))
         except Exception as error:  # no failure may stop a training
             failure = failure or error
         strict = self.on_error == 'raise'

@@ -1,5 +1,6 @@
 """Batches of a run, and what happens where one fails."""
 
+from contextlib import suppress
 from types import SimpleNamespace
 
 import pytest
@@ -8,7 +9,9 @@ from helpers.outside_log import Log
 from mmseg.structures import SegDataSample
 
 from mmerf.apis.images.batches import measure_batch, pass_size
+from mmerf.apis.images.measure_images import measure_images
 from mmerf.apis.images.source import ImageSource
+from mmerf.core.errors import ImageError
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 
@@ -70,3 +73,14 @@ def test_images_of_the_next_pass(batch_size, fitting, cuda, size):
         fitting=fitting,
     )
     assert pass_size(measurement) == size
+
+
+def test_the_measurement_is_told_how_many_images_come(tmp_path, monkeypatch):
+    told = []
+    monkeypatch.setattr(Measurement, 'expect', lambda own, n: told.append(n))
+    monkeypatch.setattr(ImageSource, 'batches', lambda *args: iter(()))
+    measurement = Measurement(Allergic(), MeasurementOptions(['conv']))
+    source = ImageSource(['a.png', 'b.png', 'c.png'], None, 'here')
+    with suppress(ImageError):  # none was measured
+        measure_images(measurement, source, 2, 'first')
+    assert told == [2]

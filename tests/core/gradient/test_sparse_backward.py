@@ -215,3 +215,25 @@ def test_no_operation_changes_a_box_tensor_in_place():
                 BoxTensor.__torch_dispatch__(func, (), (boxed,))
     assert count > 500
     assert bool((boxed.whole()[:, :, :2, :2] == 1).all())
+
+
+class Recurrence(nn.Module):
+    """One small operation after another over the image's columns."""
+
+    def __init__(self, steps):
+        super().__init__()
+        self.steps = steps
+
+    def forward(self, x):
+        state = x[..., :1]
+        for step in range(self.steps):
+            state = 0.9 * state + x[..., step % x.shape[-1]][..., None]
+        return x + state
+
+
+@pytest.mark.parametrize(('steps', 'plain'), [(300, False), (2000, True)])
+def test_a_recurrence_is_left_to_autograd(steps, plain):
+    image = torch.randn(1, 3, 12, 12)
+    result = measure_erf(Recurrence(steps).eval(), image, ['.'])['.']
+    run_on = result.provenance['run_on']
+    assert ('more than 5,000 operations' in run_on) == plain

@@ -66,3 +66,12 @@ def test_other_maxima_are_run_plainly():
     assert 'ties in a flat part' in result.provenance['run_on']
     expected = float64_map(net, images)
     assert abs(result.map - expected).max() <= 1e-4 * expected.max()
+
+
+def test_layers_that_follow_may_need_a_larger_image_than_the_window():
+    net, images = deep(2), with_flat_parts()
+    net.extend([nn.MaxPool2d(3), nn.Conv2d(6, 2, 5)])  # of 60 px at least
+    result = measure_erf(net, images, ['8'])['8']
+    assert result.provenance['run_on'].startswith('window')
+    expected = float64_map(net[:9], images)
+    assert abs(result.map - expected).max() <= 1e-4 * expected.max()

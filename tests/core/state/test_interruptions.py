@@ -13,7 +13,7 @@ from torch.utils.checkpoint import CheckpointFunction
 
 import mmerf
 from mmerf import measure_erf
-from mmerf.core.passes import execute
+from mmerf.core.passes import budget
 
 CORE = Path(mmerf.__file__).parent / 'core'
 FILES = {
@@ -113,7 +113,7 @@ def interrupt_every(step, images, functions=None, first=1):
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_line_leaves_nothing(monkeypatch):
-    monkeypatch.setattr(execute, 'SMALL_IMAGE', 0)  # fold, look for windows
+    monkeypatch.setattr(budget, 'SMALL_IMAGE', 0)  # fold, look for windows
     points, left = interrupt_every(571, images_like(1, 16, 18))
     assert points > 90
     assert left == []

@@ -26,6 +26,7 @@ from tensorboard.backend.event_processing.event_accumulator import (
 from mmerf import ERFResult
 from mmerf.core.attributions import ATTRIBUTIONS, Attribution
 from mmerf.core.errors import ConfigError, LayerError, MeasurementError
+from mmerf.core.measurement import Measurement
 from mmerf.core.statistics import shown_numbers
 from mmerf.core.targets import TARGETS, Target
 
@@ -275,12 +276,19 @@ def test_map_is_that_of_the_validation_images(make_runner):
     assert line['num_images'] == 3
 
 
-def test_exactly_num_images_where_the_set_holds_just_that_many(make_runner):
+def test_exactly_num_images_where_the_set_holds_just_that_many(
+    make_runner, monkeypatch
+):
+    told, own = [], Measurement.expect
+    monkeypatch.setattr(
+        Measurement, 'expect', lambda self, n: told.append(n) or own(self, n)
+    )
     for number, counted in ((5, 5), (50, 5), (1, 1)):
         runner = make_runner([{**ERF, 'num_images': number}])
         runner.val()
         lines = json_lines(vis_data(runner) / 'erf' / 'erf.jsonl')
         assert {line['num_images'] for line in lines} == {counted}
+        assert told.pop() == counted  # what a search may cost hangs on it
 
 
 def test_averaged_weights_are_measured_under_ema(make_runner):

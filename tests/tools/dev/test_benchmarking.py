@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from benchmarking import ways
+from benchmarking import comparison, ways
 from benchmarking.cases import CASES, Case, without_zero_weights
 from benchmarking.hook_costs import hook_costs
 from helpers.mmseg_configs import config_of
@@ -35,17 +35,23 @@ def test_every_way_measures_the_same(case, tmp_path):
         if path.exists():
             with np.load(path) as file:
                 maps[way] = dict(file)
-    assert set(maps) == {'scripts', 'full', 'windows', 'bfloat16'}
+    assert set(maps) == {'scripts', 'plain', 'full', 'windows', 'bfloat16'}
     for layer in case.layers:
         expected = maps['scripts'][layer]
-        for way in ('full', 'windows'):
+        for way in ('plain', 'full', 'windows'):
             off = np.abs(maps[way][layer] - expected).max()
             assert off <= 1e-5 * expected.max()
     assert all('window' in w for w in costs['windows']['run_on'].values())
     assert costs['windows']['flops'] < costs['full']['flops'] / 10
     assert costs['bare']['flops'] == 2 * 80 * 100 * 9 * (3 * 8 + 8 * 8)
-    ways._differences(costs, maps, 2, 2)
-    assert costs['windows']['against'] == 'scripts'
+    comparison.add_differences(costs, maps)
+    assert costs['windows']['against'] == 'plain'
+    comparison.add_ratios(costs, [1, 50])
+    plain, windows = costs['plain'], costs['windows']
+    expected = (plain['once'] + 50 * plain['steady']) / (
+        windows['once'] + 50 * windows['steady']
+    )
+    assert windows['over_plain'][50] == pytest.approx(expected)
 
 
 def test_shares_of_the_time_and_what_is_patched_goes_back(case, tmp_path):
@@ -60,7 +66,7 @@ def test_what_the_hook_costs_a_validation(data_root, tmp_path):
     path = tmp_path / 'small.py'
     config_of(data_root, tmp_path / 'work').dump(str(path))
     found = hook_costs(path, validations=1, num_images=2)
-    assert found['images'] == 2
+    assert found['images'] == 2 and found['plain'] > 0
     for name in ('without', 'with'):
         assert found[name]['first'] > 0 and found[name]['steady'] > 0
     cfg = config_of(tmp_path / 'nowhere', tmp_path / 'work')

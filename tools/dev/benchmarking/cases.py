@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mmerf.apis.config.build_model import build_model
-from mmerf.apis.config.config_file import load_config
 from mmerf.core.batch import Forward
-from mmerf.engine.batches.prepare_batch import prepare_tensor
+
+from .selective_scan import scanning_network
 
 _PSPNET = 'mmseg::pspnet/pspnet_r50-d8_4xb2-40k_cityscapes-512x1024.py'
 _MIT = 'mmseg::segformer/segformer_mit-b0_8xb2-160k_ade20k-512x512.py'
-_PHOTOS = ('astronaut', 'coffee', 'chelsea', 'rocket', 'retina')
+PHOTOS = ('astronaut', 'coffee', 'chelsea', 'rocket', 'retina')
 
 
 @dataclass(frozen=True)
@@ -43,22 +42,13 @@ class Case:
 
     def images(self, count: int) -> Tensor:
         """Photographs, normalised, (count, 3, H, W)."""
-        from skimage import data  # of the tests' requirements
-
-        images = []
-        for i in range(count):
-            photo = getattr(data, _PHOTOS[i % len(_PHOTOS)])()[..., :3]
-            image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None]
-            image = image.float().roll(37 * i, 3)
-            images.append(functional.interpolate(image, self.size))
-        batch = torch.cat(images)
-        mean = batch.mean((2, 3), keepdim=True)
-        return (batch - mean) / batch.std((2, 3), keepdim=True)
+        return photographs(count, self.size)
 
     def forward(self, model: nn.Module) -> Forward:
         """How the model is run: segmentors up to their logits."""
         if not hasattr(model, 'encode_decode'):
             return lambda images, positions: model(images)
+        from mmerf.engine.batches.prepare_batch import prepare_tensor
 
         def run(images: Tensor, positions: Sequence[int]) -> Any:
             batch = prepare_tensor(model, images)
@@ -76,6 +66,21 @@ class Case:
         return taps
 
 
+def photographs(count: int, size: tuple[int, int]) -> Tensor:
+    """Photographs of a size (H, W), normalised, (count, 3, H, W)."""
+    from skimage import data  # of the tests' requirements
+
+    images = []
+    for i in range(count):
+        photo = getattr(data, PHOTOS[i % len(PHOTOS)])()[..., :3]
+        image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None]
+        image = image.float().roll(37 * i, 3)
+        images.append(functional.interpolate(image, size))
+    batch = torch.cat(images)
+    mean = batch.mean((2, 3), keepdim=True)
+    return (batch - mean) / batch.std((2, 3), keepdim=True)
+
+
 def without_zero_weights(model: nn.Module) -> nn.Module:
     """Give parameters that start at zero a value, as training does.
 
@@ -90,9 +95,15 @@ def without_zero_weights(model: nn.Module) -> nn.Module:
 
 
 def _mmseg(name: str) -> Callable[[], nn.Module]:
-    return lambda: build_model(
-        load_config(name), device='cpu', pretrained=False
-    )[0]
+    def build() -> nn.Module:
+        from mmerf.apis.config.build_model import build_model
+        from mmerf.apis.config.config_file import load_config
+
+        return build_model(load_config(name), device='cpu', pretrained=False)[
+            0
+        ]
+
+    return build
 
 
 class _LargeKernel(nn.Module):
@@ -127,6 +138,7 @@ CASES = {
     'pspnet-cityscapes': Case(_mmseg(_PSPNET), (1024, 2048), _STAGES),
     'segformer-512': Case(_mmseg(_MIT), (512, 512), [*_STAGES, 'decode_head']),
     'large-kernel': Case(_large_kernel, (512, 512), ['2', '5']),
+    'mamba-cpu': Case(scanning_network, (160, 160), ['1', '3']),
     'local-512': Case(_mmseg(_PSPNET), (512, 512), ['backbone.layer3']),
     'local-cityscapes': Case(
         _mmseg(_PSPNET), (1024, 2048), ['backbone.layer3']

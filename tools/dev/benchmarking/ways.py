@@ -1,23 +1,21 @@
-"""Time and memory of a measurement, beside the scripts in use.
+"""Time and memory of a measurement, beside two other ways.
 
 Each way of measuring runs in a process of its own, on the same weights and
 photographs, and gives its seconds, its peak memory and its maps;
-:func:`compare_ways` puts them side by side. The scripts' way was written for
-this purpose: for every layer and image a whole forward and a backward,
-weights' gradients included.
+``comparison.compare_ways`` puts them side by side. Two ways were written for
+this purpose: ``scripts``, as the scripts in use do it (for every layer and
+image a whole forward and a backward, weights' gradients included), and
+``plain``, as a careful user would (see :mod:`.plain_way`).
 """
 
 from __future__ import annotations
 
 import json
 import resource
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,10 +31,12 @@ from mmerf.core.running.layer_scores import LayerScores
 from mmerf.core.targets import CentreUnit
 
 from .cases import CASES, Case
+from .plain_way import plain_way
 from .scripts_way import scripts_way
 
-WAYS = ('bare', 'scripts', 'full', 'windows', 'bfloat16')
-RUN = 50  # images of the run whose times the ratios compare
+WAYS = ('bare', 'scripts', 'plain', 'full', 'windows', 'bfloat16')
+PLANNED_FOR = 50  # images: how many mmerf is told to expect
+BASES = ('scripts', 'plain')  # what mmerf is held against
 
 
 def run_way(case_name: str, way: str, images: int, out: str) -> dict:
@@ -61,6 +61,8 @@ def run_way(case_name: str, way: str, images: int, out: str) -> dict:
         work = _bare(case, model, cost, batch[:1].to(device))
     elif way == 'scripts':
         work, maps = scripts_way(case, model)
+    elif way == 'plain':
+        work, maps = plain_way(case, model)
     else:
         measurement = _measurement(case, model, way)
         forward = case.forward(model)
@@ -80,7 +82,7 @@ def run_way(case_name: str, way: str, images: int, out: str) -> dict:
     steady = float(np.median(seconds[1:] or seconds))
     cost |= {'steady': steady, 'once': max(seconds[0] - steady, 0.0)}
     cost['peak_mb'] = _peak(device)
-    if way == 'scripts':
+    if way in BASES:
         np.savez(out, **{k: v / len(batch) for k, v in maps.items()})
     elif way != 'bare':
         results = measurement.compute()
@@ -93,64 +95,6 @@ def run_way(case_name: str, way: str, images: int, out: str) -> dict:
     return cost
 
 
-def compare_ways(case_name: str, images: int, scripts_images: int) -> dict:
-    """Every way of a case, side by side.
-
-    Returns:
-        dict: By way; ``scripts`` scaled up from its few images.
-    """
-    ways: dict[str, dict] = {}
-    maps: dict[str, dict] = {}
-    with tempfile.TemporaryDirectory() as folder:
-        for way in WAYS:
-            path = Path(folder, f'{way}.npz')
-            count = scripts_images if way == 'scripts' else images
-            command = [
-                *(sys.executable, '-m', 'benchmarking.ways', case_name, way),
-                *(str(count), str(path)),
-            ]
-            done = subprocess.run(
-                command,
-                capture_output=True,
-                text=True,
-                check=False,
-                cwd=Path(__file__).parents[1],
-            )
-            if done.returncode:
-                raise RuntimeError(f'{way} failed: {done.stderr[-2000:]}')
-            ways[way] = json.loads(done.stdout.splitlines()[-1])
-            if path.exists():
-                with np.load(path) as file:
-                    maps[way] = dict(file)
-    rate = ways['bare']['flops'] / ways['bare']['steady']
-    scripts = ways['scripts']['steady']
-    for way, cost in ways.items():
-        cost['per_run'] = cost['once'] + RUN * cost['steady']
-        cost['ratio'] = RUN * scripts / cost['per_run']
-        if way in ('full', 'windows'):
-            cost['floor'] = cost['flops'] / rate
-    _differences(ways, maps, images + 1, scripts_images + 1)
-    return {'case': case_name, 'machine': _machine(), 'ways': ways}
-
-
-def _differences(
-    ways: dict, maps: dict, images: int, scripts_images: int
-) -> None:
-    """Largest difference of each layer's map, over the peak."""
-    pairs = [('bfloat16', 'full')]
-    if images == scripts_images:
-        pairs += [('full', 'scripts'), ('windows', 'scripts')]
-    else:
-        pairs += [('windows', 'full')]
-    for one, other in pairs:
-        ways[one]['difference'] = {
-            key: float(np.abs(maps[one][key] - base).max() / base.max())
-            for key, base in maps[other].items()
-            if base.max() > 0
-        }
-        ways[one]['against'] = other
-
-
 def _measurement(case: Case, model: nn.Module, way: str) -> Measurement:
     attribution = InputGradient()
     if way == 'full':
@@ -160,6 +104,7 @@ def _measurement(case: Case, model: nn.Module, way: str) -> Measurement:
         case.layers, attribution=attribution, batch_size=1, amp=amp
     )
     measurement = Measurement(model, options)
+    measurement.expect(PLANNED_FOR)
     measurement.precision_check = None  # a cost that occurs once per run
     return measurement
 
@@ -252,12 +197,6 @@ def _peak(device: torch.device) -> float:
     if device.type == 'cuda':
         return torch.cuda.max_memory_allocated(device) / 2**20
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def _machine() -> str:
-    if torch.cuda.is_available():
-        return torch.cuda.get_device_name()
-    return f'{torch.get_num_threads()} thread(s), torch {torch.__version__}'
 
 
 if __name__ == '__main__':
