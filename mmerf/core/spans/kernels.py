@@ -10,8 +10,7 @@ import torch
 from torch import Tensor
 
 from .ends import extended, going_on, is_along, taken
-from .memory import NOTHING, Spans, filled
-from .moving import unmoved
+from .memory import NOTHING, Spans, filled, unmoved
 from .operation import Operation
 
 

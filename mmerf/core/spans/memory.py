@@ -57,8 +57,16 @@ class SpanMemory:
     def read(self, tensor: Tensor) -> Spans:
         """A tensor's spans, each of its shape; ``NOTHING`` for constants.
 
-        The spans of a storage are shared: do not write to them.
+        Nothing moves a tensor that is not part of autograd's graph, such as
+        ``x.detach()`` or ``x.data``. The spans of a storage are shared: do
+        not write to them.
         """
+        spans = self._stored(tensor)
+        if self.count == 4 or tensor.requires_grad:
+            return spans
+        return unmoved(spans)
+
+    def _stored(self, tensor: Tensor) -> Spans:
         found = self._known.get(self.storage_of(tensor) or 0)
         shape = tuple(tensor.shape)
         if found is None:
@@ -89,7 +97,7 @@ class SpanMemory:
             for old, new in zip(flat, spans, strict=True):
                 old.fill_(torch.maximum(old.max(), new.max()))
             return
-        for old, new in zip(self.read(tensor), spans, strict=True):
+        for old, new in zip(self._stored(tensor), spans, strict=True):
             old.copy_(new.expand(tensor.shape))
 
     def sweep(self) -> None:
@@ -106,6 +114,12 @@ def constant(shape: tuple[int, ...], count: int) -> Spans:
 def filled(shape: tuple[int, ...] | list[int], value: float) -> Tensor:
     """A tensor for numbers of spans, with one value everywhere."""
     return torch.full(tuple(shape), value, dtype=torch.float32, device='cpu')
+
+
+def unmoved(spans: Spans) -> Spans:
+    """Spans of which nothing is known to move an element."""
+    nothing = filled((), NOTHING)
+    return spans[:4] + [nothing.expand(n.shape) for n in spans[4:]]
 
 
 def joined(parts: list[Spans], shape: tuple[int, ...]) -> Spans:

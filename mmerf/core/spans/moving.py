@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .memory import NOTHING, Spans, filled
+from .memory import NOTHING, Spans
 from .operation import Operation
 
 
@@ -30,12 +30,6 @@ def only_where(mask: Tensor, spans: Spans) -> Spans:
         return spans
     mask = mask.to(spans[0].device)
     return spans[:4] + [torch.where(mask, n, NOTHING) for n in spans[4:]]
-
-
-def unmoved(spans: Spans) -> Spans:
-    """Spans of which nothing is known to move an element."""
-    nothing = filled((), NOTHING)
-    return spans[:4] + [nothing.expand(n.shape) for n in spans[4:]]
 
 
 def passes(op: Operation, name: str) -> Tensor | bool:

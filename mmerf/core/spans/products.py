@@ -7,8 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .memory import NOTHING, Spans, joined
-from .moving import only_where, unmoved
+from .memory import NOTHING, Spans, joined, unmoved
+from .moving import only_where
 from .operation import Operation
 
 

@@ -16,8 +16,8 @@ from torch import Tensor
 
 from ..aten import tensors_in
 from .kernels import KERNEL_RULES
-from .memory import Spans, constant, joined
-from .moving import only_where, unmoved
+from .memory import Spans, constant, joined, unmoved
+from .moving import only_where
 from .operation import Operation
 from .products import PRODUCT_RULES
 from .resizing import RESIZE_RULES

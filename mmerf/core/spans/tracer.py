@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..aten import named_arguments, tensors_in, written_to
-from .memory import SpanMemory, Spans, constant, joined
-from .moving import RULED, only_where, passes, unmoved
+from .memory import SpanMemory, Spans, constant, joined, unmoved
+from .moving import RULED, only_where, passes
 from .operation import Operation
 from .origins import Origins
 from .rules import CONSTANTS, SPAN_RULES, pointwise
@@ -34,8 +34,8 @@ class SpanTracer(TorchDispatchMode):
             ``BEYOND`` it. Else the image is what it is, and padding depends
             on nothing.
         moving (bool): Whether pixels that do move an element are followed
-            too; what runs without gradients, or is detached, is moved by
-            none.
+            too, on images that require gradients; what runs without, or is
+            detached, is moved by none.
         origins (Origins, optional): Told of every operation.
 
     Attributes:
@@ -102,11 +102,9 @@ class SpanTracer(TorchDispatchMode):
             self.origins.note(
                 name.rpartition(':')[2], inputs, changed, tensors_in(out)
             )
-        if name in CONSTANTS or not any(map(self.memory.tracks, inputs)):
+        if not (made and any(map(self.memory.tracks, inputs))):
             return  # a view's spans are its base's; constants have none
-        if not made:
-            if name == 'aten::detach' and self.memory.count > 4:
-                self._forget_moves(inputs)
+        if name in CONSTANTS:
             return
         found = self._spans(func, name, arguments, made)
         for tensor in made:
@@ -114,10 +112,6 @@ class SpanTracer(TorchDispatchMode):
             spans = found if fits else self._anything(inputs, tensor)
             assert spans is not None
             self.memory.write(tensor, spans)
-
-    def _forget_moves(self, tensors: list[Tensor]) -> None:
-        for tensor in filter(self.memory.tracks, tensors):
-            self.memory.write(tensor, unmoved(self.memory.read(tensor)))
 
     def _spans(
         self,

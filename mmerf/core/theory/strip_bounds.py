@@ -130,6 +130,7 @@ def bound_strip(
     scored = LayerScores(layers, front_tokens(model))
     with preserved(model.to(dtype)), torch.enable_grad(), _plain_attention():
         model.requires_grad_(False)  # a forward's no_grad is seen
+        images = images.requires_grad_().clone()  # may be written to
         with SpanTracer(axis, endless, moving=True) as tracer:
             tracer.start(images)
             reader = _UnitSpans(tracer, axis)

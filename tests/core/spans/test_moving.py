@@ -43,6 +43,7 @@ def moved_in(module, image, axis):
 
 def followed(module, image, axis):
     module.requires_grad_(False)
+    image = image.clone().requires_grad_()
     with SpanTracer(axis, False, moving=True) as tracer:
         tracer.start(image)
         out = module(image)
@@ -84,6 +85,7 @@ def without(x):
     'function',
     [
         lambda x: FAR.double()(x.clone()).detach(),
+        lambda x: FAR.double()(x.data),
         without,
         lambda x: Straight.apply(FAR.double()(x)),
         lambda x: FAR.double()(x).sign(),
@@ -99,6 +101,20 @@ def test_what_passes_no_gradient_on_moves_nothing(function):
     image = torch.randn(1, 2, *SIZE, dtype=torch.float64)
     first, last = followed(Run(function), image, 1)
     assert (first == float('inf')).all() and (last == -float('inf')).all()
+
+
+def test_what_is_read_beside_the_graph_takes_nothing_from_it():
+    """A copy, ``data`` or ``detach`` of a tensor that is used on."""
+    torch.manual_seed(0)
+    image = torch.randn(1, 2, *SIZE, dtype=torch.float64)
+
+    def near(x):
+        x = CONV.double()(x)
+        return x + FAR.double()(x[:, :2].data).mean() + x.detach().mean()
+
+    first, last = followed(Run(near), image, 1)
+    low, high = moved_in(Run(near), image, 1)
+    assert torch.equal(first, low) and torch.equal(last, high)
 
 
 def test_a_kernel_with_zeros_claims_nothing():
