@@ -5,9 +5,8 @@ pixels along one axis of the input:
 
 0. minus the first pixel on which the element may depend,
 1. the last such pixel,
-2. and 3. the same for its *site*, where a sliding window counts with its
-   middle tap alone. A site is wide only where something else than a sliding
-   window joins places, such as attention or a mean.
+2. and 3. the same for its *site* (``sites``), which is one place, unless the
+   element has joined the whole axis, or nobody knows.
 4. and 5., where they are asked for: the same for pixels that do move the
    element in the image that is run (``moving``).
 

@@ -189,3 +189,13 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
     **KERNEL_RULES,
     **RESIZE_RULES,
 }
+
+# Operations that may join all places at once.
+JOINING = frozenset(
+    name
+    for name, rule in SPAN_RULES.items()
+    if rule in (_reduced, _deviation, _softmax, _layer_norm, _group_norm)
+    or rule is _batch_norm
+    or name in PRODUCT_RULES
+    or 'pool' in name
+)

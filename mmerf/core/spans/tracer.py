@@ -14,7 +14,8 @@ from .memory import SpanMemory, Spans, constant, joined, unmoved
 from .moving import RULED, only_where, passes
 from .operation import Operation
 from .origins import Origins
-from .rules import CONSTANTS, SPAN_RULES, pointwise
+from .rules import CONSTANTS, JOINING, SPAN_RULES, pointwise
+from .sites import UNKNOWN, joined_sites, marked
 
 _POINTWISE_TAG = torch.Tag.pointwise
 
@@ -40,6 +41,8 @@ class SpanTracer(TorchDispatchMode):
 
     Attributes:
         elements (int): How many numbers the operations have made so far.
+        length (int): Of the image along the axis.
+        windows (bool): Whether an operation has joined places, but not all.
         not_followed (dict[str, None]): Names of operations without a rule
             that have met a tensor that depends on the input.
 
@@ -64,14 +67,15 @@ class SpanTracer(TorchDispatchMode):
         super().__init__()
         self.axis, self.endless, self.origins = axis, endless, origins
         self.memory = SpanMemory(6 if moving else 4)
-        self.elements = 0
+        self.elements = self.length = 0
+        self.windows = False
         self.not_followed: dict[str, None] = {}
 
     def start(self, images: Tensor) -> None:
         """Let every pixel of the images (..., H, W) depend on itself."""
-        length = images.shape[self.axis - 2]
-        last = torch.arange(length, dtype=torch.float32)
-        last = last.view((length, 1) if self.axis == 0 else (1, length))
+        self.length = images.shape[self.axis - 2]
+        last = torch.arange(self.length, dtype=torch.float32)
+        last = last.view((-1, 1) if self.axis == 0 else (1, -1))
         self.memory.write(images, [-last, last] * (self.memory.count // 2))
 
     def __torch_dispatch__(
@@ -128,6 +132,10 @@ class SpanTracer(TorchDispatchMode):
             op = Operation(func, arguments, made, self.memory, self.endless)
             try:
                 found = rule(op)
+                if name in JOINING:
+                    sources = [op.read(tensor) for tensor in op.tracked()]
+                    found, some = joined_sites(found, sources, self.length)
+                    self.windows |= some
                 if self.memory.count > 4:
                     found = self._moves(op, name, found)
                 return [numbers.expand(made[0].shape) for numbers in found]
@@ -160,4 +168,5 @@ class SpanTracer(TorchDispatchMode):
             or [constant((), self.memory.count)],
             (),
         )
-        return unmoved([numbers.expand(out.shape) for numbers in whole])
+        whole = marked(unmoved(whole), UNKNOWN)
+        return [numbers.expand(out.shape) for numbers in whole]

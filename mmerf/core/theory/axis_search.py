@@ -26,7 +26,7 @@ from .strip_probe import (
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
 # px, lengths of strips; the last ones only where a field may end there
 LENGTHS = (256, 1056, 2112, 4224, 8448, 16896)
-FILLED = LENGTHS[:2]  # px, of the strips that a global field fills
+FILLED = LENGTHS[1]  # px, of the strip that a global field fills
 MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
 
 
@@ -64,7 +64,6 @@ class AxisSearch:
         self.done: dict[str, Found] = {}
         self.by_place: dict[str, float] = {}
         self._strips: dict[int, tuple[tuple[int, int, int], Bounds]] = {}
-        self._filled: set[str] = set()  # the first of FILLED
         self._short = SHORT_SIDES[0]
 
     def search(self, length: int) -> dict[str, Found]:
@@ -82,7 +81,7 @@ class AxisSearch:
         """
         failure = None
         for size in LENGTHS:
-            if size > FILLED[-1] and not self._may_go_on(size):
+            if self._strips and not self._may_go_on(size):
                 break
             try:
                 self._settle(size)
@@ -101,12 +100,10 @@ class AxisSearch:
 
     def _may_go_on(self, size: int) -> bool:
         """Whether a longer strip can settle more, and is not too much."""
-        if not self._strips:
-            return False
         longest, (_, bounds) = max(self._strips.items())
-        return (
-            bool(self._open(bounds))
-            and bounds.elements * size / longest <= MOST_ELEMENTS
+        elements = bounds.elements * size / longest
+        return bool(self._open(bounds)) and (
+            size <= FILLED or elements <= MOST_ELEMENTS
         )
 
     def _open(self, bounds: Bounds) -> dict[str, Bound]:
@@ -125,27 +122,21 @@ class AxisSearch:
             elif bound.closed and bound.same:
                 if covers(bound.moved, bound.spans[0]) or bound.within(size):
                     wanted[key] = bound.spans[0]
-            elif bound.closed:
+            elif bound.closed or bound.unknown:
                 self.by_place[key] = bound.stride
-            elif bound.joins and size == FILLED[0]:
+            elif size >= FILLED and bound.joins:
                 wanted[key] = whole
-            elif bound.joins and size == FILLED[1]:
-                if key in self._filled:
-                    wanted[key] = whole
-                else:
-                    self.by_place[key] = bound.stride
+            elif size >= FILLED and (bound.finite or bound.by_windows):
+                self.by_place[key] = bound.stride
         spans = self._touched(shape, bounds, wanted)
         for key in wanted:
             bound, span = bounds.by_key[key], spans.get(key)
-            filled = covers(span, whole)
             if bound.closed:
                 self.done[key] = box_or_bound(span, bound, bounds)
-            elif filled and size == FILLED[0]:
-                self._filled.add(key)
-            elif filled:
+            elif covers(span, whole):
                 extent = extent_of('global', whole, bound)
                 self.done[key] = Found(extent, bound.stride)
-            elif size == FILLED[1]:
+            else:
                 self.by_place[key] = bound.stride
 
     def _bound_the_rest(self, size: int) -> None:

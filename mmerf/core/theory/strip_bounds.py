@@ -15,13 +15,12 @@ from ..layers.output_forms import front_tokens
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
 from ..spans.memory import BEYOND
+from ..spans.sites import is_unknown, is_whole
 from ..spans.tracer import SpanTracer
 from ..state.isolation import preserved
 from ..targets.base import TargetContext
 
 NEIGHBOURS = 5  # units after the middle one that have to agree with it
-NEAR_END = 1 / 8  # of a strip: sites there are those of its end
-WIDE = 1 / 4  # of a strip: sites that are narrower join no more than a window
 SAME = 0.01  # px, between the offsets of two units
 
 
@@ -37,9 +36,10 @@ class Bound:
             pixel that does move the middle unit, as far as operations tell;
             None if there is none.
         offsets (list[tuple[float, float]]): The same from the units' pixels.
-        joins (bool): Whether something else than sliding windows lets the
-            middle unit see an end of the strip: attention, a mean, or an
-            operation that is not followed.
+        joins (bool): Whether an operation before the middle unit joins the
+            whole strip at once: attention, a mean.
+        by_windows (bool): Whether one joins places, but not all of them.
+        unknown (bool): Whether an operation that is not followed may do so.
         reached (bool): Whether the unit may depend on any pixel at all.
         pixel (float): The middle unit's input pixel along the axis.
         stride (float): Pixels from one unit to the next.
@@ -49,6 +49,8 @@ class Bound:
     moved: tuple[float, float] | None
     offsets: list[tuple[float, float]]
     joins: bool
+    by_windows: bool
+    unknown: bool
     reached: bool
     pixel: float
     stride: float
@@ -56,11 +58,13 @@ class Bound:
     @property
     def closed(self) -> bool:
         """Whether the strip shows all that these units can depend on."""
-        return (
-            len(self.spans) > 1
-            and not self.joins
-            and all(abs(end) < BEYOND / 2 for s in self.spans for end in s)
-        )
+        joined = self.joins or self.unknown
+        return self.finite and len(self.spans) > 1 and not joined
+
+    @property
+    def finite(self) -> bool:
+        """Whether no span may reach the end of the strip."""
+        return all(abs(end) < BEYOND / 2 for s in self.spans for end in s)
 
     def within(self, length: int) -> bool:
         """Whether the middle unit's span ends inside a strip."""
@@ -138,7 +142,14 @@ def bound_strip(
         grids = scored.grids(shape)
     return Bounds(
         {
-            k: _bound_of(v, grids[k], shape, axis, unit_of or middle_unit)
+            k: _bound_of(
+                v,
+                reader.by_windows[k],
+                grids[k],
+                shape,
+                axis,
+                unit_of or middle_unit,
+            )
             for k, v in reader.read.items()
         },
         tracer.elements,
@@ -153,6 +164,7 @@ class _UnitSpans(Probe):
     def __init__(self, tracer: SpanTracer, axis: int) -> None:
         self.tracer, self.axis = tracer, axis
         self.read: dict[str, list[Tensor]] = {}
+        self.by_windows: dict[str, bool] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         # the dimension of the short side
@@ -162,6 +174,7 @@ class _UnitSpans(Probe):
             numbers.select(across, middle).amax((0, 1))
             for numbers in self.tracer.memory.read(output)
         ]
+        self.by_windows[context.layer] = self.tracer.windows
         # scores with a graph, as forwards with gradients have to have
         return torch.zeros(len(output), requires_grad=True)
 
@@ -182,6 +195,7 @@ def place_along(
 
 def _bound_of(
     numbers: list[Tensor],
+    by_windows: bool,
     grid: Grid,
     shape: tuple[int, ...],
     axis: int,
@@ -197,16 +211,16 @@ def _bound_of(
         pixel = line.pixel(unit, count)
         spans.append((first, last))
         offsets.append((first - pixel, last - pixel))
-    low, high = -float(numbers[2][middle]), float(numbers[3][middle])
-    joins = low < NEAR_END * length or high > (1 - NEAR_END) * length - 1
-    joins = joins and high - low > WIDE * length
     reached = spans[0][0] <= spans[0][1]
+    site = float(numbers[3][middle])
     moved = (-float(numbers[4][middle]), float(numbers[5][middle]))
     return Bound(
         spans,
         moved if moved[0] <= moved[1] else None,
         offsets,
-        joins and count > 1,
+        is_whole(site),
+        by_windows,
+        is_unknown(site),
         reached,
         line.pixel(middle, count),
         stride,
