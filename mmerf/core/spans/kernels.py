@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from .ends import extended, going_on, is_along, taken
-from .memory import NOTHING, Spans, filled, unmoved
+from .memory import NOTHING, Spans, filled, joined, unmoved
+from .moving import only_where
 from .operation import Operation
 
 
@@ -84,7 +85,8 @@ def _moving_taps(weight: Tensor, dim: int) -> list[bool]:
 def _convolved(op: Operation) -> Spans:
     weight, source = op.arguments['weight'], op.arguments['input']
     groups, count = op.arguments['groups'], source.dim() - 2
-    if op.is_tracked(weight):
+    transposed = op.arguments.get('transposed')
+    if transposed and op.is_tracked(weight):
         raise ValueError('the weight depends on the input')
     shape = source.shape
     spans = [
@@ -95,7 +97,7 @@ def _convolved(op: Operation) -> Spans:
         _per_dim(op.arguments[name], count)
         for name in ('stride', 'padding', 'dilation')
     )
-    slide = _transposed if op.arguments.get('transposed') else _slid
+    slide = _transposed if transposed else _slid
     for i in range(count):
         spans = slide(
             op,
@@ -109,9 +111,39 @@ def _convolved(op: Operation) -> Spans:
             moves=_moving_taps(weight, 2 + i),
         )
     spread = (op.shape[0], groups, op.shape[1] // groups, *op.shape[2:])
-    return [
+    found = [
         numbers.unsqueeze(2).expand(spread).reshape(op.shape)
         for numbers in spans
+    ]
+    if not op.is_tracked(weight):
+        return found
+    return joined([found, _by_weight(op, weight, source)], op.shape)
+
+
+def _by_weight(op: Operation, weight: Tensor, source: Tensor) -> Spans:
+    """What a kernel that depends on the input adds to each channel.
+
+    It moves the output where all of a kernel's weights are moved alike, and
+    a single tap multiplies them by anything.
+    """
+    spans = op.read(weight)
+    kernel = weight[0, 0].numel()
+    found = [
+        (numbers.flatten(1).amax(1) if i < 4 else numbers.flatten(1).amin(1))
+        for i, numbers in enumerate(spans)
+    ]
+    found = [n.view(1, -1, *[1] * (source.dim() - 2)) for n in found]
+    if kernel > 1 or op.arguments['groups'] > 1 or any(_windows_off(op)):
+        return unmoved(found)
+    return only_where((source != 0).any(1, keepdim=True), found)
+
+
+def _windows_off(op: Operation) -> list[bool]:
+    """Whether a kernel of one tap does not stand on the unit itself."""
+    names = {'stride': 1, 'padding': 0}
+    return [
+        any(n != usual for n in _per_dim(op.arguments[name], 1))
+        for name, usual in names.items()
     ]
 
 
