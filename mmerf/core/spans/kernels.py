@@ -85,8 +85,9 @@ def _moving_taps(weight: Tensor, dim: int) -> list[bool]:
 def _convolved(op: Operation) -> Spans:
     weight, source = op.arguments['weight'], op.arguments['input']
     groups, count = op.arguments['groups'], source.dim() - 2
-    transposed = op.arguments.get('transposed')
-    if transposed and op.is_tracked(weight):
+    slide = _transposed if op.arguments.get('transposed') else _slid
+    dynamic = op.is_tracked(weight)
+    if dynamic and slide is _transposed:
         raise ValueError('the weight depends on the input')
     shape = source.shape
     spans = [
@@ -97,7 +98,6 @@ def _convolved(op: Operation) -> Spans:
         _per_dim(op.arguments[name], count)
         for name in ('stride', 'padding', 'dilation')
     )
-    slide = _transposed if transposed else _slid
     for i in range(count):
         spans = slide(
             op,
@@ -115,9 +115,8 @@ def _convolved(op: Operation) -> Spans:
         numbers.unsqueeze(2).expand(spread).reshape(op.shape)
         for numbers in spans
     ]
-    if not op.is_tracked(weight):
-        return found
-    return joined([found, _by_weight(op, weight, source)], op.shape)
+    parts = [found, _by_weight(op, weight, source)] if dynamic else [found]
+    return joined(parts, op.shape)
 
 
 def _by_weight(op: Operation, weight: Tensor, source: Tensor) -> Spans:
@@ -126,25 +125,15 @@ def _by_weight(op: Operation, weight: Tensor, source: Tensor) -> Spans:
     It moves the output where all of a kernel's weights are moved alike, and
     a single tap multiplies them by anything.
     """
-    spans = op.read(weight)
-    kernel = weight[0, 0].numel()
     found = [
         (numbers.flatten(1).amax(1) if i < 4 else numbers.flatten(1).amin(1))
-        for i, numbers in enumerate(spans)
+        for i, numbers in enumerate(op.read(weight))
     ]
     found = [n.view(1, -1, *[1] * (source.dim() - 2)) for n in found]
-    if kernel > 1 or op.arguments['groups'] > 1 or any(_windows_off(op)):
+    same_grid = source.shape[2:] == op.out.shape[2:]
+    if not same_grid or weight[0, 0].numel() * op.arguments['groups'] > 1:
         return unmoved(found)
     return only_where((source != 0).any(1, keepdim=True), found)
-
-
-def _windows_off(op: Operation) -> list[bool]:
-    """Whether a kernel of one tap does not stand on the unit itself."""
-    names = {'stride': 1, 'padding': 0}
-    return [
-        any(n != usual for n in _per_dim(op.arguments[name], 1))
-        for name, usual in names.items()
-    ]
 
 
 def _transposed(

@@ -5,8 +5,11 @@ pixels along one axis of the input:
 
 0. minus the first pixel on which the element may depend,
 1. the last such pixel,
-2. and 3. the same for its *site* (``sites``), which is one place, unless the
-   element has joined the whole axis, or nobody knows.
+2. and 3. the same for its *site*, which is one place: a sliding window counts
+   with its middle tap alone, and what joins more, such as an attention
+   window, sits in their middle. It is ``WHOLE`` where one operation has
+   joined the whole axis, and ``UNKNOWN`` where it was not followed. A chain
+   of windows that fills a strip ends somewhere on a longer one.
 4. and 5., where they are asked for: the same for pixels that do move the
    element in the image that is run (``moving``).
 
@@ -22,6 +25,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 Spans = list[Tensor]
 NOTHING = -float('inf')  # depends on no pixel
 BEYOND = 2.0**40  # may depend on the strip's end, or on what follows it
+WHOLE = 2.0**40  # of a site: joins the whole axis in one operation
+UNKNOWN = 2.0**39  # of a site: may join anything, without a rule
 
 
 class SpanMemory:
@@ -146,3 +151,24 @@ def varies(spans: Spans, dim: int) -> bool:
         if bool((numbers.amax(dim) > lowest).any()):
             return True
     return False
+
+
+def is_whole(last: float) -> bool:
+    """Whether a site's last number tells of a whole axis."""
+    return last > (UNKNOWN + WHOLE) / 2
+
+
+def is_unknown(last: float) -> bool:
+    """Whether nothing is known of a site."""
+    return UNKNOWN / 2 < last < (UNKNOWN + WHOLE) / 2
+
+
+def with_sites(spans: Spans, sites: list[Tensor]) -> Spans:
+    """Spans with other sites."""
+    return [*spans[:2], *sites, *spans[4:]]
+
+
+def marked(spans: Spans, mark: float) -> Spans:
+    """Spans whose sites are all ``WHOLE`` or all ``UNKNOWN``."""
+    sites = torch.full_like(spans[2], mark)
+    return with_sites(spans, [sites, sites])

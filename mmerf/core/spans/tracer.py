@@ -10,13 +10,25 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ..aten import named_arguments, tensors_in, written_to
-from .memory import SpanMemory, Spans, constant, joined, unmoved
+from .memory import (
+    NOTHING,
+    UNKNOWN,
+    WHOLE,
+    SpanMemory,
+    Spans,
+    constant,
+    joined,
+    marked,
+    unmoved,
+    with_sites,
+)
 from .moving import RULED, only_where, passes
 from .operation import Operation
 from .origins import Origins
 from .rules import CONSTANTS, JOINING, SPAN_RULES, pointwise
-from .sites import UNKNOWN, joined_sites, marked
 
+SPREAD = 1 / 4  # of a strip: places that are nearer are no whole axis
+NEAR_END = 1 / 8  # of all places: one there is the first or the last
 _POINTWISE_TAG = torch.Tag.pointwise
 
 
@@ -134,7 +146,7 @@ class SpanTracer(TorchDispatchMode):
                 found = rule(op)
                 if name in JOINING:
                     sources = [op.read(tensor) for tensor in op.tracked()]
-                    found, some = joined_sites(found, sources, self.length)
+                    found, some = _joined_sites(found, sources, self.length)
                     self.windows |= some
                 if self.memory.count > 4:
                     found = self._moves(op, name, found)
@@ -170,3 +182,69 @@ class SpanTracer(TorchDispatchMode):
         )
         whole = marked(unmoved(whole), UNKNOWN)
         return [numbers.expand(out.shape) for numbers in whole]
+
+
+def _joined_sites(
+    spans: Spans, sources: list[Spans], length: int
+) -> tuple[Spans, bool]:
+    """Spans after an operation that joins places, with sites of their own.
+
+    Args:
+        spans (list of Tensor): From the operation's rule; a site runs from
+            the first to the last place that was joined.
+        sources (list of Spans): Of what the operation reads.
+        length (int): Of the strip, in px.
+
+    Returns:
+        tuple[Spans, bool]: And whether some places were joined, but not all.
+    """
+    first, last = spans[2:4]
+    if _reads_all(first, last, sources, length):
+        return marked(spans, WHOLE), False
+    free = _is_free(last)
+    sites = [
+        torch.where(free, sign * (last - first) / 2, n)
+        for sign, n in ((-1, first), (1, last))
+    ]
+    wide = max((_widest(s[2], s[3]) for s in sources), default=0.0)
+    return with_sites(spans, sites), _widest(first, last) > wide
+
+
+def _is_free(last: Tensor) -> Tensor:
+    """Where sites are places."""
+    return (last > NOTHING) & (last < UNKNOWN / 2)
+
+
+def _widest(first: Tensor, last: Tensor) -> float:
+    """The widest site, in px."""
+    width = (first + last).masked_fill(~_is_free(last), 0)
+    return float(width.max()) if width.numel() else 0.0
+
+
+def _reads_all(
+    first: Tensor, last: Tensor, sources: list[Spans], length: int
+) -> bool:
+    """Whether all outputs read from the first place to the last."""
+    before = [_ends(s[2], s[3]) for s in sources if s[2].numel()]
+    if not before:
+        return False
+    low, high = min(e[0] for e in before), max(e[1] for e in before)
+    spread = high - low
+    if not SPREAD * length <= spread < UNKNOWN / 2:
+        return False
+    latest, earliest = _ends(first, last, inner=True)
+    near = NEAR_END * spread
+    return latest <= low + near and earliest >= high - near
+
+
+def _ends(
+    first: Tensor, last: Tensor, inner: bool = False
+) -> tuple[float, float]:
+    """The first and the last place; with ``inner``, that all sites reach."""
+    known = last > NOTHING
+    if not inner:
+        return -float(first.max()), float(last.max())
+    return (
+        -float(torch.where(known, first, float('inf')).min()),
+        float(torch.where(known, last, float('inf')).min()),
+    )

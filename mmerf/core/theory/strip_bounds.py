@@ -14,8 +14,7 @@ from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
-from ..spans.memory import BEYOND
-from ..spans.sites import is_unknown, is_whole
+from ..spans.memory import BEYOND, is_unknown, is_whole
 from ..spans.tracer import SpanTracer
 from ..state.isolation import preserved
 from ..targets.base import TargetContext
@@ -146,7 +145,6 @@ def bound_strip(
                 v,
                 reader.by_windows[k],
                 grids[k],
-                shape,
                 axis,
                 unit_of or middle_unit,
             )
@@ -197,11 +195,9 @@ def _bound_of(
     numbers: list[Tensor],
     by_windows: bool,
     grid: Grid,
-    shape: tuple[int, ...],
     axis: int,
     unit_of: Callable[[Grid], UnitYX | None],
 ) -> Bound:
-    length = shape[1 + axis]
     count = grid.size[1 - axis if grid.swapped else axis]
     middle = place_along(axis, grid, unit_of)
     line, stride = (grid.y, grid.x)[axis], grid.stride[axis]

@@ -20,6 +20,9 @@ MORE = {
     'attention': Run(
         lambda x: nn.functional.scaled_dot_product_attention(x, x, x)
     ),
+    'a kernel of the image': Run(
+        lambda x: nn.functional.conv2d(x, x.mean(2)[0].T[..., None, None])
+    ),
     'mask of a softmax': Run(
         lambda x: x.masked_fill(x > 0.3, -float('inf')).softmax(3)
     ),
