@@ -212,7 +212,7 @@ def test_gaps_of_a_large_dilation_are_seen_through():
 
 def test_a_field_beyond_the_longest_strip_is_known(monkeypatch):
     """Taps 600 and 455 px apart: no strip shows them all."""
-    monkeypatch.setattr(axis_search, 'LENGTHS', axis_search.FILLED)
+    monkeypatch.setattr(axis_search, 'LENGTHS', (256, axis_search.FILLED))
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
         nn.Conv2d(4, 4, (1, 3), 1, (0, 600), dilation=(1, 600)),
@@ -233,7 +233,7 @@ def test_what_no_strip_confirms_is_at_least_so_much(monkeypatch):
         def forward(self, x):
             return x + self.far(x).sign()
 
-    monkeypatch.setattr(axis_search, 'LENGTHS', axis_search.FILLED)
+    monkeypatch.setattr(axis_search, 'LENGTHS', (256, axis_search.FILLED))
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Beside())
     x = torch.randn(1, 3, 64, 64)
     result = measure_erf(net, x, ['1'], theory=True)['1']
