@@ -1,15 +1,19 @@
 """Which input pixels each element of a tensor may depend on.
 
-The spans of a tensor are four tensors of its shape, with a number per
-element, in pixels along one axis of the input:
+The spans of a tensor are tensors of its shape, with a number per element, in
+pixels along one axis of the input:
 
 0. minus the first pixel on which the element may depend,
 1. the last such pixel,
-2. and 3. the same for its *site*, where a sliding window counts with its
-   middle tap alone. A site is wide only where something else than a sliding
-   window joins places, such as attention or a mean.
+2. and 3. the same for its *site*, which is one place: a sliding window counts
+   with its middle tap alone, and what joins more, such as an attention
+   window, sits in their middle. It is ``WHOLE`` where one operation has
+   joined the whole axis, and ``UNKNOWN`` where it was not followed. A chain
+   of windows that fills a strip ends somewhere on a longer one.
+4. and 5., where they are asked for: the same for pixels that do move the
+   element in the image that is run (``moving``).
 
-Negated firsts let the largest number win in all four.
+Negated firsts let the largest number win in all of them.
 """
 
 from __future__ import annotations
@@ -21,6 +25,8 @@ from torch.multiprocessing.reductions import StorageWeakRef
 Spans = list[Tensor]
 NOTHING = -float('inf')  # depends on no pixel
 BEYOND = 2.0**40  # may depend on the strip's end, or on what follows it
+WHOLE = 2.0**40  # of a site: joins the whole axis in one operation
+UNKNOWN = 2.0**39  # of a site: may join anything, without a rule
 
 
 class SpanMemory:
@@ -29,13 +35,17 @@ class SpanMemory:
     They are kept by storage and not by tensor, so that views and writing in
     place need no rules: a view reads and writes its base's spans.
 
+    Args:
+        count (int): Numbers of a span: 4, or 6 with pixels that do move an
+            element.
+
     Attributes:
         beside (int): How many times as wide a strip had to be, so that every
             window in its middle has a tap on it; 0 if it is wide enough.
     """
 
-    def __init__(self) -> None:
-        self.beside = 0
+    def __init__(self, count: int = 4) -> None:
+        self.beside, self.count = 0, count
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
 
     def storage_of(self, tensor: Tensor) -> int | None:
@@ -51,12 +61,20 @@ class SpanMemory:
     def read(self, tensor: Tensor) -> Spans:
         """A tensor's spans, each of its shape; ``NOTHING`` for constants.
 
-        The spans of a storage are shared: do not write to them.
+        Nothing moves a tensor that is not part of autograd's graph, such as
+        ``x.detach()`` or ``x.data``. The spans of a storage are shared: do
+        not write to them.
         """
+        spans = self._stored(tensor)
+        if self.count == 4 or tensor.requires_grad:
+            return spans
+        return unmoved(spans)
+
+    def _stored(self, tensor: Tensor) -> Spans:
         found = self._known.get(self.storage_of(tensor) or 0)
         shape = tuple(tensor.shape)
         if found is None:
-            return constant(shape)
+            return constant(shape, self.count)
         _, width, flat = found
         if width != tensor.element_size():  # such as a complex number's parts
             return [f.max().expand(shape) for f in flat]
@@ -75,14 +93,15 @@ class SpanMemory:
         width = tensor.element_size()
         if key not in self._known:
             storage = tensor.untyped_storage()
-            flat = constant((storage.nbytes() // width,), own=True)
+            size = storage.nbytes() // width
+            flat = [filled((size,), NOTHING) for _ in range(self.count)]
             self._known[key] = (StorageWeakRef(storage), width, flat)
         _, known_width, flat = self._known[key]
         if width != known_width:
             for old, new in zip(flat, spans, strict=True):
                 old.fill_(torch.maximum(old.max(), new.max()))
             return
-        for old, new in zip(self.read(tensor), spans, strict=True):
+        for old, new in zip(self._stored(tensor), spans, strict=True):
             old.copy_(new.expand(tensor.shape))
 
     def sweep(self) -> None:
@@ -91,18 +110,20 @@ class SpanMemory:
             del self._known[key]
 
 
-def constant(
-    shape: tuple[int, ...], value: float = NOTHING, own: bool = False
-) -> Spans:
-    """Spans with one number everywhere; ``own``: each with its memory."""
-    if own:
-        return [filled(shape, value) for _ in range(4)]
-    return [filled((), value).expand(shape)] * 4
+def constant(shape: tuple[int, ...], count: int) -> Spans:
+    """Spans of what depends on no pixel."""
+    return [filled((), NOTHING).expand(shape)] * count
 
 
 def filled(shape: tuple[int, ...] | list[int], value: float) -> Tensor:
     """A tensor for numbers of spans, with one value everywhere."""
     return torch.full(tuple(shape), value, dtype=torch.float32, device='cpu')
+
+
+def unmoved(spans: Spans) -> Spans:
+    """Spans of which nothing is known to move an element."""
+    nothing = filled((), NOTHING)
+    return spans[:4] + [nothing.expand(n.shape) for n in spans[4:]]
 
 
 def joined(parts: list[Spans], shape: tuple[int, ...]) -> Spans:
@@ -130,3 +151,24 @@ def varies(spans: Spans, dim: int) -> bool:
         if bool((numbers.amax(dim) > lowest).any()):
             return True
     return False
+
+
+def is_whole(last: float) -> bool:
+    """Whether a site's last number tells of a whole axis."""
+    return last > (UNKNOWN + WHOLE) / 2
+
+
+def is_unknown(last: float) -> bool:
+    """Whether nothing is known of a site."""
+    return UNKNOWN / 2 < last < (UNKNOWN + WHOLE) / 2
+
+
+def with_sites(spans: Spans, sites: list[Tensor]) -> Spans:
+    """Spans with other sites."""
+    return [*spans[:2], *sites, *spans[4:]]
+
+
+def marked(spans: Spans, mark: float) -> Spans:
+    """Spans whose sites are all ``WHOLE`` or all ``UNKNOWN``."""
+    sites = torch.full_like(spans[2], mark)
+    return with_sites(spans, [sites, sites])

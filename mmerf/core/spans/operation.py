@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from .memory import BEYOND, NOTHING, SpanMemory, Spans, varies
+from .memory import SpanMemory, Spans
 
 
 @dataclass(frozen=True)
@@ -18,16 +17,26 @@ class Operation:
     Attributes:
         func: The operation.
         arguments (dict[str, Any]): By name, with defaults.
-        out (Tensor): Its first output.
+        outputs (list of Tensor): What it has made, or written to.
         memory (SpanMemory): The spans of tensors so far.
         endless (bool): Whether padding may hide more of the strip.
     """
 
     func: Any
     arguments: dict[str, Any]
-    out: Tensor
+    outputs: list[Tensor]
     memory: SpanMemory
     endless: bool
+
+    @property
+    def out(self) -> Tensor:
+        """Its first output."""
+        return self.outputs[0]
+
+    @property
+    def counted(self) -> range:
+        """The places of a span's numbers."""
+        return range(self.memory.count)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -59,7 +68,7 @@ class Operation:
         """Run the operation with numbers of spans in place of values.
 
         Args:
-            which (int): Which of a span's four numbers.
+            which (int): Which of a span's numbers.
             **changed: Arguments to be given other values.
         """
 
@@ -74,51 +83,6 @@ class Operation:
 
         swapped = {k: numbers(k, v) for k, v in self.arguments.items()}
         return self.func(**{**swapped, **changed})
-
-    def outside(self, spans: Spans, dim: int) -> float | None:
-        """What lies in the padding at the ends of a dimension.
-
-        Returns:
-            float, optional: Along the axis, ``BEYOND`` on a strip, since a
-            longer one would have more units there, and else ``NOTHING``.
-            None for the copies of the last elements: across a strip, a wider
-            one would have units there with the same spans.
-        """
-        along = varies(spans, dim)
-        if not along and spans[0].shape[dim] == 1:  # one unit on the strip?
-            along = not any(varies(spans, d) for d in range(spans[0].dim()))
-            along = along and self.endless
-        if not along:
-            return None
-        return BEYOND if self.endless else NOTHING
-
-
-def extended(
-    numbers: Tensor, dim: int, ends: tuple[int, int], value: float | None
-) -> Tensor:
-    """Add or, where negative, remove elements at both ends of a dimension.
-
-    Args:
-        numbers (Tensor): One number of each element's span.
-        dim (int): The dimension.
-        ends (tuple[int, int]): How many elements before, and after.
-        value (float, optional): Of the new elements; None copies the last
-            ones.
-    """
-    size = numbers.shape[dim]
-    places = torch.arange(-ends[0], size + ends[1])
-    out = taken(numbers, dim, places)
-    if value is not None:
-        new = (places < 0) | (places >= size)
-        shape = [1] * numbers.dim()
-        shape[dim] = len(places)
-        out = out.masked_fill(new.view(shape), value)
-    return out
-
-
-def taken(numbers: Tensor, dim: int, places: Tensor) -> Tensor:
-    """Elements at some places, or at the nearest that there is."""
-    return numbers.index_select(dim, places.clamp(0, numbers.shape[dim] - 1))
 
 
 def _on_cpu(value: Any) -> Any:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from .memory import BEYOND, NOTHING, Spans
+from .ends import going_on, is_along
+from .memory import Spans
 from .operation import Operation
 
 MOST_CELLS = 2**24  # of the matrix that shows which units an output reads
@@ -23,20 +24,17 @@ def _resized(op: Operation, adaptive: bool) -> Spans:
         dim = first + i
         low, high = _taps(op, i, count, spans[0].shape[dim], op.shape[dim])
         clamped = (low == 0) | (high == spans[0].shape[dim] - 1)
-        beyond = not adaptive and op.outside(spans, dim) == BEYOND
-        shape = [1] * spans[0].dim()
-        shape[dim] = len(clamped)
-        fill = torch.where(
-            clamped & torch.tensor(beyond), BEYOND, NOTHING
-        ).reshape(shape)
+        along = is_along(op, spans, dim)
         middle = (low + high) // 2
-        every = [
-            _largest(numbers, dim, low, high)
-            if which < 2 or adaptive
-            else numbers.index_select(dim, middle)
+        spans = [
+            numbers.index_select(dim, middle)
+            if which in (2, 3) and not adaptive
+            else _largest(numbers, dim, low, high)
             for which, numbers in enumerate(spans)
         ]
-        spans = [torch.maximum(n, fill) for n in every[:2]] + every[2:]
+        if along and op.endless and not adaptive:
+            found = going_on(op, spans, dim, clamped)
+            spans = found[:2] + spans[2:4] + found[4:]
     return spans
 
 

@@ -8,15 +8,21 @@ and must never be too small.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor
 
 from ..aten import tensors_in
 from .kernels import KERNEL_RULES
-from .memory import Spans, constant, joined
+from .memory import Spans, constant, joined, unmoved
+from .moving import only_where
 from .operation import Operation
+from .products import PRODUCT_RULES
 from .resizing import RESIZE_RULES
+
+CONSTANT = 2  # values whose normalised ones hardly move, or not at all
 
 
 def pointwise(op: Operation) -> Spans:
@@ -32,7 +38,26 @@ def _filled(op: Operation) -> Spans:
     value = op.arguments.get('value')
     if isinstance(value, Tensor):
         return op.read(value)
-    return constant(op.shape)
+    return constant(op.shape, op.memory.count)
+
+
+def _chosen(op: Operation) -> Spans:
+    """``where``, ``masked_fill``: a mask chooses between two values."""
+    mask = op.arguments.get('condition', op.arguments.get('mask'))
+    found = pointwise(op)
+    if not isinstance(mask, Tensor) or mask.dtype != torch.bool:
+        return unmoved(found)
+    if 'condition' not in op.arguments:
+        mask = ~mask
+    values = [
+        only_where(chosen, op.read(value))
+        for chosen, value in (
+            (mask, op.arguments.get('self')),
+            (~mask, op.arguments.get('other', op.arguments.get('value'))),
+        )
+        if isinstance(value, Tensor)
+    ]
+    return found[:4] + joined(values, op.shape)[4:]
 
 
 def _rearranged(op: Operation) -> Spans:
@@ -40,7 +65,9 @@ def _rearranged(op: Operation) -> Spans:
     for name in ('index', 'indices'):
         if any(op.is_tracked(t) for t in tensors_in(op.arguments.get(name))):
             raise ValueError('the places depend on the input')
-    return [op.run_on_spans(which) for which in range(4)]
+    if op.arguments.get('accumulate'):
+        raise ValueError('a sum')
+    return [op.run_on_spans(which) for which in op.counted]
 
 
 def _reduced(op: Operation) -> Spans:
@@ -58,10 +85,31 @@ def _reduced(op: Operation) -> Spans:
     return [numbers.reshape(op.shape) for numbers in kept]
 
 
+def _softmax(op: Operation) -> Spans:
+    """Of a softmax, values whose share is zero move nothing."""
+    dim = op.arguments['dim']
+    found = _reduced(op)
+    if op.memory.count < 6:
+        return found
+    if op.out.shape[dim] < 2:
+        return unmoved(found)
+    some = op.out.cpu() > 0
+    source = only_where(some, op.read(op.source))[4:]
+    moved = [n.amax(dim, keepdim=True).expand(op.shape) for n in source]
+    return only_where(some, found[:4] + moved)
+
+
+def _deviation(op: Operation) -> Spans:
+    found = _reduced(op)
+    return found if op.source.numel() > op.out.numel() else unmoved(found)
+
+
 def _layer_norm(op: Operation) -> Spans:
     dims = list(range(-len(op.arguments['normalized_shape']), 0))
     spans = op.read(op.source)
-    return [numbers.amax(dims, keepdim=True) for numbers in spans]
+    found = [numbers.amax(dims, keepdim=True) for numbers in spans]
+    few = math.prod(op.arguments['normalized_shape']) <= CONSTANT
+    return unmoved(found) if few else found
 
 
 def _group_norm(op: Operation) -> Spans:
@@ -71,7 +119,8 @@ def _group_norm(op: Operation) -> Spans:
         group = numbers.reshape(len(numbers), groups, -1)
         group = group.amax(2, keepdim=True).expand_as(group)
         out.append(group.reshape(op.shape))
-    return out
+    few = op.source[0].numel() // groups <= CONSTANT
+    return unmoved(out) if few else out
 
 
 def _batch_norm(op: Operation) -> Spans:
@@ -79,49 +128,9 @@ def _batch_norm(op: Operation) -> Spans:
     if not op.arguments.get('training', False):
         return spans
     dims = [dim for dim in range(op.source.dim()) if dim != 1]
-    return [numbers.amax(dims, keepdim=True) for numbers in spans]
-
-
-def _product(one: str, other: str) -> Callable[[Operation], Spans]:
-    """Matrix products: a row of one and a column of the other."""
-
-    def rule(op: Operation) -> Spans:
-        rows = op.read(op.arguments[one])
-        columns = op.read(op.arguments[other])
-        parts = [
-            [numbers.amax(-1, keepdim=True) for numbers in rows],
-            [numbers.amax(-2, keepdim=True) for numbers in columns],
-        ]
-        if one != 'self' and 'self' in op.arguments:  # addmm, baddbmm
-            parts.append(op.read(op.arguments['self']))
-        return joined(parts, op.shape)
-
-    return rule
-
-
-def _linear(op: Operation) -> Spans:
-    if op.is_tracked(op.arguments['weight']):
-        raise ValueError('the weight depends on the input')
-    spans = op.read(op.arguments['input'])
-    return [numbers.amax(-1, keepdim=True) for numbers in spans]
-
-
-def _attention(op: Operation) -> Spans:
-    """Each query sees itself and every key and value of its head."""
-    query, key, value = (
-        op.read(op.arguments[name]) for name in ('query', 'key', 'value')
-    )
-    parts = [
-        [numbers.amax(-1, keepdim=True) for numbers in query],
-        [numbers.amax((-2, -1), keepdim=True) for numbers in key],
-        [numbers.amax((-2, -1), keepdim=True) for numbers in value],
-    ]
-    for name in ('attn_mask', 'attn_bias'):
-        mask = op.arguments.get(name)
-        if isinstance(mask, Tensor) and op.is_tracked(mask):
-            spans = op.read(mask)
-            parts.append([n.amax(-1, keepdim=True) for n in spans])
-    return joined(parts, op.shape)
+    found = [numbers.amax(dims, keepdim=True) for numbers in spans]
+    few = op.source[:, 0].numel() <= CONSTANT
+    return unmoved(found) if few else found
 
 
 def _names(names: str) -> list[str]:
@@ -139,13 +148,14 @@ CONSTANTS = frozenset(
 SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
     **dict.fromkeys(
         _names(
-            'hardswish _prelu_kernel prelu _to_copy clone masked_fill where '
+            'hardswish _prelu_kernel prelu _to_copy clone '
             'native_dropout bernoulli rsub contiguous tril triu '
             'lift_fresh_copy hardtanh copysign'
         ),
         pointwise,
     ),
     'aten::copy': _copied,
+    **dict.fromkeys(_names('where masked_fill'), _chosen),
     **dict.fromkeys(_names('fill zero'), _filled),
     **dict.fromkeys(
         _names(
@@ -157,13 +167,15 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
     ),
     **dict.fromkeys(
         _names(
-            'sum mean amax amin max min var std var_mean std_mean norm '
+            'sum mean amax amin max min norm '
             'linalg_vector_norm prod logsumexp argmax argmin any all median '
-            'cumsum cumprod sort topk _softmax _log_softmax softmax '
+            'cumsum cumprod sort topk _log_softmax softmax '
             'log_softmax _fft_r2c _fft_c2c _fft_c2r'
         ),
         _reduced,
     ),
+    **dict.fromkeys(_names('var std var_mean std_mean'), _deviation),
+    'aten::_softmax': _softmax,
     'aten::native_layer_norm': _layer_norm,
     'aten::native_group_norm': _group_norm,
     **dict.fromkeys(
@@ -173,21 +185,17 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
         ),
         _batch_norm,
     ),
-    'aten::mm': _product('self', 'mat2'),
-    'aten::bmm': _product('self', 'mat2'),
-    'aten::matmul': _product('self', 'other'),
-    'aten::addmm': _product('mat1', 'mat2'),
-    'aten::baddbmm': _product('batch1', 'batch2'),
-    'aten::linear': _linear,
-    **dict.fromkeys(
-        _names(
-            '_scaled_dot_product_flash_attention_for_cpu '
-            '_scaled_dot_product_flash_attention '
-            '_scaled_dot_product_efficient_attention '
-            '_scaled_dot_product_cudnn_attention'
-        ),
-        _attention,
-    ),
+    **PRODUCT_RULES,
     **KERNEL_RULES,
     **RESIZE_RULES,
 }
+
+# Operations that may join all places at once.
+JOINING = frozenset(
+    name
+    for name, rule in SPAN_RULES.items()
+    if rule in (_reduced, _deviation, _softmax, _layer_norm, _group_norm)
+    or rule is _batch_norm
+    or name in PRODUCT_RULES
+    or 'pool' in name
+)

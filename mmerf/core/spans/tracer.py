@@ -9,11 +9,25 @@ import torch
 from torch import Tensor
 
 from ..aten import AtenMode, named_arguments, tensors_in, written_to
-from .memory import BEYOND, NOTHING, SpanMemory, Spans, constant, joined
+from .memory import (
+    NOTHING,
+    UNKNOWN,
+    WHOLE,
+    SpanMemory,
+    Spans,
+    constant,
+    joined,
+    marked,
+    unmoved,
+    with_sites,
+)
+from .moving import RULED, only_where, passes
 from .operation import Operation
 from .origins import Origins
-from .rules import CONSTANTS, SPAN_RULES, pointwise
+from .rules import CONSTANTS, JOINING, SPAN_RULES, pointwise
 
+SPREAD = 1 / 4  # of a strip: places that are nearer are no whole axis
+NEAR_END = 1 / 8  # of all places: one there is the first or the last
 _POINTWISE_TAG = torch.Tag.pointwise
 
 
@@ -28,12 +42,18 @@ class SpanTracer(AtenMode):
     Args:
         axis (int): Axis of the input that is followed: 0 down, 1 across.
         endless (bool): Whether the image stands for a strip of any length:
-            its end pixels, and the padding after them, are ``BEYOND`` it.
-            Else the image is what it is, and padding depends on nothing.
+            padding is more of it, as far as that can be told (``ends``), or
+            ``BEYOND`` it. Else the image is what it is, and padding depends
+            on nothing.
+        moving (bool): Whether pixels that do move an element are followed
+            too, on images that require gradients; what runs without, or is
+            detached, is moved by none.
         origins (Origins, optional): Told of every operation.
 
     Attributes:
         elements (int): How many numbers the operations have made so far.
+        length (int): Of the image along the axis.
+        windows (bool): Whether an operation has joined places, but not all.
         not_followed (dict[str, None]): Names of operations without a rule
             that have met a tensor that depends on the input.
 
@@ -53,26 +73,21 @@ class SpanTracer(AtenMode):
         axis: int,
         endless: bool = True,
         origins: Origins | None = None,
+        moving: bool = False,
     ) -> None:
         super().__init__()
         self.axis, self.endless, self.origins = axis, endless, origins
-        self.memory = SpanMemory()
-        self.elements = 0
+        self.memory = SpanMemory(6 if moving else 4)
+        self.elements = self.length = 0
+        self.windows = False
         self.not_followed: dict[str, None] = {}
 
     def start(self, images: Tensor) -> None:
         """Let every pixel of the images (..., H, W) depend on itself."""
-        length = images.shape[self.axis - 2]
-        place = torch.arange(length, dtype=torch.float32)
-        first, last = -place, place.clone()
-        sites = [first.clone(), last.clone()]
-        if self.endless:
-            for numbers in (first, last):
-                numbers[0] = numbers[-1] = BEYOND
-        shape = (length, 1) if self.axis == 0 else (1, length)
-        self.memory.write(
-            images, [n.view(shape) for n in (first, last, *sites)]
-        )
+        self.length = images.shape[self.axis - 2]
+        last = torch.arange(self.length, dtype=torch.float32)
+        last = last.view((-1, 1) if self.axis == 0 else (1, -1))
+        self.memory.write(images, [-last, last] * (self.memory.count // 2))
 
     def __torch_dispatch__(
         self,
@@ -102,11 +117,11 @@ class SpanTracer(AtenMode):
             self.origins.note(
                 name.rpartition(':')[2], inputs, changed, tensors_in(out)
             )
-        if name in CONSTANTS or not any(map(self.memory.tracks, inputs)):
+        if not (made and any(map(self.memory.tracks, inputs))):
             return  # a view's spans are its base's; constants have none
-        if not made:
+        if name in CONSTANTS:
             return
-        found = self._spans(func, name, arguments, made[0])
+        found = self._spans(func, name, arguments, made)
         for tensor in made:
             fits = found is not None and tensor.shape == made[0].shape
             spans = found if fits else self._anything(inputs, tensor)
@@ -114,27 +129,44 @@ class SpanTracer(AtenMode):
             self.memory.write(tensor, spans)
 
     def _spans(
-        self, func: Any, name: str, arguments: dict[str, Any], out: Tensor
+        self,
+        func: Any,
+        name: str,
+        arguments: dict[str, Any],
+        made: list[Tensor],
     ) -> Spans | None:
         """Spans of an operation's output; None where there is no rule."""
         rule: Callable[[Operation], Spans] | None = SPAN_RULES.get(name)
         if rule is None and _POINTWISE_TAG in func.tags:
             rule = pointwise
         if rule is not None:
-            operation = Operation(
-                func,
-                arguments,
-                out,
-                self.memory,
-                self.endless,
-            )
+            op = Operation(func, arguments, made, self.memory, self.endless)
             try:
-                found = rule(operation)
-                return [numbers.expand(out.shape) for numbers in found]
+                found = rule(op)
+                if name in JOINING:
+                    sources = [op.read(tensor) for tensor in op.tracked()]
+                    found, some = _joined_sites(found, sources, self.length)
+                    self.windows |= some
+                if self.memory.count > 4:
+                    found = self._moves(op, name, found)
+                return [numbers.expand(made[0].shape) for numbers in found]
             except (RuntimeError, LookupError, TypeError, ValueError):
                 pass  # a form of the operation that the rule does not know
         self.not_followed[name] = None
         return None
+
+    def _moves(self, op: Operation, name: str, found: Spans) -> Spans:
+        """Spans whose last numbers are right, whatever the rule."""
+        if not torch.is_grad_enabled():
+            return unmoved(found)
+        if name in RULED:
+            return found
+        mask = passes(op, name)
+        if mask is True:
+            return found
+        if mask is False:
+            return unmoved(found)
+        return only_where(mask, [n.expand(op.shape) for n in found])
 
     def _anything(self, inputs: list[Tensor], out: Tensor) -> Spans:
         """Spans of what may depend on every element of all inputs."""
@@ -144,7 +176,74 @@ class SpanTracer(AtenMode):
                 for tensor in inputs
                 if self.memory.tracks(tensor) and tensor.numel()
             ]
-            or [constant((), NOTHING)],
+            or [constant((), self.memory.count)],
             (),
         )
+        whole = marked(unmoved(whole), UNKNOWN)
         return [numbers.expand(out.shape) for numbers in whole]
+
+
+def _joined_sites(
+    spans: Spans, sources: list[Spans], length: int
+) -> tuple[Spans, bool]:
+    """Spans after an operation that joins places, with sites of their own.
+
+    Args:
+        spans (list of Tensor): From the operation's rule; a site runs from
+            the first to the last place that was joined.
+        sources (list of Spans): Of what the operation reads.
+        length (int): Of the strip, in px.
+
+    Returns:
+        tuple[Spans, bool]: And whether some places were joined, but not all.
+    """
+    first, last = spans[2:4]
+    if _reads_all(first, last, sources, length):
+        return marked(spans, WHOLE), False
+    free = _is_free(last)
+    sites = [
+        torch.where(free, sign * (last - first) / 2, n)
+        for sign, n in ((-1, first), (1, last))
+    ]
+    wide = max((_widest(s[2], s[3]) for s in sources), default=0.0)
+    return with_sites(spans, sites), _widest(first, last) > wide
+
+
+def _is_free(last: Tensor) -> Tensor:
+    """Where sites are places."""
+    return (last > NOTHING) & (last < UNKNOWN / 2)
+
+
+def _widest(first: Tensor, last: Tensor) -> float:
+    """The widest site, in px."""
+    width = (first + last).masked_fill(~_is_free(last), 0)
+    return float(width.max()) if width.numel() else 0.0
+
+
+def _reads_all(
+    first: Tensor, last: Tensor, sources: list[Spans], length: int
+) -> bool:
+    """Whether all outputs read from the first place to the last."""
+    before = [_ends(s[2], s[3]) for s in sources if s[2].numel()]
+    if not before:
+        return False
+    low, high = min(e[0] for e in before), max(e[1] for e in before)
+    spread = high - low
+    if not SPREAD * length <= spread < UNKNOWN / 2:
+        return False
+    latest, earliest = _ends(first, last, inner=True)
+    near = NEAR_END * spread
+    return latest <= low + near and earliest >= high - near
+
+
+def _ends(
+    first: Tensor, last: Tensor, inner: bool = False
+) -> tuple[float, float]:
+    """The first and the last place; with ``inner``, that all sites reach."""
+    known = last > NOTHING
+    if not inner:
+        return -float(first.max()), float(last.max())
+    return (
+        -float(torch.where(known, first, float('inf')).min()),
+        float(torch.where(known, last, float('inf')).min()),
+    )

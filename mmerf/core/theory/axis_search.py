@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
 from torch import nn
@@ -17,6 +17,7 @@ from .strip_probe import (
     IMAGES,
     Ends,
     Wanted,
+    attempts,
     covers,
     joined_ends,
     touched_spans,
@@ -24,19 +25,16 @@ from .strip_probe import (
 
 SHORT_SIDES = (32, 64, 128)  # px, widths of a strip; the first that runs
 # px, lengths of strips; the last ones only where a field may end there
-LENGTHS = (96, 352, 1056, 2112, 4224, 8448, 16896)
-FILLED = (352, 1056)  # px, of the strips that a global field fills
+LENGTHS = (256, 1056, 2112, 4224, 8448, 16896)
+FILLED = LENGTHS[1]  # px, of the strip that a global field fills
 MOST_ELEMENTS = 125_000_000  # numbers of a forward on a longer strip
-WIDE_ELEMENTS = 500_000_000  # and on a wider one, for one image
-DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
-MOST_DRAWS, FEW_DRAWS = 32, 2
 
 
 class AxisSearch:
     """Runs a private copy of the model on strips along one axis.
 
     Args:
-        model (nn.Module): The copy, in float64.
+        model (nn.Module): The copy; gradients make it float64.
         layers (list of Layer): Of the copy.
         forward (callable): ``forward(images, positions)`` runs the copy.
         channels (int): Channels of the input.
@@ -61,10 +59,11 @@ class AxisSearch:
         self.unit_of = unit_of
         self.model, self.layers, self.forward = model, layers, forward
         self.channels, self.axis = channels, axis
+        floats = (p.dtype for p in model.parameters())
+        self.dtype = next((d for d in floats if d.is_floating_point), None)
         self.done: dict[str, Found] = {}
         self.by_place: dict[str, float] = {}
         self._strips: dict[int, tuple[tuple[int, int, int], Bounds]] = {}
-        self._filled: set[str] = set()  # the first of FILLED
         self._short = SHORT_SIDES[0]
 
     def search(self, length: int) -> dict[str, Found]:
@@ -82,7 +81,7 @@ class AxisSearch:
         """
         failure = None
         for size in LENGTHS:
-            if size > FILLED[-1] and not self._may_go_on(size):
+            if self._strips and not self._may_go_on(size):
                 break
             try:
                 self._settle(size)
@@ -101,12 +100,10 @@ class AxisSearch:
 
     def _may_go_on(self, size: int) -> bool:
         """Whether a longer strip can settle more, and is not too much."""
-        if not self._strips:
-            return False
         longest, (_, bounds) = max(self._strips.items())
-        return (
-            bool(self._open(bounds))
-            and bounds.elements * size / longest <= MOST_ELEMENTS
+        elements = bounds.elements * size / longest
+        return bool(self._open(bounds)) and (
+            size <= FILLED or elements <= MOST_ELEMENTS
         )
 
     def _open(self, bounds: Bounds) -> dict[str, Bound]:
@@ -123,27 +120,23 @@ class AxisSearch:
                 why = 'it depends on no pixel of the input'
                 self.done[key] = Found(None, bound.stride, why=why)
             elif bound.closed and bound.same:
-                wanted[key] = bound.spans[0]
-            elif bound.closed:
+                if covers(bound.moved, bound.spans[0]) or bound.within(size):
+                    wanted[key] = bound.spans[0]
+            elif bound.closed or bound.unknown:
                 self.by_place[key] = bound.stride
-            elif bound.joins and size == FILLED[0]:
+            elif size >= FILLED and bound.joins:
                 wanted[key] = whole
-            elif bound.joins and size == FILLED[1]:
-                if key in self._filled:
-                    wanted[key] = whole
-                else:
-                    self.by_place[key] = bound.stride
+            elif size >= FILLED and (bound.finite or bound.by_windows):
+                self.by_place[key] = bound.stride
         spans = self._touched(shape, bounds, wanted)
         for key in wanted:
             bound, span = bounds.by_key[key], spans.get(key)
             if bound.closed:
                 self.done[key] = box_or_bound(span, bound, bounds)
-            elif span == whole and size == FILLED[0]:
-                self._filled.add(key)
-            elif span == whole:
+            elif covers(span, whole):
                 extent = extent_of('global', whole, bound)
                 self.done[key] = Found(extent, bound.stride)
-            elif size == FILLED[1]:
+            else:
                 self.by_place[key] = bound.stride
 
     def _bound_the_rest(self, size: int) -> None:
@@ -201,6 +194,7 @@ class AxisSearch:
                     self.axis,
                     endless,
                     middle_unit if endless else self.unit_of,
+                    self.dtype,
                 )
             except ModelError:
                 if short == SHORT_SIDES[-1]:
@@ -221,20 +215,29 @@ class AxisSearch:
     ) -> dict[str, Ends]:
         """What moves each unit, until it is as wide as it can be.
 
-        A few images come first, then wider strips: the taps of an even,
-        dilated kernel lie beside a narrow one. Many images come last, for
-        what only few channels pass on.
+        Where the operations tell, no gradient is computed. Else a few images
+        come first, then wider strips: the taps of an even, dilated kernel lie
+        beside a narrow one. Many images come last, for what only few channels
+        pass on.
         """
-        found: dict[str, Ends] = {}
+        found = _moved_by_operations(bounds, wanted)
+        if all(covers(found.get(key), span) for key, span in wanted.items()):
+            return found
         length, short = shape[1 + self.axis], shape[2 - self.axis]
-        for times, draws in _attempts(bounds):
+        for number, (times, draws) in enumerate(attempts(bounds)):
             sides = [length, short * times][:: 1 - 2 * self.axis]
             pending = {
                 key: Wanted(span, draws)
                 for key, span in wanted.items()
                 if not covers(found.get(key), span)
-                and (bounds.by_key[key].closed or key not in found)
+                and (
+                    number == 0
+                    or bounds.by_key[key].closed
+                    or key not in found
+                )
             }
+            if not pending:
+                break
             try:
                 seen = touched_spans(
                     self.model,
@@ -255,13 +258,9 @@ class AxisSearch:
         return found
 
 
-def _attempts(bounds: Bounds) -> list[tuple[int, int]]:
-    """How many times as wide a strip is, and how many forwards it gets."""
-    each = max(bounds.elements, 1)
-    wide = [
-        (times, FEW_DRAWS)
-        for times in (bounds.wider, 2 * bounds.wider)
-        if 0 < times * each <= WIDE_ELEMENTS
-    ]
-    many = min(MOST_DRAWS, DRAWN_ELEMENTS // each)
-    return [(1, FEW_DRAWS), *wide, (1, max(many, FEW_DRAWS))]
+def _moved_by_operations(
+    bounds: Bounds, wanted: Iterable[str]
+) -> dict[str, Ends]:
+    """What moves each unit, as far as its operations tell."""
+    moved = {key: bounds.by_key[key].moved for key in wanted}
+    return {key: span for key, span in moved.items() if span is not None}

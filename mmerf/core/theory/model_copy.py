@@ -14,7 +14,7 @@ from ..errors import ModelError, one_line
 
 
 def private_copy(model: nn.Module) -> nn.Module:
-    """A copy in float64 that runs modules of its own alone.
+    """A copy that runs modules of its own alone; float64, or else float32.
 
     Weights that are exactly zero, as in a residual branch that starts
     switched off, get random values: they are part of the structure.
@@ -36,7 +36,8 @@ def private_copy(model: nn.Module) -> nn.Module:
             if name in modules
         }
     )
-    return _without_zeros(found.double())
+    wide = any(p.dtype == torch.float64 for p in found.parameters())
+    return _without_zeros(found.double() if wide else found.float())
 
 
 def _bind_functions(copies: Mapping[int, nn.Module]) -> None:

@@ -1,13 +1,16 @@
 """The theoretical field of every layer, from two sides.
 
 *From above*: the operations of a forward tell, for every unit, the first and
-the last pixel that it may depend on (``strip_bounds``). *From below*: a
-unit's channels are summed with random weights, and wherever the gradient is
-not exactly zero, the input does move the unit (``strip_probe``). Where both
-agree, the field is known; else what moved the unit is a bound that is said.
+the last pixel that it may depend on (``strip_bounds``). *From below*: they
+also tell the pixels that do move it, as far as every operation before it is
+known to pass a derivative on. Where they are fewer, gradients look for more
+(``strip_probe``): a unit's channels are summed with random weights, and
+wherever the gradient is not exactly zero, the input does move the unit. Where
+both sides agree, the field is known; else what moved the unit is a bound.
 
-Each axis is searched on strips of growing length, until one shows all that
-the layers' middle units can depend on.
+Each axis takes one forward of a strip where no field is without an end, and
+one more of a longer strip where one may be. Where operations do not tell,
+strips grow until one shows all that the layers' middle units can depend on.
 """
 
 from __future__ import annotations
@@ -68,7 +71,7 @@ def structural_support(
 ) -> Theory:
     """Theoretical receptive field of each layer's unit.
 
-    Works on a float64 copy. The model itself is left as it was, also where
+    Works on a copy. The model itself is left as it was, also where
     the copy still reaches modules of the original.
 
     Args:

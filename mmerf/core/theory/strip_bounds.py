@@ -14,13 +14,12 @@ from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
-from ..spans.memory import BEYOND
+from ..spans.memory import BEYOND, is_unknown, is_whole
 from ..spans.tracer import SpanTracer
 from ..state.isolation import preserved
 from ..targets.base import TargetContext
 
 NEIGHBOURS = 5  # units after the middle one that have to agree with it
-NEAR_END = 1 / 8  # of a strip: sites there are those of its end
 SAME = 0.01  # px, between the offsets of two units
 
 
@@ -32,18 +31,25 @@ class Bound:
         spans (list[tuple[float, float]]): First and last pixel of the middle
             unit, and of those that follow it; infinite where they may reach
             the end of the strip.
+        moved (tuple[float, float], optional): From the first to the last
+            pixel that does move the middle unit, as far as operations tell;
+            None if there is none.
         offsets (list[tuple[float, float]]): The same from the units' pixels.
-        joins (bool): Whether something else than sliding windows lets the
-            middle unit see an end of the strip: attention, a mean, or an
-            operation that is not followed.
+        joins (bool): Whether an operation before the middle unit joins the
+            whole strip at once: attention, a mean.
+        by_windows (bool): Whether one joins places, but not all of them.
+        unknown (bool): Whether an operation that is not followed may do so.
         reached (bool): Whether the unit may depend on any pixel at all.
         pixel (float): The middle unit's input pixel along the axis.
         stride (float): Pixels from one unit to the next.
     """
 
     spans: list[tuple[float, float]]
+    moved: tuple[float, float] | None
     offsets: list[tuple[float, float]]
     joins: bool
+    by_windows: bool
+    unknown: bool
     reached: bool
     pixel: float
     stride: float
@@ -51,9 +57,18 @@ class Bound:
     @property
     def closed(self) -> bool:
         """Whether the strip shows all that these units can depend on."""
-        return len(self.spans) > 1 and all(
-            abs(end) < BEYOND for span in self.spans for end in span
-        )
+        joined = self.joins or self.unknown
+        return self.finite and len(self.spans) > 1 and not joined
+
+    @property
+    def finite(self) -> bool:
+        """Whether no span may reach the end of the strip."""
+        return all(abs(end) < BEYOND / 2 for s in self.spans for end in s)
+
+    def within(self, length: int) -> bool:
+        """Whether the middle unit's span ends inside a strip."""
+        first, last = self.spans[0]
+        return first > 0 and last < length - 1
 
     @property
     def same(self) -> bool:
@@ -91,11 +106,12 @@ def bound_strip(
     axis: int,
     endless: bool = True,
     unit_of: Callable[[Grid], UnitYX | None] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Bounds:
     """Run one strip and follow what each unit can depend on.
 
     Args:
-        model (nn.Module): In float64; left as it was.
+        model (nn.Module): Gets weights of ``dtype``, without gradients.
         layers (list of Layer): The layers to read.
         forward (callable): ``forward(images, positions)`` runs the model.
         shape (tuple[int, int, int]): (C, H, W) of the strip.
@@ -104,6 +120,7 @@ def bound_strip(
             ``SpanTracer``.
         unit_of (callable, optional): ``unit_of(grid)``, whose place along
             the axis is followed; None: the middle unit.
+        dtype (torch.dtype, optional): Precision of the run; None: float32.
 
     Raises:
         ModelError: If the model does not run on the strip.
@@ -111,19 +128,26 @@ def bound_strip(
     """
     device = next((p.device for p in model.parameters()), None)
     generator = torch.Generator().manual_seed(sum(shape))
-    images = torch.randn(
-        (1, *shape), generator=generator, dtype=torch.float64
-    ).to(device)
+    dtype = dtype or torch.float32
+    images = torch.randn((1, *shape), generator=generator).to(device, dtype)
     scored = LayerScores(layers, front_tokens(model))
-    with preserved(model), torch.no_grad(), _plain_attention():
-        with SpanTracer(axis, endless) as tracer:
+    with preserved(model.to(dtype)), torch.enable_grad(), _plain_attention():
+        model.requires_grad_(False)  # a forward's no_grad is seen
+        images = images.requires_grad_().clone()  # may be written to
+        with SpanTracer(axis, endless, moving=True) as tracer:
             tracer.start(images)
             reader = _UnitSpans(tracer, axis)
             scored.probe(forward, images, reader, range(1))
         grids = scored.grids(shape)
     return Bounds(
         {
-            k: _bound_of(v, grids[k], shape, axis, unit_of or middle_unit)
+            k: _bound_of(
+                v,
+                reader.by_windows[k],
+                grids[k],
+                axis,
+                unit_of or middle_unit,
+            )
             for k, v in reader.read.items()
         },
         tracer.elements,
@@ -138,6 +162,7 @@ class _UnitSpans(Probe):
     def __init__(self, tracer: SpanTracer, axis: int) -> None:
         self.tracer, self.axis = tracer, axis
         self.read: dict[str, list[Tensor]] = {}
+        self.by_windows: dict[str, bool] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         # the dimension of the short side
@@ -147,7 +172,9 @@ class _UnitSpans(Probe):
             numbers.select(across, middle).amax((0, 1))
             for numbers in self.tracer.memory.read(output)
         ]
-        return output.new_zeros(len(output))
+        self.by_windows[context.layer] = self.tracer.windows
+        # scores with a graph, as forwards with gradients have to have
+        return torch.zeros(len(output), requires_grad=True)
 
 
 def middle_unit(grid: Grid) -> UnitYX:
@@ -166,12 +193,11 @@ def place_along(
 
 def _bound_of(
     numbers: list[Tensor],
+    by_windows: bool,
     grid: Grid,
-    shape: tuple[int, ...],
     axis: int,
     unit_of: Callable[[Grid], UnitYX | None],
 ) -> Bound:
-    length = shape[1 + axis]
     count = grid.size[1 - axis if grid.swapped else axis]
     middle = place_along(axis, grid, unit_of)
     line, stride = (grid.y, grid.x)[axis], grid.stride[axis]
@@ -181,13 +207,16 @@ def _bound_of(
         pixel = line.pixel(unit, count)
         spans.append((first, last))
         offsets.append((first - pixel, last - pixel))
-    low, high = -float(numbers[2][middle]), float(numbers[3][middle])
-    joins = low < NEAR_END * length or high > (1 - NEAR_END) * length - 1
     reached = spans[0][0] <= spans[0][1]
+    site = float(numbers[3][middle])
+    moved = (-float(numbers[4][middle]), float(numbers[5][middle]))
     return Bound(
         spans,
+        moved if moved[0] <= moved[1] else None,
         offsets,
-        joins and count > 1,
+        is_whole(site),
+        by_windows,
+        is_unknown(site),
         reached,
         line.pixel(middle, count),
         stride,

@@ -17,12 +17,15 @@ from ..running.layer_scores import LayerScores
 from ..running.probes import Probe
 from ..state.isolation import preserved
 from ..targets.base import TargetContext
-from .strip_bounds import middle_unit, place_along
+from .strip_bounds import Bounds, middle_unit, place_along
 
 # Random images of one forward. With one alone, torch 2.13 computes a wrong
 # gradient of a batch norm on a CPU; see core/gradient/sparse_backward.py.
 IMAGES = 2
 STEEPEST = 6  # powers of ten by which an image may grow towards its ends
+WIDE_ELEMENTS = 500_000_000  # and on a wider one, for one image
+DRAWN_ELEMENTS = 250_000_000  # numbers of all forwards that look for taps
+MOST_DRAWS, FEW_DRAWS = 32, 2
 Ends = tuple[float, float]  # first and last pixel
 
 
@@ -51,7 +54,7 @@ def touched_spans(
     images are joined until they are as wide as they can be.
 
     Args:
-        model (nn.Module): In float64; left as it was.
+        model (nn.Module): Gets float64 weights; else left as it was.
         layers (list of Layer): The layers to read.
         forward (callable): ``forward(images, positions)`` runs the model.
         shape (tuple[int, int, int]): (C, H, W) of the strip.
@@ -75,7 +78,7 @@ def touched_spans(
     scored = LayerScores(layers, front_tokens(model))
     found: dict[str, Ends] = {}
     pending = list(wanted)
-    with preserved(model), torch.enable_grad():
+    with preserved(model.double()), torch.enable_grad():
         number = 0
         while pending:
             drawn = _draw(number, (images, *shape), axis, generator)
@@ -176,3 +179,15 @@ class _UnitAlong(Probe):
             channels.shape, generator=self.generator, dtype=torch.float64
         )
         return (channels * weights.to(channels)).sum(dim=1)
+
+
+def attempts(bounds: Bounds) -> list[tuple[int, int]]:
+    """How many times as wide a strip is, and how many forwards it gets."""
+    each = max(bounds.elements, 1)
+    wide = [
+        (times, FEW_DRAWS)
+        for times in (bounds.wider, 2 * bounds.wider)
+        if 0 < times * each <= WIDE_ELEMENTS
+    ]
+    many = min(MOST_DRAWS, DRAWN_ELEMENTS // each)
+    return [(1, FEW_DRAWS), *wide, (1, max(many, FEW_DRAWS))]

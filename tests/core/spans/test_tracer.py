@@ -149,14 +149,24 @@ def test_an_operation_without_a_rule_joins_everything():
     assert tracer.not_followed
 
 
-def test_on_a_strip_what_reaches_an_end_or_its_padding_is_beyond_it():
+def test_on_a_strip_padding_is_more_of_it():
     net = nn.Conv2d(2, 3, 3, 1, 2, 2).double()
     first, last, _ = spans_of(net, 1, endless=True)
-    closed = (first[0, 0, 3].abs() < BEYOND) & (last[0, 0, 3] < BEYOND)
-    assert closed.nonzero().flatten().tolist() == [3, 4, 5, 6, 7, 8]
+    assert first[0, 0, 3].tolist() == [i - 2 for i in range(SIZE[1])]
+    assert last[0, 0, 3].tolist() == [i + 2 for i in range(SIZE[1])]
     down = nn.ConstantPad2d((0, 0, 4, 4), 0.0)
     first, _, _ = spans_of(down, 1, endless=True)
     assert torch.equal(first[0, 0, 0], first[0, 0, 7])  # units across: alike
+
+
+def test_on_a_strip_without_a_period_padding_is_beyond_it():
+    def forward(x, conv):
+        return conv(x[..., torch.arange(SIZE[1]).square() % SIZE[1]])
+
+    net = Run(forward, nn.Conv2d(2, 3, 3, padding=1)).double()
+    _, last, _ = spans_of(net, 1, endless=True)
+    beyond = last[0, 0, 3] >= BEYOND / 2
+    assert beyond.nonzero().flatten().tolist() == [0, SIZE[1] - 1]
 
 
 def test_memory_that_is_gone_is_forgotten():

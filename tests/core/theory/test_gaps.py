@@ -134,7 +134,7 @@ def test_a_mean_over_the_whole_is_global_however_it_is_written():
 
 
 def test_a_chain_wider_than_1056_px_is_not_global():
-    """Dense: it fills strips of 352 and 1056 px, and ends beyond."""
+    """Dense: it fills strips of 256 and 1056 px, and ends beyond."""
     chain = [(3, 2, 1, 1)] * 3 + [(9, 1, 1, 4)] * 18
     side, *_ = theoretical_field(chain)
     assert side == 1167
@@ -193,3 +193,80 @@ def test_a_field_that_depends_on_the_images_size_is_that_of_the_image():
     net = nn.Sequential(nn.Conv2d(3, 4, 1), nn.AdaptiveAvgPool2d(2))
     (found,) = search(net, (64, 96)).fields.values()
     assert found.size == (32, 48) and found.phase == 'this unit'
+
+
+class Windows(nn.Module):
+    """Adds the mean of every window along both axes."""
+
+    def __init__(self, side, first):
+        super().__init__()
+        self.side, self.first = side, first
+
+    def forward(self, x):
+        size = x.shape[2:]
+        ends = [-(n + self.first) % self.side for n in size]
+        pad = (self.first, ends[1], self.first, ends[0])
+        rows, columns = (
+            (n + self.first + end) // self.side
+            for n, end in zip(size, ends, strict=True)
+        )
+        windows = nn.functional.pad(x, pad).unflatten(3, (columns, -1))
+        windows = windows.unflatten(2, (rows, -1))
+        mean = windows.mean((3, 5), keepdim=True).expand_as(windows)
+        mean = mean.flatten(4).flatten(2, 3)
+        a, b = self.first, self.first
+        return x + mean[:, :, a : a + size[0], b : b + size[1]]
+
+
+def window_field(unit, length, windows):
+    """First and last pixel, by window arithmetic; windows last to first."""
+    low = high = unit
+    for side, first in windows:
+        low = (low + first) // side * side - first
+        high = (high + first) // side * side - first + side - 1
+        low, high = max(low, 0), min(high, length - 1)
+    return low, high
+
+
+@pytest.mark.parametrize('size', [(64, 2400), (640, 80)])
+@pytest.mark.parametrize('last', [False, True])
+def test_windows_whose_field_fills_every_strip_are_not_global(size, last):
+    """A chain of them joins 1056 px in many steps, and ends beyond."""
+    torch.manual_seed(0)
+    sides = [(224, 112), (224, 0)] * 3
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 1), *(Windows(*side) for side in sides)
+    )
+    if last:
+        net.append(nn.AdaptiveAvgPool2d(1))
+    theory = search(net, size)
+    (found,) = theory.fields.values()
+    if last:
+        assert str(found) == 'global'
+        return
+    assert found.phase == 'this unit' and not theory.reasons
+    for extent, length in zip((found.y, found.x), size, strict=True):
+        low, high = window_field(length // 2, length, sides[::-1])
+        assert (extent.kind, extent.size) == ('box', high - low + 1)
+        assert extent.before == low - length // 2
+
+
+def test_an_unknown_operation_is_never_global():
+    """Its gradients fill every strip, and its field ends at 4097 px."""
+
+    class Sampled(nn.Module):
+        def forward(self, x):
+            places = nn.functional.affine_grid(
+                torch.eye(2, 3)[None].to(x).repeat(len(x), 1, 1), x.shape
+            )
+            return nn.functional.grid_sample(x, places)
+
+    chain = [nn.Conv2d(4, 4, 3, 1, d, d) for d in (1, 2, 4, 8, 16, 32)]
+    chain += [nn.Conv2d(4, 4, 9, 1, 128, 32) for _ in range(5)]
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), Sampled(), *chain)
+    theory = search(net, (64, 96))
+    (found,) = theory.fields.values()
+    for extent, length in zip((found.y, found.x), (64, 96), strict=True):
+        assert extent.kind in ('box', 'at least')
+        assert extent.size <= length
+    assert found.phase == 'this unit'

@@ -130,6 +130,35 @@ def test_pooling_attention_and_instance_norm_are_global():
     assert str(attention) == 'global'
 
 
+def test_operations_alone_tell_usual_fields(monkeypatch):
+    """No gradient is computed: residuals, poolings, bins, attention."""
+
+    class Bins(nn.Module):
+        def forward(self, x):
+            small = nn.functional.adaptive_avg_pool2d(x, 1)
+            return x + nn.functional.interpolate(
+                small, x.shape[2:], mode='bilinear'
+            )
+
+    def fails(*args):
+        raise AssertionError('a gradient')
+
+    monkeypatch.setattr(axis_search, 'touched_spans', fails)
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 32, 7, 2, 3),
+        nn.BatchNorm2d(32),
+        nn.ReLU(),
+        nn.MaxPool2d(3, 2, 1),
+        nn.Conv2d(32, 8, 3, 1, 30, 30),
+        Bins(),
+    ).eval()
+    found = supports(net, ['3', '4', '5'])
+    assert [str(s) for s in found.values()] == [
+        '11 x 11', '251 x 251', 'global'
+    ]  # fmt: skip
+
+
 def test_global_along_one_axis_only():
     class Strip(nn.Module):
         def forward(self, x):
@@ -181,21 +210,34 @@ def test_gaps_of_a_large_dilation_are_seen_through():
     assert found.size == (401, 401)
 
 
-def test_a_field_beyond_the_longest_strip_is_at_least_so_much(monkeypatch):
-    """Taps 600 and 455 px apart: a strip of 1056 px shows some of them."""
+def test_a_field_beyond_the_longest_strip_is_known(monkeypatch):
+    """Taps 600 and 455 px apart: no strip shows them all."""
+    monkeypatch.setattr(axis_search, 'LENGTHS', (256, axis_search.FILLED))
     net = nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1),
         nn.Conv2d(4, 4, (1, 3), 1, (0, 600), dilation=(1, 600)),
         nn.Conv2d(4, 4, (1, 3), 1, (0, 455), dilation=(1, 455)),
     )
     (found,) = supports(net, ['2']).values()
-    assert found.size == (3, 2113)
-    monkeypatch.setattr(axis_search, 'LENGTHS', (96, 352, 1056))
+    assert found.size == (3, 2113) and found.phase == 'any unit'
+
+
+def test_what_no_strip_confirms_is_at_least_so_much(monkeypatch):
+    """A sign passes no gradient on; strips show what is beside it."""
+
+    class Beside(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.far = nn.Conv2d(4, 4, (1, 3), 1, (0, 700), (1, 700))
+
+        def forward(self, x):
+            return x + self.far(x).sign()
+
+    monkeypatch.setattr(axis_search, 'LENGTHS', (256, axis_search.FILLED))
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Beside())
     x = torch.randn(1, 3, 64, 64)
-    result = measure_erf(net, x, ['2'], theory=True)['2']
-    assert result.theory.size is None
-    assert str(result.theory) == f'3 x >= {result.theory.x.size}'
-    assert 3 < result.theory.x.size < 1056
+    result = measure_erf(net, x, ['1'], theory=True)['1']
+    assert str(result.theory) == '3 x >= 3' and result.theory.size is None
     assert 'beyond a strip of 1056 px' in result.provenance['theory']
 
 
