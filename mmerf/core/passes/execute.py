@@ -5,9 +5,8 @@ These decisions change the cost of a map and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext, suppress
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,11 +15,12 @@ from ..attributions.base import Attribution
 from ..batch import Batch, Forward, JoinedInputs
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
+from ..running.afresh import afresh
 from ..running.intercept import noticed_tensor_hooks
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
 from ..state.isolation import state_restored
-from ..state.process_state import random_state
+from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.confirm import with_noise
 from ..windows.planner import Planner, WindowPlan
@@ -45,6 +45,7 @@ class Passes:
         model (nn.Module): Preserved: in eval mode, parameters frozen.
         layers (LayerScores): The layers that are measured.
         attribution (Attribution): How contributions are found.
+        switched_off (SwitchedOff): Modules that are off in every pass.
 
     Attributes:
         run_mode (dict[str, str]): By layer key, where it was run, and why.
@@ -52,10 +53,14 @@ class Passes:
     """
 
     def __init__(
-        self, model: nn.Module, layers: LayerScores, attribution: Attribution
+        self,
+        model: nn.Module,
+        layers: LayerScores,
+        attribution: Attribution,
+        switched_off: SwitchedOff,
     ) -> None:
         self.model, self.layers = model, layers
-        self.attribution = attribution
+        self.attribution, self.switched_off = attribution, switched_off
         self.run_mode: dict[str, str] = {}
         self.budget = Budget()
         self._plans: dict[tuple, WindowPlan] = {}
@@ -96,7 +101,7 @@ class Passes:
         done = self._run_batch(batch, target, gathering)
         if self._plain_because is not None:
             return done
-        forward = self._afresh(batch.forward)
+        forward = afresh(self.model, batch.forward)
         if self.layout.disagrees(self.layers, forward, batch.inputs):
             gathering.clear()
             self.forget_plans()
@@ -116,18 +121,6 @@ class Passes:
         self._plain_because = because
         self.forget_plans()
         return True
-
-    def _afresh(self, forward: Forward) -> Forward:
-        """A forward that finds the model as it was before the pass.
-
-        What a first forward keeps is not what a crop or a probe has made.
-        """
-
-        def run(images: Tensor, positions: Sequence[int]) -> Any:
-            with random_state(self.model), state_restored(self.model):
-                return forward(images, positions)
-
-        return run
 
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
@@ -173,7 +166,7 @@ class Passes:
 
     def _choices_of(self, batch: Batch, plan: WindowPlan) -> Choices:
         """What the poolings take that the plain way runs."""
-        forward = self._afresh(batch.forward)
+        forward = afresh(self.model, batch.forward)
         if self._poolings is None and plan.window is not None:
             crop = plan.window.crop(batch.inputs[:1])
             with suppress(Exception):  # layers that follow need a larger one
@@ -257,7 +250,10 @@ class Passes:
         if self._folding is None:
             with precision(images.device.type, None):
                 self._folding, self._folding_error = checked_folding(
-                    self.model, self.layers, self._afresh(forward), images
+                    self.model,
+                    self.layers,
+                    afresh(self.model, forward),
+                    images,
                 )
         return self._folding
 
@@ -277,7 +273,9 @@ class Passes:
         try:
             with precision(images.device.type, None):
                 plan = self._planner.plan(
-                    self._afresh(forward), with_noise(images[:1]), self._margin
+                    afresh(self.model, forward),
+                    with_noise(images[:1]),
+                    self._margin,
                 )
         except ERFError as error:
             plan = self._whole(one_line(error, 80))
