@@ -15,6 +15,8 @@ from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import SHAPES, SIZES
 from ..compare.comparison import Comparison
 from ..compare.table_files import as_text
+from ..sweep.changes import WHOLE, changes_of, changing_numbers
+from ..sweep.variants import Sweep
 
 
 def results_table(
@@ -105,6 +107,39 @@ def comparison_table(comparison: Comparison) -> Table:
     for row in rows:
         table.add_row(*map(_cell, row))
     return table
+
+
+def changes_table(sweep: Sweep) -> Table:
+    """What ``erf.py --each-without`` prints."""
+    first = next(iter(sweep.runs[WHOLE].results.values()))
+    numbers = [number for _, number in changing_numbers(first.shares)]
+    table = Table(title='Without each module, against the whole model')
+    table.add_column('without', overflow='fold')
+    _columns(table, 'way', 'layer')
+    for number in numbers:
+        _columns(table, number.heading, 'change')
+    _columns(table, 'total', 'elsewhere')
+    for row in changes_of(sweep):
+        cells = [row['without'] or WHOLE, row['way'], row['layer']]
+        if row['note']:
+            cells[0] += f': {row["note"]}'
+        base = not row['without']
+        for number in numbers:
+            cells.append(number.format_value(row[number.key]))
+            change = row[f'{number.key}_change']
+            cells.append('' if base else _signed(change, number.form))
+        cells.append('' if base else _in_percent(row['total_change'], '+.1f'))
+        cells.append('' if base else _in_percent(row['elsewhere'], '.1f'))
+        table.add_row(*map(_cell, cells))
+    return table
+
+
+def _signed(change: float | None, form: str) -> str:
+    return '-' if change is None else format(change, f'+{form}')
+
+
+def _in_percent(part: float | None, form: str) -> str:
+    return '-' if part is None else f'{format(part * 100, form)} %'
 
 
 def layers_table(layers: list[ListedLayer]) -> Table:
