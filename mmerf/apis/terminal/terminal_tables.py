@@ -110,26 +110,28 @@ def comparison_table(comparison: Comparison) -> Table:
 
 
 def changes_table(sweep: Sweep) -> Table:
-    """What ``erf.py --each-without`` prints."""
+    """What ``erf.py --each-without`` prints; gaps are named in the notes."""
     first = next(iter(sweep.runs[WHOLE].results.values()))
     numbers = [number for _, number in changing_numbers(first.shares)]
-    table = Table(title='Without each module, against the whole model')
+    table = Table(title='Without each module (change from the whole model)')
     table.add_column('without', overflow='fold')
     _columns(table, 'way', 'layer')
-    for number in numbers:
-        _columns(table, number.heading, 'change')
+    _columns(table, *(number.heading for number in numbers))
     _columns(table, 'total', 'elsewhere')
     for row in changes_of(sweep):
-        cells = [row['without'] or WHOLE, row['way'], row['layer']]
         if row['note']:
-            cells[0] += f': {row["note"]}'
-        base = not row['without']
+            continue
+        changed = bool(row['without'])
+        cells = [row['without'] or '-', row['way'] or '-', row['layer']]
         for number in numbers:
-            cells.append(number.format_value(row[number.key]))
             change = row[f'{number.key}_change']
-            cells.append('' if base else _signed(change, number.form))
-        cells.append('' if base else _in_percent(row['total_change'], '+.1f'))
-        cells.append('' if base else _in_percent(row['elsewhere'], '.1f'))
+            text = number.format_value(row[number.key])
+            if changed:
+                text += f' ({_signed(change, number.form)})'
+            cells.append(text)
+        for key, form in (('total_change', '+.1f'), ('elsewhere', '.1f')):
+            part = row[key] if changed else None
+            cells.append(_in_percent(part, form))
         table.add_row(*map(_cell, cells))
     return table
 

@@ -128,8 +128,7 @@ def _way(switch: Switch, shown: Shown) -> str:
         return 'identity'
     stated = 'NAME=zero' if shown.no_identity else 'NAME=zero or NAME=identity'
     raise ConfigError(
-        f'{name}: whether it is to be zero or identity is not clear: it is '
-        f'not a branch whose output is only added or concatenated, and {why}; '
+        f'{name} is no branch that is only added or concatenated, and {why}; '
         f'state {stated.replace("NAME", name)}'
     )
 

@@ -117,7 +117,7 @@ class Merge(nn.Module):
     [
         (branched, 'stem', ConfigError, '(1, 6, 12, 12) has not the shape of'),
         (branched, 'stem', ConfigError, 'state stem=zero'),
-        (branched, 'gate', ConfigError, 'multiplies another tensor; state ga'),
+        (branched, 'gate', ConfigError, 'multiplies another tensor; state g'),
         (branched, 'stem=identity', ConfigError, 'cannot become identity: it'),
         (branched, 'never', LayerError, 'never is not run in inference'),
         (branched, 'neve*', LayerError, 'none of the modules to switch off'),
