@@ -7,6 +7,8 @@ from torch import nn
 
 from mmerf import ERFResult, measure_each, measure_erf
 from mmerf.core.errors import ConfigError, LayerError
+from mmerf.core.passes.bn_folding import Folding
+from mmerf.core.running.intercept import rerouted
 
 CASES = [
     ('blocks.0', 'identity'),
@@ -32,6 +34,17 @@ def test_as_a_network_built_without_it(name, way, size):
     provenance = result['head'].provenance
     assert provenance['without'] == {name: way}
     assert size[0] < 100 or provenance['run_on'].startswith('window')
+
+
+def test_batch_norms_that_are_switched_off_are_not_folded():
+    net, image = branched(), images_like(1, 24, 24)
+    for off, count in (
+        (net.never, 6),
+        (net.arms[0][1], 5),
+        (net.gate.conv, 5),
+    ):
+        with rerouted(off, lambda own, args, kwargs: own(*args)):
+            assert Folding(net, lambda: net(image)).count == count
 
 
 def test_a_window_confirmed_before_is_not_used_again():
