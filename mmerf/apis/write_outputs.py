@@ -92,8 +92,8 @@ def write_report(
     files = [write_text(folder / 'erf.json', text), *tables]
     for name, overview in OVERVIEWS.items():
         shown = {
-            result.label: result
-            for result in run.results.values()
+            layer + result.label.removeprefix(result.layer): result
+            for layer, result in run.results.items()
             if result.kind == 'erf' or overview.attention
         }
         if shown:
