@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='GLOB',
         help='print the layers that can be measured, those that match GLOB or '
         'all, and measure nothing (default: measure)',
+    )
+    add(
+        '--each-without',
+        nargs='+',
+        metavar='GLOB',
+        help='measure the whole model, then without each module that matches, '
+        'one after the other, as --without takes them, and compare (default: '
+        'measure once)',
     )
     add(
         '--num-images',
@@ -82,7 +91,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/erf)',
+        help='folder of the results (default: work_dirs/<config>/erf, or '
+        'erf_without_NAME, or each_without)',
     )
     add(
         '--launcher',
@@ -111,6 +121,8 @@ def work(args: argparse.Namespace, console: Console) -> int:
     join_processes(args.launcher)
     console.quiet = not is_main()
     chosen = chosen_model(args)
+    if args.each_without:
+        return measure_each_without(args, chosen, console)
     if not args.list_layers:
         return measure(args, chosen, console)
     from mmerf.apis import layers_from_config
@@ -143,7 +155,9 @@ def measure(
         shapes_table,
     )
 
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'erf'
+    place = '_without_'.join(['erf', *(args.without or [])[:3]])
+    place = re.sub(r'[^\w.=-]+', '_', place)[:80].rstrip('_')
+    folder = args.out_dir or Path('work_dirs') / chosen.name / place
     if args.out_dir or os.path.exists(folder):
         check_out_folder(folder)
     with show_progress(console) as show:
@@ -191,6 +205,53 @@ def measure(
     )
     if run.images:
         print_line(console, f'and one folder per image in {folder}/images')
+    return 0
+
+
+def measure_each_without(
+    args: argparse.Namespace, chosen: ChosenModel, console: Console
+) -> int:
+    """Measure without one module after the other; print the changes."""
+    folder = args.out_dir or Path('work_dirs') / chosen.name / 'each_without'
+    other = [
+        option
+        for option, given in (
+            ('--per-image', args.per_image),
+            ('--over-image', args.over_image),
+            ('--num-images auto', args.num_images == 'auto'),
+            ('--list-layers', args.list_layers),
+            ('--launcher', args.launcher != 'none'),
+        )
+        if given
+    ]
+    if other:
+        raise ConfigError(
+            f'--each-without does not go with {other[0]}; leave one out'
+        )
+    from mmerf.apis.sweep.each_without import erf_each_without
+    from mmerf.apis.terminal.progress import show_progress
+    from mmerf.apis.terminal.terminal_tables import changes_table
+
+    with show_progress(console) as show:
+        found = erf_each_without(
+            chosen.config,
+            chosen.checkpoint,
+            each=args.each_without,
+            out_dir=folder,
+            num_images=args.num_images,
+            normalization=args.normalization,
+            cmap=args.cmap,
+            suffix=args.format,
+            **run_erf_arguments(args),
+            progress=show,
+            say=lambda text: print_line(console, text),
+        )
+    for note in found.notes:
+        print_line(console, f'note: {note}')
+    console.print(changes_table(found))
+    for path in found.files:
+        print_line(console, f'wrote {path}', wrap=False)
+    print_line(console, f'and one folder per module in {folder}', wrap=False)
     return 0
 
 

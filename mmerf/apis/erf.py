@@ -142,6 +142,7 @@ def run_erf(
     cfg_options: Mapping | None = None,
     statistics: Sequence[Any] | None = None,
     per_image: bool = False,
+    without: Sequence[str] | str | None = None,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
@@ -170,6 +171,8 @@ def run_erf(
             or registered name; their numbers stand beside mmerf's.
         per_image (bool): Also keep every image's own results, 8 bytes per
             pixel of each map or window, image and layer; in one process.
+        without (sequence of str, optional): Modules to switch off; see
+            :func:`mmerf.measure_erf`.
         progress (callable, optional): Called with (images done, images in
             all) after each pass.
         say (callable): Called with one line of text before a step that takes
@@ -198,6 +201,7 @@ def run_erf(
         batch_size,
         amp,
         per_image=per_image,
+        without=without,
     )
 
     # build

@@ -31,6 +31,8 @@ def run_notes(
         stop (ToleranceStop, optional): What chose the number of images.
     """
     notes = [f'run on {measurement.passes.summary}']
+    if without := str(measurement.passes.switched_off):
+        notes.append(f'measured without {without}')
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
     notes += [

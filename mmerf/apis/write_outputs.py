@@ -92,7 +92,7 @@ def write_report(
     files = [write_text(folder / 'erf.json', text), *tables]
     for name, overview in OVERVIEWS.items():
         shown = {
-            layer: result
+            layer + result.label.removeprefix(result.layer): result
             for layer, result in run.results.items()
             if result.kind == 'erf' or overview.attention
         }

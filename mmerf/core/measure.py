@@ -40,6 +40,7 @@ def measure_erf(
     theory: bool = False,
     provenance: Mapping | None = None,
     classes: Sequence[str] | None = None,
+    without: Sequence[str] | str | None = None,
 ) -> dict[str, ERFResult]:
     """Effective receptive fields of a model's layers.
 
@@ -80,6 +81,11 @@ def measure_erf(
         provenance (mapping, optional): Stored with every result.
         classes (sequence of str, optional): Names of the model's classes, for
             targets that name some.
+        without (sequence of str, optional): Modules to switch off, by name or
+            glob. A branch, whose output is only added to or concatenated with
+            others, becomes zero; another module is removed: it returns its
+            input. ``NAME=zero`` and ``NAME=identity`` state the way. Results
+            name it in ``provenance['without']``.
 
     Returns:
         dict[str, ERFResult]: By layer key, in the order of ``layers``; of
@@ -94,7 +100,7 @@ def measure_erf(
             of the classes is in any image, or ``forward`` gives a part of a
             batch other outputs than the whole.
         ConfigError: If an argument does not fit, such as inputs of different
-            sizes.
+            sizes, or a module cannot be switched off.
 
     Example:
         >>> import torch
@@ -134,6 +140,7 @@ def measure_erf(
         batch_size,
         amp,
         classes,
+        without=without,
     )
     measured = measure_batches(model, images, options, forward, theory)
     return measured.compute(provenance)
@@ -159,7 +166,7 @@ def measure_each(
             :func:`mmerf.measure_erf`.
         **options: Further arguments of :func:`mmerf.measure_erf`: ``target``,
             ``attribution``, ``shares``, ``input_size``, ``batch_size``,
-            ``amp``, ``classes``.
+            ``amp``, ``classes``, ``without``.
 
     Returns:
         list[dict[str, ERFResult]]: For each image, in order, its results by
@@ -222,13 +229,14 @@ def measure_batches(
         warnings.warn(reason, stacklevel=3)
     if theory and measurement.seen and measurement.kind == 'erf':
         channels, height, width = measurement.input_shape
-        measurement.theory = find_theory_by_input(
-            model,
-            measurement.scored.layers,
-            measurement.joined,
-            (channels, height, width),
-            measurement.target.unit,
-        )
+        with measurement.passes.switched_off.applied():
+            measurement.theory = find_theory_by_input(
+                model,
+                measurement.scored.layers,
+                measurement.joined,
+                (channels, height, width),
+                measurement.target.unit,
+            )
         keys = measurement.accumulators
         for note in missing_notes(measurement.theory_of, keys):
             warnings.warn(note, stacklevel=3)

@@ -28,6 +28,7 @@ from .results.provenance import versions
 from .running import memory
 from .running.layer_scores import LayerScores
 from .running.precision import as_weights, device_of
+from .switching.switched_off import SwitchedOff
 from .theory.theory import FieldAndReason, Theory, theory_of
 
 
@@ -47,8 +48,7 @@ class Measurement:
         images (list[ImageMaps]): Each image's own maps, if the options keep
             them; 8 bytes per pixel of the image, or of its window, and layer.
         input_shape (tuple[int, ...]): (C, H, W) of the last pass.
-        input_kind (str): Description of the inputs, such as
-            ``'whole image'``.
+        input_kind (str): What the inputs are, such as ``'whole image'``.
         joined (JoinedInputs, optional): Where several inputs are measured.
         theory (Theory, optional): Theoretical fields; set it before
             ``compute`` to store them with the results.
@@ -60,17 +60,17 @@ class Measurement:
     def __init__(
         self, model: nn.Module, options: MeasurementOptions | None = None
     ) -> None:
-        options = options or MeasurementOptions()
-        self.model, self.options = model, options
+        self.model = model
+        self.options = options = options or MeasurementOptions()
         self.target, self.attribution = build_target_and_attribution(
             options.target, options.attribution
         )
         self.target.check_classes(options.classes)
         self.amp, self.batch_size = options.amp, options.batch_size
-        self.scored = LayerScores(
-            find_layers(model, options.layers), front_tokens(model)
-        )
-        self.passes = Passes(model, self.scored, self.attribution)
+        off = SwitchedOff(model, options.without)
+        layers = off.measurable(find_layers(model, options.layers))
+        self.scored = LayerScores(layers, front_tokens(model))
+        self.passes = Passes(model, self.scored, self.attribution, off)
         self.fitting: int | None = None
         self.precision_check: PrecisionCheck | None = None
         if options.amp is not None:
@@ -78,10 +78,9 @@ class Measurement:
         self.accumulators: dict[str, Accumulator] = {}
         self.grids: dict[str, set[Grid]] = {}
         self.images: list[ImageMaps] = []
-        self.seen = 0
+        self.seen, self.input_kind = 0, 'whole image'
         self.input_shape: tuple[int, ...] = ()
         self.theory: Theory | None = None
-        self.input_kind = 'whole image'
         self.joined: JoinedInputs | None = None
         self._parts_confirmed = False
 
@@ -264,7 +263,8 @@ class Measurement:
 
     def _provenance(self, key: str) -> dict:
         run_on = self.passes.run_mode.get(layer_and_input(key)[0])
-        found: dict = {**versions(), 'run_on': run_on}
+        off = self.passes.switched_off.provenance
+        found: dict = {**versions(), **off, 'run_on': run_on}
         if self.precision_check is not None:
             found['deviation_from_float32'] = self.precision_check.deviation(
                 key, self.options.shares

@@ -38,6 +38,8 @@ class MeasurementOptions:
         classes (sequence of str, optional): Names of the dataset's classes,
             for targets of classes.
         per_image (bool): Keep each image's maps beside their mean.
+        without (sequence of str, optional): Modules that are switched off;
+            see :func:`mmerf.core.switching.requests.find_switches`.
 
     Raises:
         ConfigError: If a setting is wrong; says what would be right.
@@ -56,6 +58,7 @@ class MeasurementOptions:
     amp: str | None = None
     classes: Sequence[str] | None = None
     per_image: bool = False
+    without: Sequence[str] | str | None = None
 
     def __post_init__(self) -> None:
         names = self.classes
@@ -65,6 +68,7 @@ class MeasurementOptions:
             'batch_size': check_batch_size(self.batch_size),
             'amp': check_amp(self.amp),
             'classes': None if names is None else list(names),
+            'without': check_without(self.without),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -128,3 +132,14 @@ def check_amp(amp: str | None) -> str | None:
             f'amp is {" or ".join(map(repr, AMP))} or None, not {amp!r}'
         )
     return amp
+
+
+def check_without(names: Sequence[str] | str | None) -> tuple[str, ...]:
+    """The names as a tuple; ConfigError unless they are a list of names."""
+    if isinstance(names, str):
+        return (names,)
+    if names is not None and not isinstance(names, (list, tuple)):
+        raise ConfigError(
+            f'without is a list of module names, not {names!r:.80}'
+        )
+    return tuple(names or ())

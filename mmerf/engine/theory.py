@@ -39,14 +39,15 @@ def add_theory(measurement: Measurement) -> list[str]:
         why = 'the data preprocessor gives several inputs; use measure_erf'
         measurement.theory = Theory(reason=why)
         return missing_notes(measurement.theory_of, measurement.accumulators)
-    measurement.theory = find_theory(
-        measurement.model,
-        measurement.scored.layers,
-        make_forward,
-        (size[0], size[1]),
-        channels,
-        measurement.target.unit,
-    )
+    with measurement.passes.switched_off.applied():
+        measurement.theory = find_theory(
+            measurement.model,
+            measurement.scored.layers,
+            make_forward,
+            (size[0], size[1]),
+            channels,
+            measurement.target.unit,
+        )
     return missing_notes(measurement.theory_of, measurement.accumulators)
 
 

@@ -39,7 +39,7 @@ def plot_map(
         result (ERFResult): The result to draw.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
         cmap (str): Name of a matplotlib colour map.
-        title (str, optional): Title; None for the layer's name.
+        title (str, optional): Title; None for the result's label.
         image (np.ndarray, optional): Image to draw under the map, of its
             (H, W), grey or with channels: a photograph, or the mean of the
             images. Where the map is small, the image shows through.
@@ -66,7 +66,7 @@ def plot_map(
         drawn = draw_map(ax, result, normalization, cmap, image=image)
         _add_percent_scales(ax, height, width)
         if title is None:
-            ax.set_title(wrap_text(result.layer, 2.9), parse_math=False)
+            ax.set_title(wrap_text(result.label, 2.9), parse_math=False)
         else:
             ax.set_title('\n'.join(wrap(title, 44)))
         bar = fig.colorbar(drawn, ax=ax, pad=0.02)

@@ -239,3 +239,44 @@ def test_per_image(config, tmp_path, capsys, erf):
     assert 'one folder per image in' in text and 'images.csv' in text
     folders = sorted(path.name for path in (out / 'images').iterdir())
     assert folders == ['0_0', '1_2']
+
+
+def test_without_a_module(config, tmp_path, monkeypatch, capsys, erf):
+    monkeypatch.chdir(tmp_path)
+    name = 'backbone.layer4.1.conv2'
+    arguments = [str(config), '--layers', 'backbone[3]', '--num-images', '1']
+    assert erf([*arguments, '--no-theory', '--without', name]) == 0
+    assert f'measured without {name} (identity)' in capsys.readouterr().out
+    folder = Path(f'work_dirs/small/erf_without_{name}')
+    record = json.loads((folder / 'erf.json').read_text())
+    (layer,) = record['layers'].values()
+    assert layer['provenance']['without'] == {name: 'identity'}
+    result = ERFResult.load(folder / 'backbone[3].npz')
+    assert result.label == f'backbone[3] without {name}'
+
+
+@pytest.mark.parametrize(
+    ('arguments', 'expected'),
+    [
+        (['--per-image'], '--each-without does not go with --per-image'),
+        (['--num-images', 'auto'], 'go with --num-images auto; leave one out'),
+        (['--each-without', 'nothing.*'], "no layer matches 'nothing.*'"),
+    ],
+)
+def test_each_without_refuses_in_one_line(
+    config, tmp_path, capsys, erf, arguments, expected
+):
+    given = [str(config), '--each-without', 'backbone.*', *arguments]
+    assert erf([*given, '--out-dir', str(tmp_path / 'o')]) == 1
+    error = capsys.readouterr().err
+    assert expected in ' '.join(error.split()) and 'Traceback' not in error
+    assert not (tmp_path / 'o').exists()
+
+
+def test_each_without_prints_the_changes(config, tmp_path, capsys, erf):
+    arguments = [str(config), '--layers', 'backbone[3]', '--num-images', '1',
+                 '--no-theory', '--out-dir', str(tmp_path / 'o')]  # fmt: skip
+    assert erf([*arguments, '--each-without', 'backbone.layer4.1']) == 0
+    out = capsys.readouterr().out
+    assert 'identity' in out and 'without_changes.csv' in out
+    assert (tmp_path / 'o/01_without_backbone.layer4.1/erf.json').is_file()

@@ -36,6 +36,14 @@ def add_measurement_options(
         'else is chosen is printed)',
     )
     add(
+        '--without',
+        nargs='+',
+        metavar='NAME',
+        help='modules to switch off, by name or glob: a branch, whose output '
+        'is only added or concatenated, becomes zero, another module returns '
+        'its input; NAME=zero or NAME=identity states the way (default: none)',
+    )
+    add(
         '--order',
         choices=ORDERS,
         default='even',
@@ -202,6 +210,7 @@ def run_erf_arguments(args: argparse.Namespace) -> dict[str, Any]:
         }
     return {
         'layers': args.layers,
+        'without': args.without,
         'order': args.order,
         'shares': args.shares,
         'img_dir': args.img_dir,

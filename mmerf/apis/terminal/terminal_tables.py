@@ -15,6 +15,8 @@ from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import SHAPES, SIZES
 from ..compare.comparison import Comparison
 from ..compare.table_files import as_text
+from ..sweep.changes import WHOLE, changes_of, changing_numbers
+from ..sweep.variants import Sweep
 
 if TYPE_CHECKING:  # it would import torch
     from ...core.running.list_layers import ListedLayer
@@ -108,6 +110,41 @@ def comparison_table(comparison: Comparison) -> Table:
     for row in rows:
         table.add_row(*map(_cell, row))
     return table
+
+
+def changes_table(sweep: Sweep) -> Table:
+    """What ``erf.py --each-without`` prints; gaps are named in the notes."""
+    first = next(iter(sweep.runs[WHOLE].results.values()))
+    numbers = [number for _, number in changing_numbers(first.shares)]
+    table = Table(title='Without each module (change from the whole model)')
+    table.add_column('without', overflow='fold')
+    _columns(table, 'way', 'layer')
+    _columns(table, *(number.heading for number in numbers))
+    _columns(table, 'total', 'elsewhere')
+    for row in changes_of(sweep):
+        if row['note']:
+            continue
+        changed = bool(row['without'])
+        cells = [row['without'] or '-', row['way'] or '-', row['layer']]
+        for number in numbers:
+            change = row[f'{number.key}_change']
+            text = number.format_value(row[number.key])
+            if changed:
+                text += f' ({_signed(change, number.form)})'
+            cells.append(text)
+        for key, form in (('total_change', '+.1f'), ('elsewhere', '.1f')):
+            part = row[key] if changed else None
+            cells.append(_in_percent(part, form))
+        table.add_row(*map(_cell, cells))
+    return table
+
+
+def _signed(change: float | None, form: str) -> str:
+    return '-' if change is None else format(change, f'+{form}')
+
+
+def _in_percent(part: float | None, form: str) -> str:
+    return '-' if part is None else f'{format(part * 100, form)} %'
 
 
 def layers_table(layers: list[ListedLayer]) -> Table:

@@ -191,6 +191,7 @@ def _along_channels(call: Call) -> Outcome:
 
 MIXING_RULES: dict[str, Rule] = {
     'copy': _copy,
+    'fill': follow_pointwise,  # with a constant; the places stay
     **dict.fromkeys(
         (
             'mean', 'sum', 'amax', 'amin', 'max', 'min', 'var', 'var_mean',

@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..batch import Forward
 from ..errors import ERFError, one_line
+from ..running.intercept import is_rerouted
 from ..running.layer_scores import LayerScores
 from ..running.probes import Recorder
 
@@ -162,7 +163,7 @@ class _PairFinder:
             and m not in keep
             and m._parameters.get('weight') is not None
             and not is_lazy(m.weight)
-            and not _sees_gradients(m)
+            and not (_sees_gradients(m) or is_rerouted(m))
         ]
         self.norms = [
             m
@@ -171,7 +172,7 @@ class _PairFinder:
             and m not in keep
             and m.running_mean is not None
             and not is_lazy(m.running_mean)
-            and not _sees_gradients(m)
+            and not (_sees_gradients(m) or is_rerouted(m))
         ]
         self.calls: dict[nn.Module, int] = {}
         self.conv_before: dict[nn.Module, nn.Conv2d] = {}

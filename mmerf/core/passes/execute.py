@@ -5,9 +5,8 @@ These decisions change the cost of a map and nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -16,11 +15,12 @@ from ..attributions.base import Attribution
 from ..batch import Batch, Forward, JoinedInputs
 from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
+from ..running.afresh import afresh
 from ..running.intercept import noticed_tensor_hooks
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
 from ..state.isolation import state_restored
-from ..state.process_state import random_state
+from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.confirm import with_noise
 from ..windows.planner import Planner, WindowPlan
@@ -48,6 +48,7 @@ class Passes:
         model (nn.Module): Preserved: in eval mode, parameters frozen.
         layers (LayerScores): The layers that are measured.
         attribution (Attribution): How contributions are found.
+        switched_off (SwitchedOff): Modules that are off in every pass.
 
     Attributes:
         run_mode (dict[str, str]): By layer key, where it was run, and why.
@@ -55,10 +56,14 @@ class Passes:
     """
 
     def __init__(
-        self, model: nn.Module, layers: LayerScores, attribution: Attribution
+        self,
+        model: nn.Module,
+        layers: LayerScores,
+        attribution: Attribution,
+        switched_off: SwitchedOff,
     ) -> None:
         self.model, self.layers = model, layers
-        self.attribution = attribution
+        self.attribution, self.switched_off = attribution, switched_off
         self.run_mode: dict[str, str] = {}
         self.budget = Budget()
         self._plans: dict[tuple, WindowPlan] = {}
@@ -99,7 +104,7 @@ class Passes:
         done = self._run_batch(batch, target, gathering)
         if self._plain_because is not None or self._is_few(batch.inputs):
             return done
-        forward = self._afresh(batch.forward)
+        forward = afresh(self.model, batch.forward)
         if self.layout.disagrees(self.layers, forward, batch.inputs):
             gathering.clear()
             self.forget_plans()
@@ -120,18 +125,6 @@ class Passes:
         self.forget_plans()
         return True
 
-    def _afresh(self, forward: Forward) -> Forward:
-        """A forward that finds the model as it was before the pass.
-
-        What a first forward keeps is not what a crop or a probe has made.
-        """
-
-        def run(images: Tensor, positions: Sequence[int]) -> Any:
-            with random_state(self.model), state_restored(self.model):
-                return forward(images, positions)
-
-        return run
-
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
@@ -148,9 +141,9 @@ class Passes:
         if self._has_ties(plan, batch.inputs):
             if not self.layers.chooses_in_poolings:
                 return self._run_plain(TIES, batch, target, gathering)
-            afresh = self._afresh(batch.forward)
+            forward = afresh(self.model, batch.forward)
             choices, self._poolings = choices_of(
-                afresh, batch.inputs, plan, self._poolings
+                forward, batch.inputs, plan, self._poolings
             )
         with folding.applied(), noticed_tensor_hooks() as hooks:
             forward = batch.forward
@@ -257,7 +250,10 @@ class Passes:
         if self._folding is None:
             with precision(images.device.type, None):
                 self._folding, self._folding_error = checked_folding(
-                    self.model, self.layers, self._afresh(forward), images
+                    self.model,
+                    self.layers,
+                    afresh(self.model, forward),
+                    images,
                 )
         return self._folding
 
@@ -277,7 +273,9 @@ class Passes:
         try:
             with precision(images.device.type, None):
                 plan = self._planner.plan(
-                    self._afresh(forward), with_noise(images[:1]), self._margin
+                    afresh(self.model, forward),
+                    with_noise(images[:1]),
+                    self._margin,
                 )
         except ERFError as error:
             plan = self._whole(one_line(error, 80))

@@ -89,10 +89,12 @@ def _preserved_pass(
                 (int(images.shape[-2]), int(images.shape[-1])),
                 in_place=passes.attribution.kind == 'attention',
             )
-            bound = bind_target(
-                target, passes.model, batch, images, labels, options.classes
-            )
-            done = passes.run(batch, bound, gathering)
+            with passes.switched_off.applied(batch):
+                bound = bind_target(
+                    target, passes.model, batch, images, labels,
+                    options.classes,
+                )  # fmt: skip
+                done = passes.run(batch, bound, gathering)
     finally:
         kept.give_back()
     return kept, (gathering, done, tuple(images.shape[1:]))

@@ -146,6 +146,16 @@ class ERFResult:
         return clipped_pixel(nearest_pixel(self.unit_pixel), self.map.shape)
 
     @property
+    def label(self) -> str:
+        """Its name in figures: the layer, and what was switched off."""
+        off = self.provenance.get('without')
+        if not off or not isinstance(off, dict):
+            return self.layer
+        names = ', '.join(map(str, list(off)[:3]))
+        more = f' and {len(off) - 3} more' if len(off) > 3 else ''
+        return f'{self.layer} without {names}{more}'
+
+    @property
     def input_size(self) -> tuple[int, int] | None:
         """The images' (H, W); None if they differ."""
         return self.sizes[0][:2] if len(self.sizes) == 1 else None

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 _NOTHING_OWN = object()
+_CALLED = ('forward', '_call_impl')
 
 
 @contextmanager
@@ -47,10 +48,40 @@ def intercepted(
     with ExitStack() as stack:
         for module in modules:
             watched = _Watched(module, on_return)
-            for name in ('forward', '_call_impl'):
+            for name in _CALLED:
                 method = replaced_method(module, name, getattr(watched, name))
                 stack.enter_context(method)
         yield
+
+
+@contextmanager
+def rerouted(
+    module: nn.Module, around: Callable[[Any, tuple, dict], Any]
+) -> Iterator[None]:
+    """Run ``around(own, args, kwargs)`` in place of a module, inside only.
+
+    Args:
+        module (nn.Module): Called as usual, or by a bare ``forward``.
+        around (callable): May call ``own``, the module's own method, which
+            may be this one once more: a call runs the forward.
+    """
+
+    def replacement(own: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            return around(own, args, kwargs)
+
+        return run
+
+    with ExitStack() as stack:
+        for name in _CALLED:
+            method = replacement(getattr(module, name))
+            stack.enter_context(replaced_method(module, name, method))
+        yield
+
+
+def is_rerouted(module: nn.Module) -> bool:
+    """Whether a call of a module runs something else."""
+    return '_call_impl' in module.__dict__
 
 
 class _Watched:

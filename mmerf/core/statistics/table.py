@@ -13,6 +13,7 @@ from .base import Number, Statistic
 from .centred_square import CentredSquare
 from .context import SHARES, StatisticContext
 from .densest_area import DensestArea
+from .effective_area import EffectiveArea
 from .erf_size import ERFSize
 from .gaussian import Gaussian
 from .radial import Radial
@@ -23,6 +24,7 @@ STATISTICS: dict[str, Statistic] = {
     for statistic in (
         CentredSquare(),
         DensestArea(),
+        EffectiveArea(),
         Gaussian(),
         ERFSize(),
         Radial(),

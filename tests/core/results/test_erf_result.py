@@ -215,3 +215,16 @@ def test_hostile_files_are_refused_in_one_line(name, tmp_path):
     told = str(caught.value)
     assert told.startswith(str(path)) and '\n' not in told
     assert len(told) < 400
+
+
+def test_the_label_names_what_was_switched_off():
+    result = ERFResult.from_map(np.ones((3, 3)), layer='head')
+    names = {f'arms.{i}': 'zero' for i in range(5)}
+    for without, label in (
+        ({'arms.1': 'zero'}, 'head without arms.1'),
+        (names, 'head without arms.0, arms.1, arms.2 and 2 more'),
+        ('from a strange file', 'head'),
+        (None, 'head'),
+    ):
+        found = dataclasses.replace(result, provenance={'without': without})
+        assert found.label == label

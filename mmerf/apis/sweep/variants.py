@@ -1,0 +1,252 @@
+"""Measure variants of one network, and put them beside each other."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...core.atomic_files import write_text
+from ...core.errors import ConfigError, ERFError
+from ...core.results.provenance import check_same_definition
+from ...plots.drawing.normalization import CMAP
+from ...plots.drawing.style import check_cmap, check_title
+from ..compare.comparison import (
+    Comparison,
+    by_run_and_layer,
+    comparison_of,
+    write_comparison,
+)
+from ..compare.table_files import check_tables
+from ..erf import ERFRun, run_erf
+from ..write_outputs import check_out_folder, write_report
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One way to measure a network.
+
+    Attributes:
+        name (str): In figures, tables and the name of its folder.
+        arguments (dict): Of ``run_erf``; beside or instead of the common
+            ones.
+        options (dict): What the record says of it.
+        required (bool): Whether nothing can be compared without it.
+    """
+
+    name: str
+    arguments: dict[str, Any]
+    options: dict[str, Any]
+    required: bool = False
+
+
+@dataclass
+class Sweep:
+    """Variants of a network, measured.
+
+    Attributes:
+        runs (dict[str, ERFRun]): The variants that could be measured.
+        gaps (dict[str, str]): The others, and why they could not.
+        comparison (Comparison): All of them, for figures and tables;
+            ``comparison.rows()`` has the numbers.
+        notes (list[str]): What the user should know, one sentence per note.
+        files (list[Path]): Figure, tables and record.
+    """
+
+    runs: dict[str, ERFRun]
+    gaps: dict[str, str]
+    comparison: Comparison
+    notes: list[str] = field(default_factory=list)
+    files: list[Path] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SweepOutput:
+    """Where variants are written, and how their figures look.
+
+    Attributes:
+        folder (Path): Gets the files, and one folder per variant.
+        stem (str): Name of the figure, the tables and the record.
+        suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
+        normalization, cmap (str): Of the figures.
+        title (str, optional): Over the figure of all variants.
+
+    Raises:
+        ConfigError: If a setting is wrong, or other files are in the way.
+    """
+
+    folder: Path
+    stem: str
+    suffix: str = 'png'
+    normalization: str = 'power'
+    cmap: str = CMAP
+    title: str | None = None
+
+    def __post_init__(self) -> None:
+        check_cmap(self.cmap)
+        check_title(self.title)
+        check_out_folder(self.folder)
+        check_tables(self.figure, '--out-dir')
+
+    @property
+    def figure(self) -> Path:
+        """The figure of all variants."""
+        return self.folder / f'{self.stem}.{self.suffix}'
+
+    @property
+    def style(self) -> dict[str, Any]:
+        """How every figure looks."""
+        return {'normalization': self.normalization, 'cmap': self.cmap}
+
+
+def measure_variants(
+    every: Sequence[Variant],
+    output: SweepOutput,
+    model: tuple[Any, Any],
+    common: Mapping[str, Any],
+    force: bool = False,
+    say: Callable[[str], None] = lambda text: None,
+) -> Sweep:
+    """Measure every variant, write its report, compare all of them.
+
+    A variant that cannot be built or measured becomes a gap with its reason,
+    unless it is required.
+
+    Args:
+        every (sequence of Variant): In order.
+        output (SweepOutput): Where, and how.
+        model (tuple): Config and checkpoint.
+        common (mapping): Arguments of ``run_erf`` for all of them.
+        force (bool): Compare even if definitions differ.
+        say (callable): Called with one line of text before each variant.
+
+    Returns:
+        Sweep: The runs, the gaps, the comparison and its files.
+
+    Raises:
+        ConfigError: If no variant can be measured, the folder cannot be
+            written to, or definitions differ and ``force`` is not set.
+    """
+    runs: dict[str, ERFRun] = {}
+    gaps: dict[str, str] = {}
+    with _writing(output.folder):
+        for number, variant in enumerate(every):
+            name = variant.name
+            say(f'{number + 1}/{len(every)}: {name}')
+            try:
+                runs[name] = run_erf(
+                    *model, **{**common, **variant.arguments, 'say': say}
+                )
+            except ERFError as error:
+                if variant.required:
+                    raise
+                gaps[name] = str(error)
+                say(f'{name} is left out: {error}')
+                continue
+            runs[name].notes += _same_maps(name, runs)
+            inside = output.folder / _folder(number, name)
+            suffix = output.suffix
+            write_report(runs[name], inside, suffix=suffix, **output.style)
+            _check_comparable(runs, force)
+        if not runs:
+            reasons = list(dict.fromkeys(gaps.values()))
+            raise ConfigError(
+                'no combination could be measured: ' + '; '.join(reasons[:3])
+            )
+        result = _compared(every, runs, gaps, force)
+        result.files = write_comparison(
+            result.comparison,
+            output.figure,
+            title=output.title,
+            **output.style,
+        )
+        text = json.dumps(_sweep_record(every, result), indent=1, default=str)
+        record = output.figure.with_suffix('.json')
+        result.files.append(write_text(record, text + '\n'))
+    return result
+
+
+@contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Turn a failure to write into a ConfigError that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        raise ConfigError(
+            f'{folder} cannot be written to: {error}; name another folder'
+        ) from error
+
+
+def _compared(
+    every: Sequence[Variant],
+    runs: dict[str, ERFRun],
+    gaps: dict[str, str],
+    force: bool,
+) -> Sweep:
+    comparison = comparison_of(
+        {
+            c.name: runs[c.name].results if c.name in runs else {}
+            for c in every
+        },
+        gaps=gaps,
+        force=force,
+    )
+    notes: dict[str, list[str]] = {}
+    for name, run in runs.items():
+        skipped = [f'skipped {path}: {y}' for path, y in run.skipped.items()]
+        for note in [*skipped, *run.notes]:
+            notes.setdefault(note, []).append(name)
+    sentences = [
+        note if len(names) == len(runs) else f'{"; ".join(names)}: {note}'
+        for note, names in notes.items()
+    ]
+    return Sweep(runs, gaps, comparison, sentences + comparison.notes)
+
+
+def _check_comparable(runs: Mapping[str, ERFRun], force: bool) -> None:
+    """Raise ConfigError once results cannot be compared, before the rest."""
+    every = by_run_and_layer({n: run.results for n, run in runs.items()})
+    check_same_definition(every, force)
+
+
+def _same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
+    """A note if an earlier run has exactly the maps of this one."""
+    own = {la: r.map for la, r in runs[name].results.items()}
+    if not any(map_hw.any() for map_hw in own.values()):
+        return []  # zero maps may have different causes
+    for other, run in runs.items():
+        theirs = {la: r.map for la, r in run.results.items()}
+        if (
+            other != name
+            and own.keys() == theirs.keys()
+            and all(np.array_equal(own[la], theirs[la]) for la in own)
+        ):
+            return [
+                f'every map is identical to that of {other}: what differs is '
+                'not read, comes after these layers, or means the same'
+            ]
+    return []
+
+
+def _folder(number: int, name: str) -> str:
+    """Name of a variant's folder."""
+    return f'{number:02d}_' + re.sub(r'[^\w.=-]+', '_', name)[:80].strip('_')
+
+
+def _sweep_record(every: Sequence[Variant], sweep: Sweep) -> list[dict]:
+    return [
+        {
+            'name': c.name,
+            'options': c.options,
+            'gap': sweep.gaps.get(c.name),
+            'folder': _folder(i, c.name) if c.name in sweep.runs else None,
+            'notes': sweep.runs[c.name].notes if c.name in sweep.runs else [],
+        }
+        for i, c in enumerate(every)
+    ]
