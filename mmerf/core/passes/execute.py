@@ -105,7 +105,9 @@ class Passes:
         if self._plain_because is not None or self._is_few(batch.inputs):
             return done
         forward = afresh(self.model, batch.forward)
-        if self.layout.disagrees(self.layers, forward, batch.inputs):
+        plan = self.plan_of(tuple(batch.inputs.shape[1:])) or self._whole()
+        run = plan.layers_and_images(self.layers, batch.inputs)
+        if self.layout.disagrees(forward, *run):
             gathering.clear()
             self.forget_plans()
             done = self._run_batch(batch, target, gathering)
@@ -172,8 +174,7 @@ class Passes:
         """Whether rounding decides between values that a unit sees."""
         if images.dim() != 4 or not self.layers.chooses:
             return False
-        if plan.window is not None and plan.whole is None:
-            images = plan.window.crop(images)
+        _, images = plan.layers_and_images(self.layers, images)
         return has_flat_part(images, self._joined)
 
     def _run_plain(

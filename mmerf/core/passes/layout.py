@@ -11,6 +11,8 @@ from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
 from ..running.probes import Recorder
 
+MOST_UNITS = 64  # down and across, at which layouts are compared
+
 
 class Layout:
     """Channels last on a CPU, which is faster there, where a model takes it.
@@ -49,26 +51,24 @@ class Layout:
         return True
 
     def disagrees(
-        self, layers: LayerScores, forward: Forward, images: Tensor
+        self, forward: Forward, layers: LayerScores, images: Tensor
     ) -> bool:
-        """Whether a model that reads strides gives other outputs.
+        """Whether the model gives other outputs in this layout.
 
-        Compared once, on one image without gradient, and only for models that
-        were seen to read strides.
+        A model may read strides, and an operation may round more there, as
+        a group norm does. Compared once, on one image without gradient.
 
         Args:
-            layers (LayerScores): After a forward pass.
             forward (callable): Runs the model.
-            images (Tensor): Of that pass, shape (N, C, H, W).
+            layers (LayerScores): After a forward pass.
+            images (Tensor): What it was run on, shape (N, C, H, W).
         """
-        if self._checked or not layers.reads_strides:
+        if self._checked or not self._applies(images):
             return False
         self._checked = True
-        if not self._applies(images):
-            return False
         recorders = []
         for layout in (torch.channels_last, torch.contiguous_format):
-            recorder, again = Recorder(), layers.again()
+            recorder, again = Recorder(most=MOST_UNITS), layers.again()
             image = images[:1].clone(memory_format=layout)
             with torch.no_grad():
                 again.read(forward, image, recorder, [0])

@@ -47,6 +47,8 @@ class Recorder(Probe):
     Args:
         units (mapping, optional): Unit by layer key; None records whole
             outputs, an empty mapping nothing.
+        most (int, optional): Of whole outputs, the most rows and columns,
+            evenly spread.
 
     Attributes:
         values (dict[str, Tensor]): By layer key: a unit's channels (N, C), or
@@ -54,9 +56,11 @@ class Recorder(Probe):
     """
 
     def __init__(
-        self, units: Mapping[str, UnitYX | None] | None = None
+        self,
+        units: Mapping[str, UnitYX | None] | None = None,
+        most: int | None = None,
     ) -> None:
-        self.units = units
+        self.units, self.most = units, most
         self.values: dict[str, Tensor] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
@@ -65,6 +69,9 @@ class Recorder(Probe):
             return output.new_zeros(output.shape[:1])
         if self.units is not None:
             output = values_at(output, self.units[context.layer], context)
+        elif self.most is not None:
+            down, across = (-(-n // self.most) for n in output.shape[2:])
+            output = output[:, :, ::down, ::across]
         self.values[context.layer] = output.detach().clone()
         return output.new_zeros(output.shape[:1])
 

@@ -38,6 +38,19 @@ class WindowPlan:
     whole: LayerScores | None = None
     reason: str = ''
 
+    def layers_and_images(
+        self, layers: LayerScores, images: Tensor
+    ) -> tuple[LayerScores, Tensor]:
+        """Which layers are run, and on what: the window, if it serves all.
+
+        Args:
+            layers (LayerScores): All layers.
+            images (Tensor): Whole images, shape (N, C, H, W).
+        """
+        if self.inside is None or self.window is None or self.whole:
+            return layers, images
+        return self.inside, self.window.crop(images)
+
 
 class Planner:
     """Plans the passes of a model for images of any size.
