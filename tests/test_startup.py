@@ -13,7 +13,7 @@ import mmerf
 
 ROOT = Path(__file__).parents[1]
 SLOW = ('torch', 'mmengine', 'mmcv', 'mmseg', 'scipy', 'matplotlib', 'rich',
-        'captum', 'skimage', 'PIL')  # fmt: skip
+        'captum', 'skimage', 'PIL', 'torch._dynamo')  # fmt: skip
 CONFIG = 'configs/demo/fcn_texture.py'
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from typing import Any
 
+import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -12,13 +14,24 @@ from torch.utils._python_dispatch import TorchDispatchMode
 class AtenMode(TorchDispatchMode):
     """While active, ``__torch_dispatch__`` runs every aten operation.
 
-    torch would import its compiler for a mode (some seconds), to keep it from
-    compiling the mode. While a mode is active it compiles nothing anyway.
+    torch keeps a mode from being compiled, and imports its compiler for that,
+    which takes seconds. Here that waits until something else imported it.
     """
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
         return False
+
+    def __enter__(self) -> Any:
+        kind = type(self)
+        if 'torch._dynamo' in sys.modules and kind not in _UNCOMPILED:
+            _UNCOMPILED.add(kind)
+            uncompiled = torch._disable_dynamo(kind.__torch_dispatch__)
+            kind.__torch_dispatch__ = uncompiled  # type: ignore[method-assign]
+        return super().__enter__()
+
+
+_UNCOMPILED: set[type[AtenMode]] = set()
 
 
 @cache

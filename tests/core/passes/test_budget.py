@@ -174,3 +174,39 @@ def test_no_pass_runs_again_where_no_search_was_declined():
         spent.count(image)
         spent.pays(image)
         assert not spent.search_for_memory(error, image)
+
+
+class Layouts(nn.Module):
+    """Records whether images are handed over in the plain layout."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3)
+
+    def forward(self, x):
+        layouts.append(x.is_contiguous())
+        return self.conv(x)
+
+
+layouts = []
+
+
+@pytest.mark.parametrize('side', [64, 136])
+@pytest.mark.parametrize('few', [True, False])
+def test_few_images_are_run_as_a_plain_loop_runs_them(monkeypatch, side, few):
+    monkeypatch.setattr(budget, 'ENOUGH', side**2 * (3 if few else 2))
+    layouts.clear()
+    model = Layouts()
+    batches = list(images(3, (side, side)).split(1))
+    measure_erf(model, batches, ['conv'])
+    if few:
+        assert layouts == [True] * 3
+    else:
+        assert False in layouts
+
+
+def test_copies_of_an_image_are_many(monkeypatch):
+    layouts.clear()
+    target = {'type': 'Occlusion', 'patch_size': 16}
+    measure_erf(Layouts(), images(1, (64, 64)), ['conv'], attribution=target)
+    assert False in layouts

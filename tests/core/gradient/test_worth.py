@@ -1,0 +1,66 @@
+"""Which graphs go to a backward pass that skips zeros."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmerf import measure_erf
+from mmerf.core.gradient import worth
+from mmerf.core.gradient.worth import refused_by_graph
+
+FEW = 'few large convolutions'
+SIDE = 32
+conv = lambda width=8: nn.Conv2d(width, width, 3, padding=1)  # noqa: E731
+
+
+class Tokens(nn.Module):
+    """To tokens and back."""
+
+    def forward(self, x):
+        return x.flatten(2).transpose(1, 2).transpose(1, 2).view(x.shape)
+
+
+class Doubled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return 2 * x
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return 2 * gradient
+
+
+class Custom(nn.Module):
+    def forward(self, x):
+        return Doubled.apply(x)
+
+
+@pytest.fixture(autouse=True)
+def _large(monkeypatch, _every_shortcut):
+    monkeypatch.setattr(worth, 'LARGE', 8 * SIDE**2)
+    monkeypatch.setattr(worth, 'LARGE_SHARE', 0.1)
+
+
+@pytest.mark.parametrize(
+    ('blocks', 'side', 'expected'),
+    [
+        ([conv(), nn.ReLU(), conv()], SIDE, None),
+        ([conv(), nn.ReLU(), conv()], SIDE - 1, FEW),
+        ([conv(), *[nn.GELU()] * 20], SIDE, FEW),
+        ([conv(), nn.BatchNorm2d(8), *[nn.GELU()] * 20], SIDE, FEW),
+        # torch's gradient of a batch norm is wrong beside tokens.
+        ([conv(), nn.BatchNorm2d(8), Tokens(), *[nn.GELU()] * 20], SIDE, None),
+        ([conv(), Custom()], SIDE, 'Doubled has backward code of its own'),
+        ([nn.GELU()] * 5001, 2, 'more than 5,000 operations'),
+    ],
+)
+def test_which_graphs_skip_zeros(blocks, side, expected):
+    net = nn.Sequential(*blocks).eval().requires_grad_(False)
+    image = torch.randn(1, 8, side, side, requires_grad=True)
+    assert refused_by_graph(net(image).sum()) == expected
+
+
+def test_what_is_said_of_a_layer_that_ordinary_autograd_ran():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3)).eval()
+    result = measure_erf(net, torch.randn(1, 3, 16, 16), ['0'])['0']
+    assert f'ordinary autograd: {FEW}' in result.provenance['run_on']

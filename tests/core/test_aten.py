@@ -1,0 +1,43 @@
+"""Modes that see aten operations."""
+
+import torch
+from torch import nn
+
+from mmerf.core.aten import AtenMode, tensors_in
+
+
+class Names(AtenMode):
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.seen.append(func._schema.name)
+        return func(*args, **(kwargs or {}))
+
+
+def test_nothing_is_compiled_while_a_mode_is_active():
+    """A mode has to see the operations of a compiled model one by one."""
+    compiled = []
+
+    def backend(graph, examples):
+        compiled.append(graph)
+        return graph.forward
+
+    net = torch.compile(nn.Sequential(nn.ReLU(), nn.Tanh()), backend=backend)
+    image = torch.zeros(2)
+    with Names() as names:
+        net(image)
+    assert not compiled
+    assert names.seen == ['aten::relu', 'aten::tanh']
+    torch._dynamo.reset()
+    net(image)
+    assert len(compiled) == 1
+
+
+def test_tensors_in_nested_arguments():
+    one, two, three = torch.zeros(3, 1)
+    values = [one, (two, {'x': three, 'y': 5}), None, 'text']
+    found = tensors_in(values)
+    assert [a is b for a, b in zip(found, [one, two, three], strict=True)]
+    assert tensors_in(7) == []
