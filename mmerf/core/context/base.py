@@ -7,15 +7,13 @@ measured on changed copies, which may wait for another image to fill them.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
+from ..aggregate.channel_spread import ChannelSpread
 from ..batch import Batch
 from ..build import build_target_and_attribution
 from ..errors import ConfigError, ERFError, MeasurementError, one_line
@@ -23,105 +21,17 @@ from ..grid.coordinates import clipped_pixel, nearest_pixel
 from ..layers.clips import resize_images
 from ..layers.names import find_layers
 from ..layers.output_forms import front_tokens
-from ..options import MeasurementOptions, check_inputs
+from ..options import check_inputs
 from ..results.provenance import versions
 from ..running.layer_scores import LayerScores
 from ..running.memory import FIRST_IMAGES, is_out_of_memory
-from ..running.precision import as_weights, device_of, precision
-from ..state.isolation import preserved
+from ..running.precision import as_weights, device_of
 from ..targets.base import TargetContext
 from ..targets.pass_context import head_threshold
-from .copies import CopyReader
-from .fills import Replace, build_fill
-from .spread import ChannelSpread
-from .units import ScoredUnits, check_target, choose_units, describe_units
-
-DEFAULT_UNITS = {'type': 'UnitGrid', 'rows': 3, 'columns': 3}
-CHANGES_WEIGHTS = (
-    'the model changes its parameters as it runs, so that an image and its '
-    'changed copies meet different models'
-)
-
-
-@dataclass(frozen=True)
-class ContextOptions:
-    """What is measured, and how; checked when constructed.
-
-    Attributes:
-        layer (str): Name of a module, or of one of its outputs; ``'.'`` is
-            the model's own output.
-        target: Units, as ``build_target`` takes them: a grid, a sample, one
-            unit, or a class. None for a grid of 3 x 3.
-        fill: A name of ``FILLS``, or a fill.
-        threshold (float, optional): A layer with one channel is class 1
-            above it; None for the decode head's own, else 0.
-        input_size (tuple[int, int], optional): Resize images to this (H, W).
-        batch_size (int, optional): Most copies in one pass; None for as many
-            as memory holds.
-        classes (sequence of str, optional): Names of the classes.
-        seed (int): Of every random draw.
-
-    Raises:
-        ConfigError: If a setting is wrong; says what would be right.
-    """
-
-    layer: str | Mapping = 'decode_head'
-    target: Any = None
-    fill: Any = 'mean'
-    threshold: float | None = None
-    input_size: Sequence[int] | None = None
-    batch_size: int | None = None
-    classes: Sequence[str] | None = None
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, 'fill', build_fill(self.fill))
-        level = self.threshold
-        if level is not None and not math.isfinite(level):
-            raise ConfigError(f'threshold is a finite number, not {level!r}')
-        if not isinstance(self.seed, int) or self.seed < 0:
-            raise ConfigError(f'seed is a whole number >= 0: {self.seed!r}')
-        self.measurement()
-
-    def measurement(self, **more: Any) -> MeasurementOptions:
-        """The same as options of a measurement of maps."""
-        layer = self.layer
-        return MeasurementOptions(
-            [layer] if isinstance(layer, (str, dict)) else layer,
-            input_size=self.input_size,
-            batch_size=self.batch_size,
-            classes=self.classes,
-            **more,
-        )
-
-
-@dataclass
-class OpenImage:
-    """An image whose whole was run.
-
-    Attributes:
-        batch (Batch): The one image, on the model's device.
-        number (int): Of the image among those that were measured.
-        units (ScoredUnits): Those that are looked at.
-        pixels (list of (int, int)): The whole input pixel of each.
-        reader (CopyReader): Runs its copies.
-    """
-
-    batch: Batch
-    number: int
-    units: ScoredUnits
-    pixels: list[tuple[int, int]]
-    reader: CopyReader
-
-    @property
-    def image(self) -> Tensor:
-        """The image, (C, H, W)."""
-        return self.reader.image
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """The image's (H, W)."""
-        return int(self.image.shape[-2]), int(self.image.shape[-1])
+from .copies import CopyReader, OpenImage, run_plainly
+from .fills import Replace
+from .options import DEFAULT_UNITS, ContextOptions
+from .units import check_target, choose_units, describe_units
 
 
 @dataclass
@@ -131,20 +41,6 @@ class ImageRows:
     names: list[str] = field(default_factory=list)
     channels: list[list[int]] = field(default_factory=list)
     sizes: list[tuple[int, int]] = field(default_factory=list)
-
-
-@contextmanager
-def run_plainly(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Run a model as it is, in float32, and leave it as it was.
-
-    Raises:
-        MeasurementError: At the end, if forwards changed its parameters.
-    """
-    with preserved(model) as kept, torch.inference_mode(False):
-        with torch.no_grad(), precision(device.type, None):
-            yield
-    if kept.changed:
-        raise MeasurementError(CHANGES_WEIGHTS)
 
 
 class UnitMeasurement:
@@ -330,7 +226,7 @@ class UnitMeasurement:
         if level is not None and 0 < level < 1 and of_head:
             self.threshold = math.log(level / (1 - level))
             return
-        if 0 <= float(output.min()) and float(output.max()) <= 1:
+        if float(output.min()) >= 0 and float(output.max()) <= 1:
             raise ConfigError(
                 f'{key} has one channel, with values from 0 to 1 as '
                 'probabilities have them; say above which value it is class 1 '

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -13,13 +15,34 @@ from ..errors import LayerError, MeasurementError
 from ..grid.coordinates import Grid, UnitYX
 from ..running.layer_scores import LayerScores
 from ..running.memory import run_in_halving_passes
+from ..running.precision import precision
 from ..running.probes import Probe, Recorder
-from ..state.isolation import state_restored
+from ..state.isolation import preserved, state_restored
 from ..state.process_state import random_state
 from ..targets.base import TargetContext
+from .units import ScoredUnits
+
+MOVING_MODEL = (
+    'the model changes its parameters as it runs, so that an image and its '
+    'changed copies meet different models'
+)
 
 
-class UnitValues(Probe):
+@contextmanager
+def run_plainly(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Run a model as it is, in float32, and leave it as it was.
+
+    Raises:
+        MeasurementError: At the end, if forwards changed its parameters.
+    """
+    with preserved(model) as kept, torch.inference_mode(False):
+        with torch.no_grad(), precision(device.type, None):
+            yield
+    if kept.changed:
+        raise MeasurementError(MOVING_MODEL)
+
+
+class CopyValues(Probe):
     """Records the channels of some units; every score is zero.
 
     Args:
@@ -135,6 +158,35 @@ class CopyReader:
         return self._clean[count]
 
     def _values(self, images: Tensor, units: Sequence[UnitYX]) -> Tensor:
-        values = UnitValues(units)
+        values = CopyValues(units)
         self.layers.read(self.forward, images, values, [0] * len(images))
         return values.values
+
+
+@dataclass
+class OpenImage:
+    """An image whose whole was run.
+
+    Attributes:
+        batch (Batch): The one image, on the model's device.
+        number (int): Of the image among those that were measured.
+        units (ScoredUnits): Those that are looked at.
+        pixels (list of (int, int)): The whole input pixel of each.
+        reader (CopyReader): Runs its copies.
+    """
+
+    batch: Batch
+    number: int
+    units: ScoredUnits
+    pixels: list[tuple[int, int]]
+    reader: CopyReader
+
+    @property
+    def image(self) -> Tensor:
+        """The image, (C, H, W)."""
+        return self.reader.image
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """The image's (H, W)."""
+        return int(self.image.shape[-2]), int(self.image.shape[-1])

@@ -171,7 +171,7 @@ class ContextResult:
             values: dict[str, Any] = {k: meta[k] for k in names}
             for name in ('sides', 'images', 'units'):
                 values[name] = tuple(values[name])
-            result = cls(**values, **arrays)
+            result = cls(**{**values, **arrays})
             _check_loaded(result)
         except Exception as error:
             raise ResultError(

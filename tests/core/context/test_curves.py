@@ -6,9 +6,8 @@ import torch
 from helpers.model_state import differing, of_model, of_process
 from torch import nn
 
-from mmerf.core.context.base import ContextOptions
-from mmerf.core.context.curves import ContextMeasurement
-from mmerf.core.context.measure import measure_context
+from mmerf.core.context.curves import ContextMeasurement, measure_context
+from mmerf.core.context.options import ContextOptions
 from mmerf.core.errors import ConfigError, LayerError, MeasurementError
 from mmerf.core.inputs.forms import batches_of
 
@@ -245,7 +244,7 @@ def test_one_channel_has_two_classes():
                     flips.append(bool(now) != bool(logits[y, x] > limit))
             assert result.keep_flips.mean() == pytest.approx(np.mean(flips))
     sigmoid = nn.Sequential(net[0], nn.Sigmoid())
-    with pytest.raises(ConfigError, match='--threshold 0.5'):
+    with pytest.raises(ConfigError, match='say above which'):
         measure_context(sigmoid, images, '1')
     assert measure_context(sigmoid, images, '1', sides=[3], threshold=0.5)
 

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import pytest
 import torch
 
@@ -27,7 +29,7 @@ def test_default_sides_end_at_the_image(size):
     assert sides[-1] in (longest, longest + 1) and sides[-1] % 2 == 1
     middle = (size[0] // 2, size[1] // 2)
     assert square_mask(size, middle, sides[-1]).all()
-    for small, large in zip(sides, sides[1:], strict=False):
+    for small, large in pairwise(sides):
         assert 1.2 < large / small < 1.9 or large <= 9
 
 
