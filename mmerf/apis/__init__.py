@@ -1,8 +1,9 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
 ``config`` builds a config's model, ``module`` a network without a config,
-``images`` measures, ``compare`` and ``sweep`` put several runs beside each
-other; ``terminal`` is what the tools share.
+``images`` measures, ``context`` does so on changed copies, ``compare`` and
+``sweep`` put several runs beside each other; ``terminal`` is what the tools
+share.
 
 May import: ``core``, ``plots``, ``engine``, ``_plugin``.
 """
@@ -11,6 +12,12 @@ from .._plugin import PACKAGES, missing
 from ..core.errors import ConfigError, one_line
 
 try:
+    from .context.run import (
+        ContextRun,
+        context_from_config,
+        context_from_module,
+        run_context,
+    )
     from .erf import ERFRun, erf_from_config, run_erf
     from .model_layers import layers_from_config
     from .module.measure_module import erf_from_module
@@ -27,9 +34,13 @@ except Exception as error:  # whatever a broken installation raises
     ) from error
 
 __all__ = [
+    'ContextRun',
     'ERFRun',
+    'context_from_config',
+    'context_from_module',
     'erf_from_config',
     'erf_from_module',
     'layers_from_config',
+    'run_context',
     'run_erf',
 ]

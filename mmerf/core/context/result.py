@@ -18,6 +18,7 @@ from .squares import check_sides
 
 THRESHOLDS = (0.01, 0.05, 0.1)  # shares of units that flip
 CURVES = ('keep_change', 'keep_flips', 'replace_change', 'replace_flips')
+_ROUNDING = 1e-9  # of a mean of shares: 9 of 180 units are 5 %
 _ARRAYS = (*CURVES, 'mass')
 
 
@@ -62,7 +63,7 @@ def side_from_which(
     """
     found = None
     for side, share in zip(reversed(sides), reversed(shares), strict=True):
-        if share > threshold:
+        if share > threshold + _ROUNDING:
             break
         found = side
     return found

@@ -51,6 +51,14 @@ def test_flips_are_averaged_over_images_first():
     assert result.flip_sides() == {0.01: 27, 0.05: 27, 0.1: 3}
 
 
+def test_rounding_does_not_decide():
+    """Nine of 180 units are 5 %, whatever sum of ninths they are."""
+    flips = [2 / 9, 1 / 9, 1 / 9, 3 / 9, 1 / 9, 0, 1 / 9, *[0] * 13]
+    assert np.mean(flips) > 0.05  # by its last digit
+    rows = [[1, share, share, 0] for share in flips]
+    assert result_of(rows).flip_sides()[0.05] == 9
+
+
 def test_standard_errors_are_those_of_a_mean():
     values = np.random.default_rng(0).normal(size=(7, 3))
     mean, error = mean_and_stderr(values)
