@@ -14,14 +14,19 @@ try:
     from rich.console import Console
 
     from mmerf.core.context.fills import FILLS
+    from mmerf.core.context.options import ranked_by_default
     from mmerf.core.errors import ConfigError, ERFError
     from mmerf.core.targets import parse_target
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
 try:
-    from mmerf.apis import run_context
-    from mmerf.apis.context.tables import curves_table, sides_table
+    from mmerf.apis import run_context, run_ranking
+    from mmerf.apis.context.tables import (
+        curves_table,
+        ranking_table,
+        sides_table,
+    )
     from mmerf.apis.context.write import write_context
     from mmerf.apis.terminal.cli_options import attribution_name
     from mmerf.apis.terminal.command import print_line, run_command
@@ -90,6 +95,15 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='NAME',
         help='how the ERF beside the curves is attributed (default: '
         'InputGradient)',
+    )
+    add(
+        '--rank-attributions',
+        nargs='*',
+        metavar='NAME',
+        help='instead of the curves, rank attributions (names of '
+        "--attribution, or Captum's methods) by how faithful their maps are: "
+        'patches are replaced in their order, and in random order (default: '
+        f'curves; without a NAME: {", ".join(ranked_by_default())})',
     )
     add(
         '--num-images',
@@ -170,26 +184,42 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     folder = args.out_dir or Path('work_dirs') / chosen.name / 'context'
     if args.out_dir or os.path.exists(folder):
         check_out_folder(folder)
-    with show_progress(console) as show:
-        run = run_context(
-            chosen.config,
-            chosen.checkpoint,
-            layer=args.layer,
-            target=parse_target(args.targets),
-            fill=args.fill,
-            sides=args.sides,
-            threshold=args.threshold,
-            attribution=args.attribution,
-            num_images=args.num_images,
-            img_dir=args.img_dir,
-            input_size=args.input_size,
-            batch_size=args.batch_size,
-            device=args.device,
-            seed=args.seed,
-            trust_checkpoint=args.trust_checkpoint,
-            cfg_options=args.cfg_options,
-            progress=show,
+    options = {
+        'layer': args.layer,
+        'target': parse_target(args.targets),
+        'fill': args.fill,
+        'threshold': args.threshold,
+        'num_images': args.num_images,
+        'img_dir': args.img_dir,
+        'input_size': args.input_size,
+        'batch_size': args.batch_size,
+        'device': args.device,
+        'seed': args.seed,
+        'trust_checkpoint': args.trust_checkpoint,
+        'cfg_options': args.cfg_options,
+    }
+    ranking = args.rank_attributions is not None
+    if ranking and (args.sides or args.attribution):
+        raise ConfigError(
+            '--rank-attributions stands instead of the curves; leave out '
+            '--sides and --attribution'
         )
+    with show_progress(console) as options['progress']:
+        if ranking:
+            run = run_ranking(
+                chosen.config,
+                chosen.checkpoint,
+                args.rank_attributions or None,
+                **options,
+            )
+        else:
+            run = run_context(
+                chosen.config,
+                chosen.checkpoint,
+                sides=args.sides,
+                attribution=args.attribution,
+                **options,
+            )
     try:
         files = write_context(run, folder, args.format)
     except OSError as error:
@@ -201,8 +231,11 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         print_line(console, f'skipped {image}: {reason}')
     for note in run.notes:
         print_line(console, f'note: {note}')
-    console.print(sides_table(run.result))
-    console.print(curves_table(run.result))
+    if ranking:
+        console.print(ranking_table(run.result))
+    else:
+        console.print(sides_table(run.result))
+        console.print(curves_table(run.result))
     for path in files:
         print_line(console, f'wrote {path}', wrap=False)
     return 0

@@ -12,12 +12,13 @@ from .._plugin import PACKAGES, missing
 from ..core.errors import ConfigError, one_line
 
 try:
-    from .context.run import (
-        ContextRun,
+    from .context.measure import (
         context_from_config,
         context_from_module,
         run_context,
+        run_ranking,
     )
+    from .context.run import ContextRun
     from .erf import ERFRun, erf_from_config, run_erf
     from .model_layers import layers_from_config
     from .module.measure_module import erf_from_module
@@ -43,4 +44,5 @@ __all__ = [
     'layers_from_config',
     'run_context',
     'run_erf',
+    'run_ranking',
 ]

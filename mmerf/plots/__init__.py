@@ -9,22 +9,26 @@ May import: ``core``.
 """
 
 from .comparison import plot_comparison
+from .context import plot_context
 from .drawing.normalization import NORMALIZATIONS, normalize
 from .drawing.render import save_figure, to_rgb
 from .growth import plot_growth
 from .layers import plot_layers
 from .map import draw_map, plot_map
 from .profile import plot_profile
+from .ranking import plot_ranking
 
 __all__ = [
     'NORMALIZATIONS',
     'draw_map',
     'normalize',
     'plot_comparison',
+    'plot_context',
     'plot_growth',
     'plot_layers',
     'plot_map',
     'plot_profile',
+    'plot_ranking',
     'save_figure',
     'to_rgb',
 ]

@@ -1,47 +1,42 @@
-"""Config and checkpoint in, context curves out: build, measure, report."""
+"""Build a model, measure it on changed copies of images, and report."""
 
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from mmengine.config import Config
 from mmengine.dist import get_world_size
 from torch import nn
 
 from ...core.context.base import UnitMeasurement
-from ...core.context.curves import ContextMeasurement
 from ...core.context.options import ContextOptions
+from ...core.context.ranking import RankingResult
 from ...core.context.result import ContextResult
 from ...core.errors import ConfigError, ImageError
 from ...core.layers.defaults import OUTPUT
-from ...engine.registry import (
-    ERF_ATTRIBUTIONS,
-    ERF_TARGETS,
-    resolve_registered,
-)
+from ...engine.registry import ERF_TARGETS, resolve_registered
 from ...engine.selection import check_num_images, check_order, chosen_indices
 from ..config.config_file import load_config
 from ..erf import provenance_of_run
 from ..images.batches import measure_batch
 from ..images.open_images import open_images
 from ..images.source import ImageSource
-from ..module.module_config import module_config
 from ..module.network import build_network
 from ..run_notes import skipped_reasons
 
+Result = TypeVar('Result', ContextResult, RankingResult)
 _LOGITS = ('decode_head', 'segmentation_head')  # mmseg's and smp's
 
 
 @dataclass
-class ContextRun:
-    """Context curves, and what their user should know.
+class ContextRun(Generic[Result]):
+    """A result, and what its user should know.
 
     Attributes:
-        result (ContextResult): The curves, with the ERF beside them.
+        result (ContextResult or RankingResult): What was measured.
         skipped (dict[str, str]): Images that were left out, and why.
         notes (list[str]): What the user should know, one sentence per note.
         warned (list[str]): Those of the notes that say what was chosen, or
@@ -49,79 +44,22 @@ class ContextRun:
         provenance (dict): Config, checkpoint, device, versions.
     """
 
-    result: ContextResult
+    result: Result
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
     provenance: dict = field(default_factory=dict)
 
 
-def context_from_config(
-    config: str | os.PathLike | Config,
-    checkpoint: str | os.PathLike | None = None,
-    layer: str | None = None,
-    **options: Any,
-) -> ContextResult:
-    """How large a square about its pixel a unit of a config's model needs.
-
-    Args:
-        config: A path, ``'mmseg::FAMILY/NAME.py'``, or a config.
-        checkpoint: None for the config's own initial weights.
-        layer (str, optional): None for the decode head's logits.
-        **options: Further arguments of :func:`run_context`.
-
-    Returns:
-        ContextResult: Curves of each image. Warnings say what was chosen and
-        which weights were not loaded.
-
-    Raises:
-        ERFError: If the config, checkpoint, images or settings cannot be
-            used; its text is one line that says what would be right.
-    """
-    run = run_context(config, checkpoint, layer=layer, **options)
-    for note in run.warned:
-        warnings.warn(note, stacklevel=2)
-    return run.result
-
-
-def context_from_module(
-    module: str | os.PathLike | nn.Module,
-    checkpoint: str | os.PathLike | None = None,
-    *,
-    img_dir: str | os.PathLike,
-    module_options: Mapping[str, Any] | None = None,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    letterbox: Sequence[int] | None = None,
-    **options: Any,
-) -> ContextResult:
-    """The same for a network without a config, on images from files.
-
-    Args:
-        module, checkpoint, img_dir, module_options, mean, std, letterbox:
-            See :func:`mmerf.apis.erf_from_module`.
-        **options: ``layer`` and the arguments of :func:`run_context`.
-
-    Returns:
-        ContextResult: Curves of each image.
-
-    Raises:
-        ERFError: If the network, weights, images or settings cannot be used.
-    """
-    config = module_config(module, module_options, mean, std, letterbox)
-    return context_from_config(config, checkpoint, img_dir=img_dir, **options)
-
-
-def run_context(
+def run_on_copies(
+    make: Callable[[nn.Module, ContextOptions], UnitMeasurement],
     config: str | os.PathLike | Config,
     checkpoint: str | os.PathLike | None = None,
     *,
     layer: str | None = None,
     target: Any = None,
     fill: Any = 'mean',
-    sides: Sequence[int] | None = None,
     threshold: float | None = None,
-    attribution: Any = None,
     num_images: int = 20,
     order: str = 'even',
     img_dir: str | os.PathLike | None = None,
@@ -134,25 +72,25 @@ def run_context(
     cfg_options: Mapping | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ContextRun:
-    """Context curves as :func:`context_from_config` gives them, with notes.
+    """Measure a model on changed copies of a config's images.
 
     Args:
-        config, checkpoint, layer: See :func:`context_from_config`.
+        make (callable): ``make(model, options)`` gives the measurement.
+        config, checkpoint, img_dir, input_size, device: See
+            :func:`mmerf.apis.erf_from_config`.
+        layer (str, optional): None for the decode head's logits, else those
+            of a segmentation head, else the model's own output.
         target: Units, as :func:`mmerf.measure_erf` takes them: a grid, a
             sample, one unit, or a class; None for a grid of 3 x 3.
         fill: What replaces a part of an image: ``'mean'``, ``'blur'``,
             ``'shuffle'`` or ``'other-image'``.
-        sides (sequence of int, optional): Of the squares, px, odd; None for
-            a geometric series up to the first image's longer side.
         threshold (float, optional): A layer with one channel is class 1
-            above it.
-        attribution: Of the ERF beside the curves.
+            above it; None for the decode head's own, else 0.
         num_images (int): How many images; all where there are fewer.
         batch_size (int, optional): Most changed copies in one pass; None for
             as many as memory holds.
-        order, img_dir, input_size, device, seed, trust_checkpoint,
-            partial_checkpoint, cfg_options, progress: See
-            :func:`mmerf.apis.run_erf`.
+        order, seed, trust_checkpoint, partial_checkpoint, cfg_options,
+            progress: See :func:`mmerf.apis.run_erf`.
 
     Returns:
         ContextRun: The result, skipped images, notes and provenance.
@@ -190,14 +128,9 @@ def run_context(
         layer = logits_layer(network.model)
         if layer != _LOGITS[0]:
             notes.append(f'layer by default, as it makes the logits: {layer}')
-    measurement = ContextMeasurement(
-        network.model,
-        ContextOptions(layer, **options),
-        sides,
-        resolve_registered(attribution, ERF_ATTRIBUTIONS),
-    )
+    measurement = make(network.model, ContextOptions(layer, **options))
     indices = chosen_indices(len(source.paths), number, order)
-    measurement.erf.expect(len(indices))
+    measurement.expect(len(indices))
     measure_on_copies(measurement, source, indices, progress)
     provenance = provenance_of_run(config, cfg, network, seed)
     result = measurement.compute(provenance)
@@ -205,7 +138,7 @@ def run_context(
     return ContextRun(
         result,
         source.skipped,
-        notes + context_notes(result, sides is None),
+        notes + context_notes(result),
         network.warned,
         provenance,
     )
@@ -244,27 +177,27 @@ def measure_on_copies(
         )
 
 
-def context_notes(result: ContextResult, sides_by_default: bool) -> list[str]:
-    """What the user should know of the curves."""
+def context_notes(result: ContextResult | RankingResult) -> list[str]:
+    """What the user should know of a result."""
     notes = []
     if result.definition['input'] != 'whole image':
         notes.append(f'measured on {result.definition["input"]}')
     sizes = result.provenance['sizes']
-    if len(sizes) > 1 and sides_by_default:
+    if len(sizes) > 1 and isinstance(result, ContextResult):
         notes.append(
-            f'images have {len(sizes)} sizes, and the sides are those of the '
-            'first; --sides states others, --input-size makes images alike'
+            f'images have {len(sizes)} sizes; squares end where an image '
+            'does, and --input-size makes images alike'
         )
     if result.absent_images:
         notes.append(
             f'{result.absent_images} image(s) have no unit of the class'
         )
-    if not result.pixel_known:
+    if isinstance(result, ContextResult) and not result.pixel_known:
         notes.append(
             "where the units' pixels are is assumed, not read from the "
             'operations of the model: squares may be off their middle'
         )
-    if result.erf_sides is None:
+    if isinstance(result, ContextResult) and result.erf_sides is None:
         notes.append('the ERF of these units is zero everywhere')
     if sum(result.units) < 100:
         notes.append(

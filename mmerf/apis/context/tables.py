@@ -5,8 +5,11 @@ from __future__ import annotations
 import math
 
 from rich.table import Table
+from rich.text import Text
 
+from ...core.context.ranking import RankingResult
 from ...core.context.result import ContextResult
+from ...core.errors import printable
 
 _NOT_WITHIN = 'not within the image'
 
@@ -24,7 +27,9 @@ def with_stderr(mean: float, error: float, form: str = '.2f') -> str:
 
 def sides_table(result: ContextResult) -> Table:
     """Smallest sides by the share of units that flip, and the ERF's sides."""
-    table = Table(title=f'Context that units of {result.layer} need')
+    table = Table(
+        title=f'Context that units of {printable(result.layer)} need'
+    )
     table.add_column('wanted')
     table.add_column('side (px)', justify='right')
     table.add_column('units that flip there', justify='right')
@@ -38,10 +43,7 @@ def sides_table(result: ContextResult) -> Table:
         share = with_stderr(100 * mean[at], 100 * error[at], '.1f')
         table.add_row(wanted, str(side), f'{share} %')
     for share, entry in (result.erf_sides or {}).items():
-        stderr = entry['stderr']
-        text = with_stderr(
-            entry['side'], math.nan if stderr is None else stderr, '.0f'
-        )
+        text = with_stderr(entry['side'], _or_nan(entry['stderr']), '.0f')
         table.add_row(f'{float(share):.0%} of the ERF', text, '-')
     return table
 
@@ -74,3 +76,24 @@ def curves_table(result: ContextResult) -> Table:
             inside = f'{100 * result.mass[place]:.1f}'
         table.add_row(str(side), *cells, inside)
     return table
+
+
+def ranking_table(result: RankingResult) -> Table:
+    """Attributions, the most faithful first."""
+    table = Table(
+        title=f'Faithfulness at {printable(result.layer)} (std of the logit)'
+    )
+    table.add_column('attribution', overflow='fold')
+    table.add_column('area above chance', justify='right')
+    table.add_column('less than the first', justify='right')
+    for row in result.ranked():
+        table.add_row(
+            Text(printable(row['name'])),
+            with_stderr(row['faithfulness'], _or_nan(row['stderr']), '.3f'),
+            with_stderr(row['less'], _or_nan(row['less_stderr']), '.3f'),
+        )
+    return table
+
+
+def _or_nan(value: float | None) -> float:
+    return math.nan if value is None else value

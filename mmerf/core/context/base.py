@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -31,7 +32,7 @@ from ..targets.pass_context import head_threshold
 from .copies import CopyReader, OpenImage, run_plainly
 from .fills import Replace
 from .options import DEFAULT_UNITS, ContextOptions
-from .units import check_target, choose_units, describe_units
+from .units import PredictedLogits, check_target, choose_units, describe_units
 
 
 @dataclass
@@ -71,6 +72,7 @@ class UnitMeasurement:
         target.check_classes(options.classes)
         self.target, self.fill = target, options.fill
         self.where = describe_units(target)
+        self.logits = PredictedLogits(self.where)
         found = find_layers(model, options.measurement().layers)
         self.scored = LayerScores(found, front_tokens(model))
         self.step = options.batch_size or FIRST_IMAGES
@@ -86,6 +88,10 @@ class UnitMeasurement:
     def layers(self) -> list[str]:
         """Name of the measured module."""
         return [layer.name for layer in self.scored.layers]
+
+    def compute(self, provenance: Mapping | None = None) -> Any:
+        """The result so far; see the subclass."""
+        raise NotImplementedError
 
     def update(self, batch: Batch) -> None:
         """Measure every image of a batch.
@@ -118,6 +124,9 @@ class UnitMeasurement:
             self._measure(image, self._before)
             self._before = image.image
 
+    def expect(self, count: int | None) -> None:
+        """Say how many images come; None: not known."""
+
     def measure(self, image: OpenImage, replace: Replace) -> None:
         """Measure one image; ``replace(mask)`` makes its changed copies."""
         raise NotImplementedError
@@ -143,10 +152,7 @@ class UnitMeasurement:
         if self.spread.channels == 1:
             one = f'1 above {self.threshold:g}, else 0'
         return {
-            'score': (
-                'logit of the class that the whole image gives the unit, at '
-                f'{self.where}'
-            ),
+            'score': self.logits.definition,
             'class': one,
             'change': (
                 '|change of the score| over the standard deviation of its '

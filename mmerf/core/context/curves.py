@@ -19,7 +19,7 @@ from .fills import Replace
 from .options import ContextOptions
 from .result import ContextResult
 from .squares import check_sides, default_sides, square_mask
-from .units import PredictedLogits, classes_of
+from .units import classes_of
 
 ERF_SHARES = (0.5, 0.99)
 
@@ -48,21 +48,24 @@ class ContextMeasurement(UnitMeasurement):
     ) -> None:
         super().__init__(model, options)
         self.sides = check_sides(sides)
-        self._logits = PredictedLogits(self.where)
         self.erf = Measurement(
             model,
             options.measurement(
-                target=self._logits, attribution=attribution, shares=ERF_SHARES
+                target=self.logits, attribution=attribution, shares=ERF_SHARES
             ),
         )
         self._changes: list[np.ndarray] = []  # (2, sides, units) of an image
         self._flips: list[np.ndarray] = []
 
+    def expect(self, count: int | None) -> None:
+        """Say how many images come; None: not known."""
+        self.erf.expect(count)
+
     def measure(self, image: OpenImage, replace: Replace) -> None:
         """Run every square of every unit; first the same units' ERF."""
         if self.sides is None:
             self.sides = default_sides(image.size)
-        self._logits.chosen = image.units
+        self.logits.chosen = image.units
         self.erf.update(image.batch)
         if self.options.batch_size is None and not self._changes:
             self.step = self.erf.fitting or self.step
@@ -175,7 +178,7 @@ def measure_context(
     measurement = ContextMeasurement(
         model, ContextOptions(layer, **options), sides, attribution
     )
-    measurement.erf.expect(count_images(images))
+    measurement.expect(count_images(images))
     for batch in batches_of(model, images):
         measurement.update(batch)
     return measurement.compute(provenance)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..attributions import ATTRIBUTIONS
+from ..attributions.base import Attribution
+from ..attributions.captum import CAPTUM_METHODS
+from ..build import build_attribution
 from ..errors import ConfigError
 from ..options import MeasurementOptions
 from .fills import build_fill
 
 DEFAULT_UNITS = {'type': 'UnitGrid', 'rows': 3, 'columns': 3}
+RANKED = ('InputGradient', 'Luo', 'SmoothGrad', 'Occlusion')
 
 
 @dataclass(frozen=True)
@@ -64,3 +70,43 @@ class ContextOptions:
             classes=self.classes,
             **more,
         )
+
+
+def ranked_by_default() -> list[str]:
+    """Attributions of different methods; Captum's where it is installed."""
+    captum = importlib.util.find_spec('captum') is not None
+    return [*RANKED, *(['IntegratedGradients'] if captum else [])]
+
+
+def named_attributions(given: Iterable[Any] | None) -> dict[str, Attribution]:
+    """Attributions by the name under which they are ranked.
+
+    Args:
+        given (iterable, optional): Names of the table, of Captum's methods
+            (``'IntegratedGradients'``), import paths or ``dict(type=...)``;
+            None for ``ranked_by_default``.
+
+    Raises:
+        ConfigError: If there is none of a name, a name comes twice, or maps
+            are no contributions of pixels to a unit.
+    """
+    found: dict[str, Attribution] = {}
+    for spec in ranked_by_default() if given is None else given:
+        name = spec
+        if isinstance(spec, Mapping):
+            name = ', '.join(str(value) for value in spec.values())
+        elif not isinstance(spec, str):
+            name = type(spec).__name__
+        if name in CAPTUM_METHODS and name not in ATTRIBUTIONS:
+            spec = {'type': 'Captum', 'method': name}
+        if name in found:
+            raise ConfigError(f'the attribution {name} is given twice')
+        found[name] = build_attribution(spec)
+        if found[name].kind != 'erf':
+            raise ConfigError(
+                f'{name} makes pictures of attention, at the logits of the '
+                'model; it has no map of a unit that could be ranked'
+            )
+    if not found:
+        raise ConfigError('give at least one attribution to rank')
+    return found

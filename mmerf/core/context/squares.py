@@ -1,4 +1,4 @@
-"""Squares about a unit's pixel, and the sides that are tried."""
+"""Squares about a unit's pixel, and patches that cover an image."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from ..attributions.perturbation import patches
 from ..errors import ConfigError
 
 _SMALLEST_SHARE = 1 / 32  # of the image's longer side
@@ -91,3 +93,39 @@ def check_sides(sides: Iterable[Any] | None) -> tuple[int, ...] | None:
     if not values:
         raise ConfigError('give at least one side, such as 33 65 129')
     return tuple(sorted(set(values)))
+
+
+def patch_labels(size: tuple[int, int], side: int) -> np.ndarray:
+    """The number of the patch that each pixel lies in, (H, W).
+
+    Example:
+        >>> patch_labels((2, 3), 2).tolist()
+        [[0, 0, 1], [0, 0, 1]]
+    """
+    label = np.zeros(size, dtype=np.int64)
+    for number, place in enumerate(patches(size, side, side)):
+        label[place] = number
+    return label
+
+
+def descending(
+    map_hw: np.ndarray, label: np.ndarray, ties: np.ndarray
+) -> np.ndarray:
+    """Patches by a map's mean in them, the largest first.
+
+    Args:
+        map_hw (np.ndarray): Shape (H, W).
+        label (np.ndarray): Each pixel's patch, (H, W).
+        ties (np.ndarray): An order of the patches; equal ones keep it.
+
+    Returns:
+        np.ndarray: Numbers of the patches.
+
+    Example:
+        >>> label = np.array([[0, 1, 2]])
+        >>> descending(np.array([[0.0, 3.0, 0.0]]), label, np.array([2, 1, 0]))
+        array([1, 2, 0])
+    """
+    mass = np.bincount(label.ravel(), weights=map_hw.ravel())
+    mean = mass / np.bincount(label.ravel())
+    return ties[np.argsort(-mean[ties], kind='stable')]
