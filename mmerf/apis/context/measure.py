@@ -10,6 +10,7 @@ from typing import Any
 from mmengine.config import Config
 from torch import nn
 
+from ...core.attributions.captum import CAPTUM_METHODS
 from ...core.context.curves import ContextMeasurement
 from ...core.context.faithfulness import FaithfulnessMeasurement
 from ...core.context.options import ContextOptions, named_attributions
@@ -84,7 +85,10 @@ def run_ranking(
     """
     if attributions is not None:
         attributions = [
-            resolve_registered(one, ERF_ATTRIBUTIONS) for one in attributions
+            one
+            if one in CAPTUM_METHODS
+            else resolve_registered(one, ERF_ATTRIBUTIONS)
+            for one in attributions
         ]
     named_attributions(attributions)  # before anything is built
 
