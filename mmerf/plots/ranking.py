@@ -10,7 +10,7 @@ from .drawing.figure import Figure
 from .drawing.style import COLUMN_WIDTH, SERIES_STYLES, drawable, style
 
 _RANDOM_STYLE: dict = {'color': '#777777', 'linestyle': '--', 'linewidth': 1.2}
-_LONGEST_NAME = 26  # characters beside the axis
+_LONGEST_LABEL = 26  # characters beside the axis
 
 
 def plot_ranking(result: RankingResult) -> tuple[Figure, np.ndarray]:
@@ -69,6 +69,6 @@ def plot_ranking(result: RankingResult) -> tuple[Figure, np.ndarray]:
 
 def _short(name: str) -> str:
     text = drawable(name)
-    if len(text) <= _LONGEST_NAME:
+    if len(text) <= _LONGEST_LABEL:
         return text
-    return text[: _LONGEST_NAME - 3] + '...'
+    return text[: _LONGEST_LABEL - 3] + '...'

@@ -44,7 +44,7 @@ def test_a_config_with_a_checkpoint(
     erf = ERFResult.load(folder / 'erf.npz')
     sides = erf.statistics()['centred_square']
     assert result.erf_sides['0.5']['side'] == sides['0.5']['side']
-    assert 'predicted' not in printed and 'at most 5% of units' in printed
+    assert 'predicted' not in printed and 'at most 5 % of units' in printed
     assert '8 unit(s) in all: one flip is 12.5 % of them' in printed
     assert (folder / 'context.svg').is_file() and '2/2 images' in printed
 

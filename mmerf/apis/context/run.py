@@ -198,7 +198,7 @@ def context_notes(result: ContextResult | RankingResult) -> list[str]:
             'operations of the model: squares may be off their middle'
         )
     if isinstance(result, ContextResult) and result.erf_sides is None:
-        notes.append('the ERF of these units is zero everywhere')
+        notes.append('the ERF of these units is zero, or not finite')
     if sum(result.units) < 100:
         notes.append(
             f'{sum(result.units)} unit(s) in all: one flip is '

@@ -35,7 +35,7 @@ def sides_table(result: ContextResult) -> Table:
     table.add_column('units that flip there', justify='right')
     mean, error = result.curve('keep_flips')
     for threshold, side in result.flip_sides().items():
-        wanted = f'at most {threshold:.0%} of units flip'
+        wanted = f'at most {100 * threshold:g} % of units flip'
         if side is None:
             table.add_row(wanted, _NOT_WITHIN, '-')
             continue
@@ -44,7 +44,7 @@ def sides_table(result: ContextResult) -> Table:
         table.add_row(wanted, str(side), f'{share} %')
     for share, entry in (result.erf_sides or {}).items():
         text = with_stderr(entry['side'], _or_nan(entry['stderr']), '.0f')
-        table.add_row(f'{float(share):.0%} of the ERF', text, '-')
+        table.add_row(f'{100 * float(share):g} % of the ERF', text, '-')
     return table
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -181,7 +181,7 @@ class UnitMeasurement:
         device = device_of(self.model, one.inputs)
         inputs = as_weights(one.inputs, self.model).to(device)
         inputs = resize_images(inputs, self.options.input_size)
-        one = Batch(inputs, one.forward, one.names, one.metas, one.labels)
+        one = replace(one, inputs=inputs)
         reader = CopyReader(self.model, self.scored, one)
         with run_plainly(self.model, device):
             key, output, grid = reader.whole()
@@ -202,10 +202,10 @@ class UnitMeasurement:
         if not len(image.units):
             self.absent += 1
             return
-        replace = self.fill.replacing(image.image, other, self.rng(image))
+        filled = self.fill.replacing(image.image, other, self.rng(image))
         try:
             with run_plainly(self.model, image.image.device):
-                self.measure(image, replace)
+                self.measure(image, filled)
         except ERFError:
             raise
         except Exception as error:  # the model's code may raise anything

@@ -22,6 +22,7 @@ from ..state.process_state import random_state
 from ..targets.base import TargetContext
 from .units import ScoredUnits
 
+_LEAST_PASSES = 4  # of an image; one more runs unchanged copies
 MOVING_MODEL = (
     'the model changes its parameters as it runs, so that an image and its '
     'changed copies meet different models'
@@ -142,14 +143,16 @@ class CopyReader:
             changed.append(values[rows, read])
             unchanged.append(clean[rows, read])
 
-        allowed = run_in_halving_passes(run, len(of_unit), step)
+        size = _pass_size(len(of_unit), step)
+        allowed = run_in_halving_passes(run, len(of_unit), size)
         found = torch.cat(changed)
         if not bool(torch.isfinite(found).all()):
             raise MeasurementError(
                 f'{self.batch.names[0]}: a unit is not finite on a changed '
                 'copy of the image'
             )
-        return found, torch.cat(unchanged), allowed or step
+        fits = step if allowed == size else allowed or 1
+        return found, torch.cat(unchanged), fits
 
     def _unchanged(self, count: int, units: Sequence[UnitYX]) -> Tensor:
         if count not in self._clean:
@@ -161,6 +164,17 @@ class CopyReader:
         values = CopyValues(units)
         self.layers.read(self.forward, images, values, [0] * len(images))
         return values.values
+
+
+def _pass_size(count: int, most: int) -> int:
+    """Copies in a pass: alike in all, and one pass of unchanged ones is few.
+
+    Example:
+        >>> _pass_size(36, 32), _pass_size(200, 32), _pass_size(3, 8)
+        (9, 29, 1)
+    """
+    passes = max(-(-count // most), min(_LEAST_PASSES, count))
+    return -(-count // passes)
 
 
 @dataclass
