@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,9 @@ _MASS_STYLE: dict[str, Any] = {
     'linestyle': '--',
     'linewidth': 1.0,
 }
-_MOST_TICKS = 9
+_TEXTS_APART = 0.3  # least distance of two marks' names, of the axis
+_BEYOND = 0.03  # of the axis, before its first side and after its last
+_APART = 0.1  # least distance of two ticks, of the axis
 
 
 def plot_context(
@@ -100,17 +103,22 @@ def _draw_mass(ax: Axes, result: ContextResult) -> None:
 
 def _mark_erf_sides(axes: np.ndarray, result: ContextResult) -> None:
     """Vertical lines where the ERF's shares are, named above the panels."""
-    marks: dict[int, list[str]] = {}
+    marks: dict[float, list[str]] = {}
     for share, entry in (result.erf_sides or {}).items():
         if result.sides[0] <= entry['side'] <= result.sides[-1]:
             percent = f'{float(share) * 100:g}'
             marks.setdefault(entry['side'], []).append(percent)
-    for side, shares in marks.items():
+    for side in marks:
         for ax in axes:
             ax.axvline(side, color='#999999', linewidth=0.7, zorder=1)
+    reach = math.log(result.sides[-1] / result.sides[0])
+    if marks and math.log(max(marks) / min(marks)) < _TEXTS_APART * reach:
+        middle = math.sqrt(max(marks) * min(marks))
+        marks = {middle: [one for shares in marks.values() for one in shares]}
+    for place, shares in marks.items():
         axes[0].annotate(
             f'{" and ".join(shares)} % of ERF',
-            (side, 1.0),
+            (place, 1.0),
             xycoords=('data', 'axes fraction'),
             xytext=(0, 1),
             textcoords='offset points',
@@ -123,9 +131,13 @@ def _mark_erf_sides(axes: np.ndarray, result: ContextResult) -> None:
 
 def _side_axis(ax: Axes, sides: tuple[int, ...]) -> None:
     ax.set_xscale('log')
-    step = -(-len(sides) // _MOST_TICKS)
-    ticks = sides[::-1][::step][::-1]
+    ticks = [sides[-1]]
+    for side in reversed(sides):  # none so near that numbers would meet
+        room = math.log(ticks[-1] / side)
+        if room >= _APART * math.log(sides[-1] / sides[0]) and room:
+            ticks.append(side)
     ax.set_xticks(ticks, [str(side) for side in ticks])
     ax.xaxis.set_minor_locator(NullLocator())
     if len(sides) > 1:
-        ax.set_xlim(sides[0] * 0.93, sides[-1] * 1.07)
+        beyond = (sides[-1] / sides[0]) ** _BEYOND
+        ax.set_xlim(sides[0] / beyond, sides[-1] * beyond)

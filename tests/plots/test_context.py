@@ -55,11 +55,24 @@ def test_the_lines_are_the_curves(result):
     assert np.allclose(y, 100 * result.mass[(x - 1) // 2])
 
 
+def sides_at(half, most):
+    sides = {'0.5': half, '0.99': most}
+    return {k: {'side': v, 'stderr': None} for k, v in sides.items()}
+
+
 def test_what_is_written_is_apart(result):
     for shown in (
         result,
         replace(result, layer='$x_1$ [bold]', erf_sides=None),
         replace(result, mass=np.zeros(0)),
+        replace(result, erf_sides=sides_at(23, 27)),
+        replace(result, erf_sides=sides_at(23, 23)),
+        replace(result, erf_sides=sides_at(23, 57)),
+        replace(result, erf_sides=sides_at(5, 129)),
+        replace(
+            result, sides=(65, 129, 181, 241, 289, 321, *range(401, 409, 2))
+        ),
+        replace(result, sides=tuple(range(101, 121, 2))),
     ):
         fig, axes = plot_context(shown)
         to_rgb(fig)

@@ -124,6 +124,7 @@ class ContextMeasurement(UnitMeasurement):
             images=tuple(self.rows.names),
             units=tuple(len(channels) for channels in self.rows.channels),
             absent_images=self.absent,
+            spread=tuple(self.spread.std().tolist()),
             pixel_known=self.pixel_known,
             definition=self.definition(),
             provenance=more,

@@ -91,6 +91,8 @@ class ContextResult:
         images (tuple[str, ...]): Names of the images.
         units (tuple[int, ...]): Units of each image.
         absent_images (int): Images without the class that was looked at.
+        spread (tuple[float, ...]): Of each channel of the layer, in units of
+            its output: a change of 1 is so much.
         pixel_known (bool): Whether units' pixels were read from the model's
             operations; False where an even grid was assumed.
         definition (dict): Descriptions of score, class, change and fill.
@@ -109,6 +111,7 @@ class ContextResult:
     images: tuple[str, ...] = ()
     units: tuple[int, ...] = ()
     absent_images: int = 0
+    spread: tuple[float, ...] = ()
     pixel_known: bool = True
     definition: dict = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
@@ -170,7 +173,7 @@ class ContextResult:
         names = {item.name for item in fields(cls)} - {*_ARRAYS, 'erf'}
         try:
             values: dict[str, Any] = {k: meta[k] for k in names}
-            for name in ('sides', 'images', 'units'):
+            for name in ('sides', 'images', 'units', 'spread'):
                 values[name] = tuple(values[name])
             result = cls(**{**values, **arrays})
             _check_loaded(result)

@@ -77,6 +77,9 @@ def test_curves_equal_a_plain_loop():
         assert np.allclose(error, deviation, atol=2e-5)
     assert expected[1].any() and expected[3].any()
     assert result.units == (4, 4)
+    with torch.no_grad():
+        every = net(images).transpose(0, 1).flatten(1)
+    assert np.allclose(result.spread, every.std(dim=1, correction=0))
 
 
 @pytest.mark.parametrize('fill', ['mean', 'blur', 'shuffle', 'other-image'])
