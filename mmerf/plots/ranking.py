@@ -53,7 +53,10 @@ def plot_ranking(result: RankingResult) -> tuple[Figure, np.ndarray]:
                 **shown,
             )
         axes[0].set(xlabel='patches replaced (%)', ylabel='change (std)')
-        axes[0].set_xlim(0, 100)
+        if shares[0]:
+            axes[0].set_xscale('log')
+            axes[0].xaxis.set_major_formatter('{x:g}')
+        axes[0].set_xlim(shares[0], 100)
         axes[0].set_ylim(bottom=0)
         axes[0].set_title(drawable(result.layer), parse_math=False)
         names = [_short(row['name']) for row in rows]

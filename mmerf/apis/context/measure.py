@@ -16,7 +16,7 @@ from ...core.context.faithfulness import FaithfulnessMeasurement
 from ...core.context.options import ContextOptions, named_attributions
 from ...core.context.ranking import RankingResult
 from ...core.context.result import ContextResult
-from ...core.context.squares import check_sides
+from ...core.context.squares import check_sides, shares_of_patches
 from ...engine.registry import ERF_ATTRIBUTIONS, resolve_registered
 from ..module.module_config import module_config
 from .run import ContextRun, run_on_copies
@@ -61,6 +61,7 @@ def run_ranking(
     attributions: Iterable[Any] | None = None,
     *,
     steps: int = 10,
+    scale: str = 'log',
     draws: int = 3,
     patch_size: int | None = None,
     **options: Any,
@@ -71,10 +72,8 @@ def run_ranking(
         config, checkpoint: See :func:`mmerf.apis.erf_from_config`.
         attributions (iterable, optional): Names, import paths,
             ``dict(type=...)`` or Captum's methods; None for one of each kind.
-        steps (int): Points of a deletion curve after the first.
-        draws (int): Random orders of each unit.
-        patch_size (int, optional): Side of the patches that are replaced,
-            px; None for 1/32 of the image's longer side.
+        steps, scale, draws, patch_size: See
+            :class:`mmerf.core.context.faithfulness.FaithfulnessMeasurement`.
         **options: See :func:`mmerf.apis.context.run.run_on_copies`.
 
     Returns:
@@ -91,10 +90,11 @@ def run_ranking(
             for one in attributions
         ]
     named_attributions(attributions)  # before anything is built
+    shares_of_patches(steps, scale)
 
     def make(model: nn.Module, own: ContextOptions) -> FaithfulnessMeasurement:
         return FaithfulnessMeasurement(
-            model, own, attributions, steps, draws, patch_size
+            model, own, attributions, steps, scale, draws, patch_size
         )
 
     return run_on_copies(make, config, checkpoint, **options)

@@ -17,7 +17,7 @@ from .copies import OpenImage
 from .fills import Replace
 from .options import ContextOptions, named_attributions
 from .ranking import RankingResult
-from .squares import descending, patch_labels
+from .squares import descending, patch_labels, shares_of_patches
 
 _PATCHES = 32  # along the image's longer side, by default
 
@@ -26,14 +26,17 @@ class FaithfulnessMeasurement(UnitMeasurement):
     """Measures how faithful attributions are on images as they come.
 
     For each unit of an image, patches are replaced in descending order of
-    the map's mean contribution, the same number more at every step, and in
-    ``draws`` random orders. Equal patches of a map stand in the first random
-    order.
+    the map's mean contribution, and in ``draws`` random orders. Equal patches
+    of a map stand in the first random order.
 
     Args:
         model, options: As for UnitMeasurement.
         attributions (iterable, optional): See ``named_attributions``.
         steps (int): Points of a curve after the first.
+        scale (str): ``'log'``: the share of replaced patches doubles at every
+            step, up to all, and each doubling counts alike; fields that are
+            small in their image are told apart. ``'linear'``: the same number
+            of patches more at every step, from none.
         draws (int): Random orders of each unit.
         patch_size (int, optional): Side of a patch, px; None for 1/32 of the
             image's longer side, at least 1.
@@ -53,18 +56,19 @@ class FaithfulnessMeasurement(UnitMeasurement):
         options: ContextOptions,
         attributions: Iterable[Any] | None = None,
         steps: int = 10,
+        scale: str = 'log',
         draws: int = 3,
         patch_size: int | None = None,
     ) -> None:
         super().__init__(model, options)
         self.attributions = named_attributions(attributions)
-        self.steps = check_number(steps, 'steps', 2)
+        self.shares = shares_of_patches(check_number(steps, 'steps', 2), scale)
         self.draws = check_number(draws, 'draws')
         if patch_size is not None:
             check_number(patch_size, 'patch_size')
         self.patch_size = patch_size
-        self._own: list[np.ndarray] = []  # (attributions, units, steps + 1)
-        self._random: list[np.ndarray] = []  # (units, steps + 1)
+        self._own: list[np.ndarray] = []  # (attributions, units, shares)
+        self._random: list[np.ndarray] = []  # (units, shares)
 
     def measure(self, image: OpenImage, replace: Replace) -> None:
         """Make every attribution's maps, and replace in their orders."""
@@ -123,28 +127,26 @@ class FaithfulnessMeasurement(UnitMeasurement):
         label: np.ndarray,
         orders: Sequence[Sequence[np.ndarray]],
     ) -> np.ndarray:
-        """|change| by order, unit and number of steps; starts at 0."""
+        """|change| by order, unit and share of replaced patches."""
         units, count = image.units, int(label.max()) + 1
         ranks = [[np.argsort(order) for order in one] for one in orders]
-        shape = (len(orders), len(units), self.steps)
+        gone = [max(int(s * count), s > 0) for s in self.shares]
+        shape = (len(orders), len(units), len(gone))
 
         def copy(number: int) -> Tensor:
             way, unit, step = np.unravel_index(number, shape)
-            gone = (step + 1) * count // self.steps
-            mask = ranks[way][unit][label] < gone
+            mask = ranks[way][unit][label] < gone[step]
             return replace(torch.from_numpy(mask))
 
         of_unit = [
-            i // self.steps % len(units) for i in range(int(np.prod(shape)))
+            i // len(gone) % len(units) for i in range(int(np.prod(shape)))
         ]
         values, clean, self.step = image.reader.changes(
             units.units, of_unit, copy, self.step
         )
         scored = torch.tensor([units.channels[unit] for unit in of_unit])
         moved = (values - clean).gather(1, scored[:, None])[:, 0].abs()
-        curves = np.zeros((*shape[:2], self.steps + 1))
-        curves[..., 1:] = moved.numpy().reshape(shape)
-        return curves
+        return moved.numpy().reshape(shape)
 
     def compute(self, provenance: Mapping | None = None) -> RankingResult:
         """The ranking so far.
@@ -179,7 +181,7 @@ class FaithfulnessMeasurement(UnitMeasurement):
         return RankingResult(
             layer=self.layer,
             names=tuple(self.attributions),
-            fractions=tuple(i / self.steps for i in range(self.steps + 1)),
+            fractions=self.shares,
             own=np.stack(own, axis=1),
             random=np.stack(random),
             images=tuple(self.rows.names),
@@ -197,6 +199,7 @@ def rank_attributions(
     attributions: Iterable[Any] | None = None,
     *,
     steps: int = 10,
+    scale: str = 'log',
     draws: int = 3,
     patch_size: int | None = None,
     provenance: Mapping | None = None,
@@ -207,7 +210,7 @@ def rank_attributions(
     Args:
         model, images, layer, provenance, **options: See
             :func:`measure_context`.
-        attributions, steps, draws, patch_size: See
+        attributions, steps, scale, draws, patch_size: See
             ``FaithfulnessMeasurement``.
 
     Returns:
@@ -228,6 +231,7 @@ def rank_attributions(
         ContextOptions(layer, **options),
         attributions,
         steps,
+        scale,
         draws,
         patch_size,
     )

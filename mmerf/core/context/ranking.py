@@ -30,7 +30,8 @@ class RankingResult:
     Attributes:
         layer (str): The layer's key.
         names (tuple[str, ...]): Of the attributions, as they were given.
-        fractions (tuple[float, ...]): Shares of patches, from 0 to 1.
+        fractions (tuple[float, ...]): Shares of patches, rising to 1, each
+            twice the one before; or evenly from 0.
         own (np.ndarray): Curves in the maps' own orders, (attributions,
             images, fractions), float64.
         random (np.ndarray): Curves in random order, the same for all
@@ -65,13 +66,12 @@ class RankingResult:
     def areas(self) -> np.ndarray:
         """Each image's faithfulness, (attributions, images).
 
-        The area between the own and the random curve over the share of
-        patches, by the trapezoidal rule; 0 for a map that orders no better
-        than chance.
+        The area between the own and the random curve, by the trapezoidal
+        rule, over an axis of length 1 on which the shares are equally far
+        apart; 0 for a map that orders no better than chance.
         """
         above = self.own - self.random
-        steps = np.diff(self.fractions)
-        return ((above[..., 1:] + above[..., :-1]) / 2 * steps).sum(axis=-1)
+        return ((above[..., 1:] + above[..., :-1]) / 2).mean(axis=-1)
 
     def ranked(self) -> list[dict]:
         """One row per attribution, the most faithful first.

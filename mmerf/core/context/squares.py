@@ -129,3 +129,25 @@ def descending(
     mass = np.bincount(label.ravel(), weights=map_hw.ravel())
     mean = mass / np.bincount(label.ravel())
     return ties[np.argsort(-mean[ties], kind='stable')]
+
+
+def shares_of_patches(steps: int, scale: str) -> tuple[float, ...]:
+    """Shares of patches that are replaced, rising to 1.
+
+    Args:
+        steps (int): From one share to the next.
+        scale (str): ``'log'``: twice the share at each step; ``'linear'``:
+            so much more, from 0.
+
+    Raises:
+        ConfigError: If there is no such scale.
+
+    Example:
+        >>> shares_of_patches(3, 'log'), shares_of_patches(2, 'linear')
+        ((0.125, 0.25, 0.5, 1.0), (0.0, 0.5, 1.0))
+    """
+    if scale not in ('log', 'linear'):
+        raise ConfigError(f"scale is 'log' or 'linear', not {scale!r}")
+    if scale == 'log':
+        return tuple(0.5 ** (steps - i) for i in range(steps + 1))
+    return tuple(i / steps for i in range(steps + 1))

@@ -45,7 +45,7 @@ def images_of(count, size=(12, 12)):
     return torch.randn(count, 3, *size, generator=generator).double()
 
 
-def slow_areas(net, images, unit, maps, steps, draws, patch, seed):
+def slow_areas(net, images, unit, maps, steps, draws, patch, seed, scale):
     """Areas of the maps' orders, by a loop over images, draws and steps."""
     height, width = images.shape[2:]
     y, x = unit
@@ -78,16 +78,19 @@ def slow_areas(net, images, unit, maps, steps, draws, patch, seed):
             return abs(float(now - whole[n, 0, y, x])) / spread
 
         area = 0.0
-        for step in range(1, steps + 1):
+        for step in range(steps + 1):
             gone = step * len(corners) // steps
+            if scale == 'log':
+                gone = max(len(corners) // 2 ** (steps - step), 1)
             random = np.mean([change(order[:gone]) for order in drawn])
-            weight = 0.5 if step == steps else 1
+            weight = 0.5 if step in (0, steps) else 1
             area += weight * (change(own[:gone]) - random) / steps
         areas.append(area)
     return np.array(areas)
 
 
-def test_areas_equal_a_slow_loop_and_beat_chance(net):
+@pytest.mark.parametrize('scale', ['log', 'linear'])
+def test_areas_equal_a_slow_loop_and_beat_chance(net, scale):
     images = images_of(24)
     result = rank_attributions(
         net,
@@ -96,6 +99,7 @@ def test_areas_equal_a_slow_loop_and_beat_chance(net):
         ['Luo', Flat()],
         target={'type': 'Unit', 'y': 6, 'x': 5},
         steps=4,
+        scale=scale,
         draws=2,
         patch_size=2,
         seed=7,
@@ -105,7 +109,7 @@ def test_areas_equal_a_slow_loop_and_beat_chance(net):
     gradients = leaf.grad.abs().sum(dim=1)
     flat = torch.ones_like(gradients)
     for own, maps in zip(result.areas, (gradients, flat), strict=True):
-        expected = slow_areas(net, images, (6, 5), maps, 4, 2, 2, 7)
+        expected = slow_areas(net, images, (6, 5), maps, 4, 2, 2, 7, scale)
         assert np.allclose(own, expected, atol=1e-9)
     rows = result.ranked()
     assert [row['name'] for row in rows] == ['Luo', 'Flat']
@@ -199,6 +203,11 @@ def test_names_that_are_ranked():
     found = named_attributions(given)
     assert list(found) == ['Luo', 'SmoothGrad, 0.3', 'Saliency']
     assert found['Saliency'].method == 'Saliency'
+
+
+def test_an_unknown_scale_is_refused(net):
+    with pytest.raises(ConfigError, match="'log' or 'linear'"):
+        rank_attributions(net, images_of(1), '0', ['Luo'], scale='square')
 
 
 def test_a_map_that_is_not_finite_is_refused(net):
