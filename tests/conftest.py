@@ -33,6 +33,14 @@ def _every_shortcut(monkeypatch):
 
 
 @pytest.fixture
+def as_few(monkeypatch, _every_shortcut):
+    """Run images as few are run: one forward each, and no other."""
+    from mmerf.core.passes import budget
+
+    monkeypatch.setattr(budget, 'ENOUGH', 10**12)
+
+
+@pytest.fixture
 def fcn():
     from helpers.mmseg_configs import FCN, build
 

@@ -224,6 +224,7 @@ class Interrupting(nn.Module):
         return x
 
 
+@pytest.mark.usefixtures('as_few')
 def test_interrupt_leaves_nothing_either():
     model = Interrupting().train()
     measure_erf(model, torch.rand(1, 3, 4, 4), 'conv')
@@ -283,6 +284,7 @@ def test_layer_called_twice_means_its_last_call():
         measure_erf(Twice(), images, ['conv@2'])
 
 
+@pytest.mark.usefixtures('as_few')
 def test_forward_ends_at_the_last_measured_layer():
     net = nn.Sequential(nn.Conv2d(3, 2, 1), nn.Conv2d(2, 2, 1))
     calls = []

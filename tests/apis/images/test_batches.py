@@ -34,6 +34,7 @@ class Allergic(torch.nn.Module):
         return {**batch, 'inputs': torch.stack(batch['inputs']).float()}
 
 
+@pytest.mark.usefixtures('as_few')
 @pytest.mark.parametrize('batch_size', [None, 1, 2])
 def test_an_image_that_fails_is_skipped_and_no_other_counted_twice(batch_size):
     """Also where a smaller pass of the same batch came through before."""

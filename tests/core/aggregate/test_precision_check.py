@@ -63,6 +63,7 @@ def test_free_memory_of_this_machine():
     assert 10**7 < memory.free_memory(torch.device('cpu')) < 10**14
 
 
+@pytest.mark.usefixtures('as_few')
 def test_batches_are_split_by_memory_after_the_first(monkeypatch):
     sizes = []
 

@@ -66,6 +66,7 @@ class Tight(nn.Module):
 WHERE = ('forward', 'backward')
 
 
+@pytest.mark.usefixtures('as_few')
 @pytest.mark.parametrize('where', WHERE)
 @pytest.mark.parametrize('most', [1, 2, 3])
 def test_the_batch_is_halved_and_the_map_is_the_same(where, most):
@@ -100,6 +101,7 @@ def test_one_image_that_does_not_fit_gives_up_and_leaves_no_trace(where):
     assert 'forward' not in net.bn.__dict__
 
 
+@pytest.mark.usefixtures('as_few')
 def test_the_rest_goes_on_in_the_size_that_fitted():
     net = Tight(2, 'forward')
     measurement = Measurement(net, MeasurementOptions(['bn']))

@@ -97,6 +97,7 @@ def test_one_unit_of_a_grid_is_the_centre_unit():
         assert result.uncertainty == centre[key].uncertainty
 
 
+@pytest.mark.usefixtures('as_few')
 def test_units_are_found_in_one_forward():
     model, calls = net(), []
     model[0].register_forward_hook(lambda *args: calls.append(1))
