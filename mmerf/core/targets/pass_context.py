@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from ..batch import Batch
 from ..errors import TargetError
-from ..grid.coordinates import Axis, Grid, UnitYX
+from ..grid.coordinates import Grid, UnitYX
 from ..layers.single_outputs import leaves
 from .base import Part, Target, TargetContext
+from .class_map import at_units, resized_logits, without_padding
 
 
 @dataclass(frozen=True)
@@ -104,6 +105,7 @@ def bind_target(
     images: Tensor,
     labels: Tensor | None = None,
     classes: Sequence[str] | None = None,
+    at_pixels: bool = False,
 ) -> BoundTarget:
     """Find out what a target needs to know about a batch.
 
@@ -116,6 +118,8 @@ def bind_target(
             (N, C, H, W).
         labels (Tensor, optional): Ground truth, (N, H', W').
         classes (sequence of str, optional): Names of the classes.
+        at_pixels (bool): Predict the class of every pixel of the input, from
+            resized logits, and none in the padding.
 
     Raises:
         TargetError: If the target needs labels and there are none, or
@@ -132,9 +136,15 @@ def bind_target(
     if 'predictions' in target.needs or unknown:
         with torch.no_grad():
             output = batch.forward(images.clone(), range(len(images)))
+        logits = logits_of(output, len(images))
+        if at_pixels:
+            size = int(images.shape[-2]), int(images.shape[-1])
+            logits = resized_logits(logits, size, model)
         predictions, count = predicted_classes(
-            output, len(images), _threshold(model)
+            logits, len(images), _threshold(model)
         )
+        if at_pixels:
+            predictions = without_padding(predictions, batch)
     if classes is not None and len(classes) != count:
         classes = None  # the names of another model's classes
     known = PassContext(batch.metas, predictions, labels, classes, count)
@@ -156,25 +166,8 @@ def on_grid(
     """
     if indices is None:
         return None
-    grid: Grid = context.grid
-    rows, columns = (
-        _nearest_indices(line, count, full, length)
-        for line, count, full, length in zip(
-            (grid.y, grid.x),
-            grid.size[::-1] if grid.swapped else grid.size,
-            context.input_size,
-            indices.shape[1:],
-            strict=True,
-        )
-    )
-    found = indices[:, rows][:, :, columns].to(output.device)
-    return found.transpose(1, 2) if grid.swapped else found
-
-
-def _nearest_indices(line: Axis, count: int, full: int, length: int) -> Tensor:
-    pixels = torch.tensor([line.pixel(i, count) for i in range(count)])
-    places = torch.floor((pixels + 0.5) * length / full).long()
-    return places.clamp(0, length - 1)
+    found = at_units(indices, context.grid, context.input_size)
+    return found.to(output.device)
 
 
 def predicted_classes(
