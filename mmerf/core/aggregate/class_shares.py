@@ -10,7 +10,7 @@ import torch
 
 from ..grid.coordinates import Grid
 from ..statistics.effective_area import entropy_area
-from ..targets.class_map import at_units, labels_of_pixels
+from ..targets.class_map import at_units
 from ..targets.class_region import REGIONS, ClassRegion
 from ..targets.classes import resolve_classes
 from ..targets.pass_context import BoundTarget
@@ -68,25 +68,21 @@ class ClassSharing:
     """Shares out the maps of a pass over the classes of its images.
 
     Args:
-        bound (BoundTarget): Of a ClassRegion, with what is known about the
-            images of the pass; predictions are at the input's size.
-        size (tuple[int, int]): (H, W) of the images.
+        bound (BoundTarget): Of a ClassRegion, with the class of every pixel
+            of the pass's images (``bind_target`` with ``at_pixels``).
     """
 
-    def __init__(self, bound: BoundTarget, size: tuple[int, int]) -> None:
+    def __init__(self, bound: BoundTarget) -> None:
         assert isinstance(bound.target, ClassRegion)
         self.target, known = bound.target, bound.known
-        regions = getattr(known, REGIONS[self.target.region])
-        count = known.num_classes
-        assert regions is not None and count is not None
-        self._regions, self._count = regions.cpu(), count
+        classes = getattr(known, REGIONS[self.target.region])
+        count, names = known.num_classes, known.classes
+        assert classes is not None and count is not None
+        self._classes = classes.cpu()
         self._names = tuple(
-            label for label, _ in resolve_classes(None, known.classes, count)
+            str(name).strip() for name in names or range(count)
         )
-        self._index = dict(
-            resolve_classes(self.target.classes, known.classes, count)
-        )
-        self._map = labels_of_pixels(self._regions, size, count)
+        self._index = dict(resolve_classes(self.target.classes, names, count))
 
     def of(
         self, label: str, position: int, map_hw: np.ndarray, grid: Grid
@@ -100,24 +96,17 @@ class ClassSharing:
             grid (Grid): Of the layer that was scored.
         """
         index = self._index[label]
-        classes = self._map[position].numpy()
-        numbered = label_components(classes == index)
+        classes = self._classes[position].numpy()
         size = (int(classes.shape[0]), int(classes.shape[1]))
-        row = slice(position, position + 1)
-        region = at_units(self._regions[row], grid, size) == index
+        region = at_units(self._classes[[position]], grid, size) == index
         scored = self.target.scored_units(region)
+        numbered = label_components(classes == index)
         at_grid = at_units(torch.from_numpy(numbered)[None], grid, size)
-        segments = set(at_grid[scored].tolist()) - {0}
-        own = np.isin(numbered, list(segments))
-        total = map_hw.sum()
-        empty = not total > 0
-        area = own.sum()
-        return ImageShares(
-            index,
-            self._names,
-            shares_by_class(map_hw, classes, self._count),
-            math.nan if empty else float(map_hw[own].sum() / total),
-            math.nan
-            if empty or not area
-            else math.sqrt(entropy_area(map_hw) / area),
-        )
+        own = np.isin(numbered, at_grid[scored].unique().numpy())
+        shares = shares_by_class(map_hw, classes, len(self._names))
+        if np.isnan(shares).any():
+            own_share = ratio = math.nan
+        else:
+            own_share = float(map_hw[own].sum() / map_hw.sum())
+            ratio = math.sqrt(entropy_area(map_hw) / own.sum())
+        return ImageShares(index, self._names, shares, own_share, ratio)

@@ -96,7 +96,7 @@ def _preserved_pass(
                     options.classes, options.by_class is not None,
                 )  # fmt: skip
                 if options.by_class is not None:
-                    gathering.sharing = ClassSharing(bound, gathering.size)
+                    gathering.sharing = ClassSharing(bound)
                 done = passes.run(batch, bound, gathering)
     finally:
         kept.give_back()

@@ -97,9 +97,7 @@ def without_padding(classes: Tensor, batch: Batch) -> Tensor:
             )
         height, width = (
             round(side * part / full)
-            for side, part, full in zip(
-                image.shape, inner, whole, strict=True
-            )
+            for side, part, full in zip(image.shape, inner, whole, strict=True)
         )
         image[height:] = UNLABELLED_INDEX
         image[:, width:] = UNLABELLED_INDEX

@@ -14,7 +14,12 @@ from ..errors import TargetError
 from ..grid.coordinates import Grid, UnitYX
 from ..layers.single_outputs import leaves
 from .base import Part, Target, TargetContext
-from .class_map import at_units, resized_logits, without_padding
+from .class_map import (
+    at_units,
+    labels_of_pixels,
+    resized_logits,
+    without_padding,
+)
 
 
 @dataclass(frozen=True)
@@ -118,8 +123,9 @@ def bind_target(
             (N, C, H, W).
         labels (Tensor, optional): Ground truth, (N, H', W').
         classes (sequence of str, optional): Names of the classes.
-        at_pixels (bool): Predict the class of every pixel of the input, from
-            resized logits, and none in the padding.
+        at_pixels (bool): Know the class of every pixel of the input:
+            predictions are of resized logits, labels are resized; padding
+            and ignored labels are of no class, -1.
 
     Raises:
         TargetError: If the target needs labels and there are none, or
@@ -131,6 +137,7 @@ def bind_target(
             "not there; use the config's own validation set (no --img-dir), "
             "or region='prediction'"
         )
+    size = int(images.shape[-2]), int(images.shape[-1])
     predictions, count = None, None if classes is None else len(classes)
     unknown = 'num_classes' in target.needs and count is None
     if 'predictions' in target.needs or unknown:
@@ -138,7 +145,6 @@ def bind_target(
             output = batch.forward(images.clone(), range(len(images)))
         logits = logits_of(output, len(images))
         if at_pixels:
-            size = int(images.shape[-2]), int(images.shape[-1])
             logits = resized_logits(logits, size, model)
         predictions, count = predicted_classes(
             logits, len(images), _threshold(model)
@@ -147,6 +153,8 @@ def bind_target(
             predictions = without_padding(predictions, batch)
     if classes is not None and len(classes) != count:
         classes = None  # the names of another model's classes
+    if at_pixels and labels is not None and count is not None:
+        labels = labels_of_pixels(labels, size, count)
     known = PassContext(batch.metas, predictions, labels, classes, count)
     return BoundTarget(target, known)
 
