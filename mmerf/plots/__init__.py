@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .._lazy import exported
 
 if TYPE_CHECKING:
+    from .by_class import plot_by_class
     from .comparison import plot_comparison
     from .drawing.normalization import NORMALIZATIONS, normalize
     from .drawing.render import save_figure, to_rgb
@@ -25,6 +26,7 @@ __all__ = [
     'NORMALIZATIONS',
     'draw_map',
     'normalize',
+    'plot_by_class',
     'plot_comparison',
     'plot_growth',
     'plot_layers',
@@ -39,6 +41,7 @@ __getattr__, __dir__ = exported(
         'NORMALIZATIONS': '.drawing.normalization',
         'draw_map': '.map',
         'normalize': '.drawing.normalization',
+        'plot_by_class': '.by_class',
         'plot_comparison': '.comparison',
         'plot_growth': '.growth',
         'plot_layers': '.layers',
