@@ -92,7 +92,8 @@ def _context_of(
     results: Mapping[str, Any],
 ) -> ClassContext:
     """The rows of one layer, those of which every map is zero left out."""
-    means, errors, names, counts = [], [], [], []
+    means, errors, names = [], [], []
+    images, absent, zero = [], [], []
     for key, shares in rows.items():
         values = np.array([_numbers_of(one) for one in shares])
         known = values[~np.isnan(values[:, 0])]
@@ -102,15 +103,15 @@ def _context_of(
         means.append(mean)
         errors.append(error)
         names.append(shares[0].classes[shares[0].index])
-        absent = measurement.accumulators[key].absent
-        counts.append((len(known), absent, len(values) - len(known)))
+        images.append(len(known))
+        absent.append(measurement.accumulators[key].absent)
+        zero.append(len(values) - len(known))
     classes = next(iter(rows.values()))[0].classes
     last = UNLABELLED if UNLABELLED not in classes else f'({UNLABELLED})'
     first = results[next(iter(rows))]
     columns = (*classes, last)
     width = len(columns)
     mean, error = (np.reshape(v, (-1, width + 4)) for v in (means, errors))
-    images, absent, zero = zip(*counts, strict=True) if counts else [()] * 3
     return ClassContext(
         layer,
         tuple(names),
@@ -133,7 +134,8 @@ def _context_of(
 def _numbers_of(one: ImageShares) -> np.ndarray:
     """Shares by class, the split into three, and the ratio of sizes."""
     own = one.by_class[one.index]
-    split = one.own_segment, own - one.own_segment, 1 - own
+    rest = max(own - one.own_segment, 0.0)  # rounding may leave -1e-17
+    split = one.own_segment, rest, 1 - own
     return np.array([*one.by_class, *split, one.size_ratio])
 
 

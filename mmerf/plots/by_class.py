@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.image import AxesImage
 
 from ..core.errors import shortened
 from ..core.results.class_context import ClassContext
 from .drawing.figure import Figure
 from .drawing.style import COLUMN_WIDTH, drawable, style
+from .drawing.text import wrap_text
 
 _CMAP = 'Blues'
 _NUMBERED = 0.17  # inches of a cell that holds a number
 _SMALLEST, _LARGEST = 0.09, 0.34  # side of a cell, inches
+_BESIDE = 0.65  # inches for the axis's title and the colour bar
 _LONGEST_NAME = 16  # characters of a class's name
 _SPLIT_NAMES = ('own segment', 'rest of class')
 
@@ -23,7 +28,8 @@ def plot_by_class(
     """Matrix of shares, in percent, with the own class split beside it.
 
     The figure is as wide as a column of a paper, wider for many classes.
-    Cells that are large enough hold their number. The column of pixels of no
+    Cells that are large enough hold their number; else there is a colour
+    bar. The column of pixels of no
     class is left out where it is zero.
 
     Args:
@@ -49,30 +55,32 @@ def plot_by_class(
     split = context.split[:, : len(_SPLIT_NAMES)]
     cells = len(columns) + len(_SPLIT_NAMES) + 0.5
     names = _name_width([*context.rows])
-    side = (COLUMN_WIDTH - names - 0.65) / cells
+    side = (COLUMN_WIDTH - names - _BESIDE) / cells
     side = min(max(side, _SMALLEST), _LARGEST)
-    width = max(COLUMN_WIDTH, side * cells + names + 0.65)
+    numbered = side >= _NUMBERED
+    width = max(COLUMN_WIDTH, side * cells + names + _BESIDE)
     above = _name_width([*columns, *_SPLIT_NAMES])
-    height = side * len(context.rows) + above + 0.5
+    height = side * len(context.rows) + above + 0.75
     size = min(7.0, 72 * side / 1.15)
     with style():
         fig = Figure(figsize=(width, height), dpi=150)
-        fig.set_layout_engine('constrained', w_pad=0.02, h_pad=0.02)
+        fig.set_layout_engine('compressed', w_pad=0.03, h_pad=0.03)
         axes = fig.subplots(
             1, 2, width_ratios=[len(columns), len(_SPLIT_NAMES)]
         )
         for ax, values, heads in zip(
             axes, (shares, split), (columns, _SPLIT_NAMES), strict=True
         ):
-            drawn = _draw_matrix(ax, values, heads, size, side >= _NUMBERED)
+            drawn = _draw_matrix(ax, values, heads, size, numbered)
         _label(axes[0], 'y', context.rows, size)
         axes[1].set_yticks([])
         axes[0].set_ylabel('class decided')
-        bar = fig.colorbar(drawn, ax=list(axes), pad=0.02, aspect=15)
-        bar.set_label('share (%)')
-        axes[0].set_title(
-            drawable(title or f'{context.layer} (by {context.by_class})'),
-            parse_math=False,
+        axes[0].set_xlabel('share of its contributions (%)')
+        if not numbered:
+            fig.colorbar(drawn, ax=list(axes), pad=0.02, aspect=25)
+        heading = title or f'{context.layer} (by {context.by_class})'
+        fig.suptitle(
+            wrap_text(heading, width - 0.2), size=8.5, parse_math=False
         )
         fig.settle()
     return fig, axes
@@ -81,10 +89,10 @@ def plot_by_class(
 def _draw_matrix(
     ax: Axes,
     values: np.ndarray,
-    heads: list[str] | tuple[str, ...],
+    heads: Sequence[str],
     size: float,
     numbered: bool,
-):
+) -> AxesImage:
     drawn = ax.imshow(100 * values, cmap=_CMAP, vmin=0, vmax=100)
     _label(ax, 'x', heads, size)
     ax.tick_params(length=0)
@@ -98,9 +106,7 @@ def _draw_matrix(
     return drawn
 
 
-def _label(
-    ax: Axes, axis: str, names: list[str] | tuple[str, ...], size: float
-) -> None:
+def _label(ax: Axes, axis: str, names: Sequence[str], size: float) -> None:
     texts = [shortened(drawable(name), _LONGEST_NAME) for name in names]
     options = {'rotation': 90} if axis == 'x' else {}
     ax.set(**{f'{axis}ticks': range(len(texts))})

@@ -125,7 +125,7 @@ class ClassContext:
                 meta = parse_json(str(file['meta'][()]))
             if (meta['format'], meta['kind']) != (_FORMAT, 'class context'):
                 raise ValueError('it has another format')
-            values = {
+            values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v
                 for k, v in meta.items()
                 if k in known
@@ -149,11 +149,10 @@ class ClassContext:
     def _check(self) -> None:
         """Raise unless the fields of a loaded file fit together."""
         rows, columns = len(self.rows), len(self.columns)
-        shapes = dict.fromkeys(_TABLES, (rows, columns))
-        shapes.update(dict.fromkeys(('split', 'split_stderr'), (rows, 3)))
-        shapes.update(dict.fromkeys(('size_ratio', 'size_ratio_stderr'),
-                                    (rows,)))  # fmt: skip
-        for name, shape in shapes.items():
+        widths = {'split': 3, 'size_ratio': None, 'shares': columns}
+        for name in _TABLES:
+            width = widths[name.removesuffix('_stderr')]
+            shape = (rows,) if width is None else (rows, width)
             array = getattr(self, name)
             if array.dtype != np.float64 or array.shape != shape:
                 raise ValueError(f'{name} is {array.dtype} {array.shape}')
