@@ -18,7 +18,7 @@ from mmengine.config import Config
 
 from ..core.aggregate.batch_maps import absent_everywhere
 from ..core.build import build_target_and_attribution
-from ..core.by_class import class_contexts
+from ..core.by_class.contexts import class_contexts
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
 from ..core.options import MeasurementOptions

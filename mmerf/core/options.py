@@ -44,7 +44,7 @@ class MeasurementOptions:
         by_class (str, optional): ``'prediction'`` or ``'label'``: also share
             the contributions to each class out over the classes of the
             pixels that they come from; see
-            :func:`mmerf.core.by_class.measure_by_class`.
+            :func:`mmerf.core.by_class.contexts.measure_by_class`.
 
     Raises:
         ConfigError: If a setting is wrong; says what would be right.

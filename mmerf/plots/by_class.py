@@ -18,7 +18,7 @@ _CMAP = 'Blues'
 _NUMBERED = 0.17  # inches of a cell that holds a number
 _SMALLEST, _LARGEST = 0.09, 0.34  # side of a cell, inches
 _BESIDE = 0.65  # inches for the axis's title and the colour bar
-_LONGEST_NAME = 16  # characters of a class's name
+_LONGEST_CLASS = 16  # characters of a class's name
 _SPLIT_NAMES = ('own segment', 'rest of class')
 
 
@@ -107,7 +107,7 @@ def _draw_matrix(
 
 
 def _label(ax: Axes, axis: str, names: Sequence[str], size: float) -> None:
-    texts = [shortened(drawable(name), _LONGEST_NAME) for name in names]
+    texts = [shortened(drawable(name), _LONGEST_CLASS) for name in names]
     options = {'rotation': 90} if axis == 'x' else {}
     ax.set(**{f'{axis}ticks': range(len(texts))})
     getattr(ax, f'set_{axis}ticklabels')(
@@ -118,4 +118,4 @@ def _label(ax: Axes, axis: str, names: Sequence[str], size: float) -> None:
 def _name_width(names: list[str]) -> float:
     """About the width of the longest name, inches."""
     longest = max(len(drawable(name)) for name in names)
-    return 0.055 * min(longest, _LONGEST_NAME) + 0.1
+    return 0.055 * min(longest, _LONGEST_CLASS) + 0.1

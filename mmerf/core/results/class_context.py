@@ -77,7 +77,7 @@ class ClassContext:
 
     def record(self) -> dict:
         """Everything as plain JSON; None for a number that is not known."""
-        tables = {name: _plain(getattr(self, name)) for name in _TABLES}
+        tables = {name: _as_lists(getattr(self, name)) for name in _TABLES}
         return {**self._meta(), 'split_columns': list(SPLIT), **tables}
 
     def table(self) -> list[dict[str, Any]]:
@@ -171,8 +171,8 @@ def _number(value: Any) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _plain(table: np.ndarray) -> list:
+def _as_lists(table: np.ndarray) -> list:
     """An array as lists, None for NaN."""
     if table.ndim == 1:
         return [_number(value) for value in table]
-    return [_plain(row) for row in table]
+    return [_as_lists(row) for row in table]

@@ -86,7 +86,7 @@ def without_padding(classes: Tensor, batch: Batch) -> Tensor:
     """
     classes = classes.clone()
     for image, meta in zip(classes, batch.metas or (), strict=False):
-        inner, whole = _sizes(meta)
+        inner, whole = _size_and_padded(meta)
         if inner == whole:
             continue
         if batch.kind != 'whole image':
@@ -123,7 +123,7 @@ def labels_of_pixels(
     return torch.where(known, found, UNLABELLED_INDEX)
 
 
-def _sizes(meta: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _size_and_padded(meta: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The image's size, and its size with padding; equal where unknown."""
     inner, whole = meta.get('img_shape'), meta.get('pad_shape')
     if inner is None or whole is None:

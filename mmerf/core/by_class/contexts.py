@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from .aggregate.class_shares import ImageShares
-from .inputs.joining import layer_and_input
-from .measure import Images, measure_batches
-from .measurement import Measurement
-from .options import MeasurementOptions
-from .results.class_context import UNLABELLED, ClassContext
+from ..aggregate.class_shares import ImageShares
+from ..inputs.joining import layer_and_input
+from ..measure import Images, measure_batches
+from ..measurement import Measurement
+from ..options import MeasurementOptions
+from ..results.class_context import UNLABELLED, ClassContext
 
 
 def measure_by_class(
