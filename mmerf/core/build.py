@@ -50,6 +50,8 @@ def build_target_and_attribution(
     region = 'prediction' if by_class == 'prediction' else 'ground_truth'
     if target is None:
         target = {'type': 'ClassRegion', 'component': 'largest'}
+    elif target == 'ClassRegion':
+        target = {'type': 'ClassRegion'}
     if isinstance(target, Mapping) and target.get('type') == 'ClassRegion':
         target = {'region': region, **target}
     scored = build_target(target, built.relu)
@@ -74,7 +76,8 @@ def _check_by_class(
     if target.region != region:
         raise ConfigError(
             f"by_class='{by_class}' needs a target with region='{region}', "
-            f"not '{target.region}'; leave the region out"
+            f"not '{target.region}'; state that region, or give none "
+            'in a name or dict'
         )
 
 
