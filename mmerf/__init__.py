@@ -14,6 +14,7 @@ from .version import __version__
 
 if TYPE_CHECKING:
     from .core.attributions import Attribution
+    from .core.by_class.contexts import measure_by_class
     from .core.measure import measure_each, measure_erf
     from .core.results.erf_result import ERFResult
     from .core.statistics import Statistic
@@ -25,6 +26,7 @@ __all__ = [
     'Statistic',
     'Target',
     '__version__',
+    'measure_by_class',
     'measure_each',
     'measure_erf',
 ]
@@ -35,6 +37,7 @@ __getattr__, __dir__ = exported(
         'ERFResult': '.core.results.erf_result',
         'Statistic': '.core.statistics',
         'Target': '.core.targets',
+        'measure_by_class': '.core.by_class.contexts',
         'measure_each': '.core.measure',
         'measure_erf': '.core.measure',
         'apis': '.apis',

@@ -21,6 +21,7 @@ try:
     from mmerf.apis.terminal.launch import LAUNCHERS, is_main, join_processes
     from mmerf.apis.terminal.model_options import ChosenModel, chosen_model
     from mmerf.core.errors import ConfigError
+    from mmerf.core.options import BY_CLASS
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -89,6 +90,16 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'mean alone)',
     )
     add(
+        '--by-class',
+        nargs='?',
+        const='prediction',
+        choices=BY_CLASS,
+        help='also find, for each class, which share of its contributions '
+        'lies in its own segment, elsewhere in the class and in every other '
+        'class, by prediction (default: leave it out; scores the largest '
+        'component of every class unless --target says which)',
+    )
+    add(
         '--out-dir',
         metavar='DIR',
         help='folder of the results (default: work_dirs/<config>/erf, or '
@@ -150,6 +161,7 @@ def measure(
     check_cmap(args.cmap)
     arguments = run_erf_arguments(args)
     from mmerf.apis import check_out_folder, run_erf, write_report
+    from mmerf.apis.terminal.context_tables import contexts_table
     from mmerf.apis.terminal.terminal_tables import (
         results_table,
         shapes_table,
@@ -168,6 +180,7 @@ def measure(
             tolerance=args.tolerance,
             max_images=args.max_images,
             per_image=args.per_image,
+            by_class=args.by_class,
             **arguments,
             progress=show,
             say=lambda text: print_line(console, text),
@@ -196,6 +209,8 @@ def measure(
     shapes = shapes_table(run.results)
     if shapes.row_count:
         console.print(shapes)
+    if run.by_class:
+        console.print(contexts_table(run.by_class))
     for path in files[: len(files) - 2 * len(run.results)]:
         print_line(console, f'wrote {path}', wrap=False)
     print_line(
@@ -218,6 +233,7 @@ def measure_each_without(
         for option, given in (
             ('--per-image', args.per_image),
             ('--over-image', args.over_image),
+            ('--by-class', args.by_class),
             ('--num-images auto', args.num_images == 'auto'),
             ('--list-layers', args.list_layers),
             ('--launcher', args.launcher != 'none'),

@@ -18,9 +18,11 @@ from mmengine.config import Config
 
 from ..core.aggregate.batch_maps import absent_everywhere
 from ..core.build import build_target_and_attribution
+from ..core.by_class.contexts import class_contexts
 from ..core.errors import MeasurementError
 from ..core.measurement import Measurement
 from ..core.options import MeasurementOptions
+from ..core.results.class_context import ClassContext
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import SHARES
 from ..engine.registry import (
@@ -58,6 +60,7 @@ class ERFRun:
             (H, W) of the maps; None if they do not lie on one image.
         images (list[ImageRun]): Every image's own results, with
             ``per_image``.
+        by_class (dict[str, ClassContext]): By layer, with ``by_class``.
     """
 
     results: dict[str, ERFResult]
@@ -68,6 +71,7 @@ class ERFRun:
     image: np.ndarray | None = None
     warned: list[str] = field(default_factory=list)
     images: list[ImageRun] = field(default_factory=list)
+    by_class: dict[str, ClassContext] = field(default_factory=dict)
 
 
 def erf_from_config(
@@ -143,6 +147,7 @@ def run_erf(
     statistics: Sequence[Any] | None = None,
     per_image: bool = False,
     without: Sequence[str] | str | None = None,
+    by_class: str | None = None,
     progress: Callable[[int, int], None] | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> ERFRun:
@@ -173,6 +178,9 @@ def run_erf(
             pixel of each map or window, image and layer; in one process.
         without (sequence of str, optional): Modules to switch off; see
             :func:`mmerf.measure_erf`.
+        by_class (str, optional): ``'prediction'`` or ``'label'``: also find
+            of which classes' pixels each class is decided; the target is a
+            ClassRegion, None for every class's largest component.
         progress (callable, optional): Called with (images done, images in
             all) after each pass.
         say (callable): Called with one line of text before a step that takes
@@ -202,6 +210,7 @@ def run_erf(
         amp,
         per_image=per_image,
         without=without,
+        by_class=by_class,
     )
 
     # build
@@ -210,6 +219,7 @@ def run_erf(
     score, method = build_target_and_attribution(
         resolve_registered(target, ERF_TARGETS),
         resolve_registered(attribution, ERF_ATTRIBUTIONS),
+        by_class,
     )
     source = open_images(cfg, img_dir, labels='labels' in score.needs)
     network = build_network(
@@ -252,6 +262,7 @@ def run_erf(
         image_under_maps(mean, measurement, results),
         network.warned,
         image_runs(measurement, source, provenance) if per_image else [],
+        class_contexts(measurement, results) if by_class else {},
     )
 
 

@@ -13,6 +13,7 @@ from ..plots import plot_map, save_figure
 from ..plots.drawing.normalization import CMAP
 from ..plots.table import OVERVIEWS
 from .compare.table_files import Row, as_csv, table_rows
+from .context_outputs import write_contexts
 from .erf import ERFRun
 from .images.each_image import ImageRun
 
@@ -44,7 +45,8 @@ def write_report(
     where there are ERFs. The images' own results, if the run has them, get
     one row per image and layer in ``images.csv`` and in ``erf.json``, and a
     folder each, ``images/<number>_<name>``, with maps, ``erf.json`` and one
-    figure.
+    figure. Contexts by class, if the run has them, are ``by_class.csv``, in
+    ``erf.json``, and a file and figure per layer in ``by_class``.
 
     Args:
         run (ERFRun): What was measured.
@@ -55,7 +57,7 @@ def write_report(
 
     Returns:
         list[Path]: The files but those of the images' folders: first
-        ``erf.json``, ``images.csv`` and the overviews.
+        ``erf.json``, the tables and the overviews.
 
     Raises:
         ConfigError: If ``over_image`` is set and an image to draw is None.
@@ -88,6 +90,9 @@ def write_report(
         rows = _write_images(run, folder, style, suffix, over_image)
         record['images'] = rows
         tables = [write_text(folder / 'images.csv', as_csv(rows))]
+    if run.by_class:
+        record['by_class'] = {k: c.record() for k, c in run.by_class.items()}
+        tables += write_contexts(run.by_class, folder, suffix)
     text = json.dumps(record, indent=1) + '\n'
     files = [write_text(folder / 'erf.json', text), *tables]
     for name, overview in OVERVIEWS.items():

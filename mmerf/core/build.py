@@ -9,13 +9,13 @@ from .attributions.base import Attribution
 from .attributions.table import ATTRIBUTIONS
 from .errors import ConfigError
 from .import_path import find_object
-from .targets import TARGETS, PerImage, Target
+from .targets import TARGETS, ClassRegion, PerImage, Target
 
 Built = TypeVar('Built')
 
 
 def build_target_and_attribution(
-    target: Any, attribution: Any
+    target: Any, attribution: Any, by_class: str | None = None
 ) -> tuple[Target, Attribution]:
     """Build a target and an attribution that fit together.
 
@@ -27,12 +27,16 @@ def build_target_and_attribution(
             list of those with one per image, or None.
         attribution: An attribution, its name, its import path,
             ``dict(type=...)``, or None.
+        by_class (str, optional): ``'prediction'`` or ``'label'``, where
+            contributions are shared out over classes: the target is a
+            ClassRegion, by default one of every class's largest component.
 
     Returns:
         tuple[Target, Attribution]: Both, built.
 
     Raises:
-        ConfigError: If one does not exist, or they disagree on the ReLU.
+        ConfigError: If one does not exist, they disagree on the ReLU, or
+            they do not go with ``by_class``.
 
     Example:
         >>> build_target_and_attribution(None, 'MambaIR')[0].relu
@@ -41,7 +45,40 @@ def build_target_and_attribution(
     built = build_attribution(attribution)
     if target is None:
         target = built.default_target
-    return build_target(target, built.relu), built
+    if by_class is None:
+        return build_target(target, built.relu), built
+    region = 'prediction' if by_class == 'prediction' else 'ground_truth'
+    if target is None:
+        target = {'type': 'ClassRegion', 'component': 'largest'}
+    elif target == 'ClassRegion':
+        target = {'type': 'ClassRegion'}
+    if isinstance(target, Mapping) and target.get('type') == 'ClassRegion':
+        target = {'region': region, **target}
+    scored = build_target(target, built.relu)
+    _check_by_class(by_class, region, scored, built)
+    return scored, built
+
+
+def _check_by_class(
+    by_class: str, region: str, target: Target, attribution: Attribution
+) -> None:
+    if attribution.kind != 'erf':
+        raise ConfigError(
+            'by_class shares out contributions of input pixels, which '
+            f'{type(attribution).__name__} does not give; leave one out'
+        )
+    if not isinstance(target, ClassRegion):
+        raise ConfigError(
+            'by_class needs a target of classes, not '
+            f'{type(target).__name__}; leave the target out, or use '
+            'class=NAME,... (ClassRegion)'
+        )
+    if target.region != region:
+        raise ConfigError(
+            f"by_class='{by_class}' needs a target with region='{region}', "
+            f"not '{target.region}'; state that region, or give none "
+            'in a name or dict'
+        )
 
 
 def build_attribution(spec: Any) -> Attribution:

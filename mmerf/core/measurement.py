@@ -63,7 +63,7 @@ class Measurement:
         self.model = model
         self.options = options = options or MeasurementOptions()
         self.target, self.attribution = build_target_and_attribution(
-            options.target, options.attribution
+            options.target, options.attribution, options.by_class
         )
         self.target.check_classes(options.classes)
         self.amp, self.batch_size = options.amp, options.batch_size

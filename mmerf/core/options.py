@@ -10,6 +10,7 @@ from .errors import ConfigError
 from .statistics import SHARES
 
 AMP = ('bfloat16', 'float16')
+BY_CLASS = ('prediction', 'label')  # what says which class a pixel is of
 ORDERS = ('even', 'first')  # in which images of a dataset are taken
 
 
@@ -40,6 +41,10 @@ class MeasurementOptions:
         per_image (bool): Keep each image's maps beside their mean.
         without (sequence of str, optional): Modules that are switched off;
             see :func:`mmerf.core.switching.requests.find_switches`.
+        by_class (str, optional): ``'prediction'`` or ``'label'``: also share
+            the contributions to each class out over the classes of the
+            pixels that they come from; see
+            :func:`mmerf.core.by_class.contexts.measure_by_class`.
 
     Raises:
         ConfigError: If a setting is wrong; says what would be right.
@@ -59,6 +64,7 @@ class MeasurementOptions:
     classes: Sequence[str] | None = None
     per_image: bool = False
     without: Sequence[str] | str | None = None
+    by_class: str | None = None
 
     def __post_init__(self) -> None:
         names = self.classes
@@ -69,6 +75,7 @@ class MeasurementOptions:
             'amp': check_amp(self.amp),
             'classes': None if names is None else list(names),
             'without': check_without(self.without),
+            'by_class': check_by_class(self.by_class),
         }
         for name, value in checked.items():
             object.__setattr__(self, name, value)
@@ -132,6 +139,16 @@ def check_amp(amp: str | None) -> str | None:
             f'amp is {" or ".join(map(repr, AMP))} or None, not {amp!r}'
         )
     return amp
+
+
+def check_by_class(by_class: str | None) -> str | None:
+    """Return it; ConfigError unless it is one of ``BY_CLASS``, or None."""
+    if by_class is not None and by_class not in BY_CLASS:
+        raise ConfigError(
+            f'by_class is {" or ".join(map(repr, BY_CLASS))} or None, not '
+            f'{by_class!r:.40}'
+        )
+    return by_class
 
 
 def check_without(names: Sequence[str] | str | None) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .._lazy import exported
 
 if TYPE_CHECKING:
+    from .by_class import plot_by_class
     from .comparison import plot_comparison
     from .context import plot_context
     from .drawing.normalization import NORMALIZATIONS, normalize
@@ -27,6 +28,7 @@ __all__ = [
     'NORMALIZATIONS',
     'draw_map',
     'normalize',
+    'plot_by_class',
     'plot_comparison',
     'plot_context',
     'plot_growth',
@@ -43,6 +45,7 @@ __getattr__, __dir__ = exported(
         'NORMALIZATIONS': '.drawing.normalization',
         'draw_map': '.map',
         'normalize': '.drawing.normalization',
+        'plot_by_class': '.by_class',
         'plot_comparison': '.comparison',
         'plot_context': '.context',
         'plot_growth': '.growth',

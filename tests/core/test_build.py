@@ -106,3 +106,17 @@ def test_a_target_without_a_unit_is_refused(net):
 
     with pytest.raises(mmerf.core.errors.TargetError, match='gives no unit'):
         measure_erf(net, images_like(1, 8, 8), ['0'], target=NoUnit())
+
+
+@pytest.mark.parametrize(
+    ('by_class', 'region'),
+    [('prediction', 'prediction'), ('label', 'ground_truth')],
+)
+def test_by_class_states_the_region(by_class, region):
+    for given, component in (
+        (None, 'largest'),
+        ('ClassRegion', 'all'),
+        (dict(type='ClassRegion', component='largest'), 'largest'),
+    ):
+        target, _ = build_target_and_attribution(given, None, by_class)
+        assert (target.region, target.component) == (region, component)

@@ -10,6 +10,7 @@ import numpy as np
 
 from ..grid.coordinates import PixelYX, clipped_pixel, nearest_pixel
 from ..statistics import mass_by_square
+from .class_shares import ImageShares
 
 Frame = tuple[int, int, int, int]  # rows above the unit's, from it on; columns
 
@@ -54,6 +55,8 @@ class Accumulator:
         sizes (dict): How many images had a size (H, W), by size.
         profiles (list[np.ndarray]): For each image, its cumulative mass by
             square about the unit's nearest pixel.
+        class_shares (list[ImageShares]): For each image, how its map is
+            shared out over classes, if that is measured.
     """
 
     count: int = 0
@@ -64,6 +67,7 @@ class Accumulator:
     excluded: list[str] = field(default_factory=list)
     sizes: dict[tuple[int, int], int] = field(default_factory=dict)
     profiles: list[np.ndarray] = field(default_factory=list)
+    class_shares: list[ImageShares] = field(default_factory=list)
     _mean: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _squares: np.ndarray = field(default_factory=lambda: np.zeros((0, 0)))
     _anchor: tuple[int, int] = (0, 0)
@@ -178,6 +182,7 @@ class Accumulator:
         """Add all that another accumulator holds, except its maps."""
         self.excluded += other.excluded
         self.profiles += other.profiles
+        self.class_shares += other.class_shares
         self.absent += other.absent
         self.count += other.count
         if self.count:

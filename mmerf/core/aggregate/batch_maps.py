@@ -12,6 +12,7 @@ from ..errors import MeasurementError
 from ..grid.coordinates import Grid
 from ..targets.base import Part
 from .accumulator import Accumulator
+from .class_shares import ClassSharing
 
 
 @dataclass
@@ -37,7 +38,12 @@ class Gathering:
         size (tuple[int, int]): (H, W) of the images.
         in_place (bool): Align maps at the images' middle instead of at
             their units.
+
+    Attributes:
+        sharing (ClassSharing, optional): Shares each map out over classes.
     """
+
+    sharing: ClassSharing | None = None
 
     def __init__(
         self,
@@ -110,6 +116,8 @@ class Gathering:
                 by result; missing ones are added.
         """
         absent: dict[str, frozenset[int]] = {}
+        if self.sharing is not None:
+            self._share_out(self.sharing, grids)
         index = {key: i for i, key in enumerate(order)}
         for part in sorted(self._parts, key=lambda p: index[p.layer]):
             result = part.result
@@ -121,6 +129,19 @@ class Gathering:
         for result, images in self._images.items():
             for _, units in sorted(images.items()):
                 accumulators[result].add_image(units, self.size)
+
+    def _share_out(
+        self, sharing: ClassSharing, grids: Mapping[str, Grid]
+    ) -> None:
+        """Share each image's map out over classes."""
+        for part in self._parts:
+            for position, units in self._images.get(part.result, {}).items():
+                if units.count:
+                    whole = units.compute().map
+                    grid = grids[part.layer]
+                    units.class_shares = [
+                        sharing.of(part.label, position, whole, grid)
+                    ]
 
     def image_maps(
         self, order: Sequence[str], grids: Mapping[str, Grid]

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from ..aggregate.batch_maps import Gathering
+from ..aggregate.class_shares import ClassSharing
 from ..batch import Batch
 from ..errors import ERFError
 from ..layers.clips import resize_images
@@ -92,8 +93,10 @@ def _preserved_pass(
             with passes.switched_off.applied(batch):
                 bound = bind_target(
                     target, passes.model, batch, images, labels,
-                    options.classes,
+                    options.classes, options.by_class is not None,
                 )  # fmt: skip
+                if options.by_class is not None:
+                    gathering.sharing = ClassSharing(bound)
                 done = passes.run(batch, bound, gathering)
     finally:
         kept.give_back()

@@ -17,6 +17,7 @@ from .classes import (
     class_logit,
     resolve_classes,
 )
+from .segments import check_component, largest_component
 
 REGIONS = {'prediction': 'predictions', 'ground_truth': 'labels'}
 
@@ -44,9 +45,12 @@ class ClassRegion(Target):
             in no region).
         relu (bool): Whether negative channels count as zero on layers without
             logits. A logit is scored as it is.
+        component (str): ``'all'``: the whole region; ``'largest'``: only its
+            largest connected component on the layer's grid, one object;
+            units are connected where they share an edge.
 
     Raises:
-        ConfigError: If a class or kind of region does not exist.
+        ConfigError: If a class, kind of region or component does not exist.
         TargetError: While measuring, if there are no labels.
     """
 
@@ -58,6 +62,7 @@ class ClassRegion(Target):
         classes: ClassRequest | Sequence[ClassRequest] | None = None,
         region: str = 'prediction',
         relu: bool = True,
+        component: str = 'all',
     ) -> None:
         if region not in REGIONS:
             raise ConfigError(
@@ -65,6 +70,7 @@ class ClassRegion(Target):
             )
         self.classes = as_class_requests(classes)
         self.region = region
+        self.component = check_component(component)
         self.relu = relu
         self.channels = Channels(relu)
         self.needs = frozenset({REGIONS[region], 'num_classes'})
@@ -74,10 +80,12 @@ class ClassRegion(Target):
         """Description of what is scored."""
         what = 'relu(output)' if self.relu else 'output'
         where = 'predicted' if self.region == 'prediction' else 'in the labels'
+        which = 'the units at which the class is'
+        if self.component == 'largest':
+            which = 'the largest connected component of ' + which
         return (
             "the class's logit, or where a layer holds none the sum over "
-            f'channels of {what}: mean over the units at which the class is '
-            f'{where}'
+            f'channels of {what}: mean over {which} {where}'
         )
 
     def check_classes(self, names: Sequence[str] | None) -> None:
@@ -105,7 +113,7 @@ class ClassRegion(Target):
         for label, index in resolve_classes(
             self.classes, names, context.num_classes
         ):
-            mask = regions == index
+            mask = self.scored_units(regions == index)
             pixels = _centroids(mask, context)
             absent = frozenset(range(len(output))) - pixels.keys()
             scores = output.new_zeros(len(output))
@@ -118,6 +126,11 @@ class ClassRegion(Target):
                 scores = _mean_over(at_least_float32(values), mask)
             found.append(Part(context.layer, scores, pixels, absent, label))
         return found
+
+    def scored_units(self, region: Tensor) -> Tensor:
+        """Which units of a class's region are scored, boolean (N, h, w)."""
+        whole = self.component == 'all'
+        return region if whole else largest_component(region)
 
 
 def _mean_over(values: Tensor, mask: Tensor) -> Tensor:

@@ -11,9 +11,15 @@ from torch import Tensor, nn
 
 from ..batch import Batch
 from ..errors import TargetError
-from ..grid.coordinates import Axis, Grid, UnitYX
+from ..grid.coordinates import Grid, UnitYX
 from ..layers.single_outputs import leaves
 from .base import Part, Target, TargetContext
+from .class_map import (
+    at_units,
+    labels_of_pixels,
+    resized_logits,
+    without_padding,
+)
 
 
 @dataclass(frozen=True)
@@ -104,6 +110,7 @@ def bind_target(
     images: Tensor,
     labels: Tensor | None = None,
     classes: Sequence[str] | None = None,
+    at_pixels: bool = False,
 ) -> BoundTarget:
     """Find out what a target needs to know about a batch.
 
@@ -116,6 +123,9 @@ def bind_target(
             (N, C, H, W).
         labels (Tensor, optional): Ground truth, (N, H', W').
         classes (sequence of str, optional): Names of the classes.
+        at_pixels (bool): Know the class of every pixel of the input:
+            predictions are of resized logits, labels are resized; padding
+            and ignored labels are of no class, -1.
 
     Raises:
         TargetError: If the target needs labels and there are none, or
@@ -127,16 +137,24 @@ def bind_target(
             "not there; use the config's own validation set (no --img-dir), "
             "or region='prediction'"
         )
+    size = int(images.shape[-2]), int(images.shape[-1])
     predictions, count = None, None if classes is None else len(classes)
     unknown = 'num_classes' in target.needs and count is None
     if 'predictions' in target.needs or unknown:
         with torch.no_grad():
             output = batch.forward(images.clone(), range(len(images)))
+        logits = logits_of(output, len(images))
+        if at_pixels:
+            logits = resized_logits(logits, size, model)
         predictions, count = predicted_classes(
-            output, len(images), head_threshold(model)
+            logits, len(images), head_threshold(model)
         )
+        if at_pixels:
+            predictions = without_padding(predictions, batch)
     if classes is not None and len(classes) != count:
         classes = None  # the names of another model's classes
+    if at_pixels and labels is not None and count is not None:
+        labels = labels_of_pixels(labels, size, count)
     known = PassContext(batch.metas, predictions, labels, classes, count)
     return BoundTarget(target, known)
 
@@ -156,25 +174,8 @@ def on_grid(
     """
     if indices is None:
         return None
-    grid: Grid = context.grid
-    rows, columns = (
-        _nearest_indices(line, count, full, length)
-        for line, count, full, length in zip(
-            (grid.y, grid.x),
-            grid.size[::-1] if grid.swapped else grid.size,
-            context.input_size,
-            indices.shape[1:],
-            strict=True,
-        )
-    )
-    found = indices[:, rows][:, :, columns].to(output.device)
-    return found.transpose(1, 2) if grid.swapped else found
-
-
-def _nearest_indices(line: Axis, count: int, full: int, length: int) -> Tensor:
-    pixels = torch.tensor([line.pixel(i, count) for i in range(count)])
-    places = torch.floor((pixels + 0.5) * length / full).long()
-    return places.clamp(0, length - 1)
+    found = at_units(indices, context.grid, context.input_size)
+    return found.to(output.device)
 
 
 def predicted_classes(

@@ -1,0 +1,67 @@
+"""The table of where context comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from ...core.errors import printable
+from ...core.results.class_context import SPLIT, ClassContext
+
+_MOST = 3  # other classes that a row names
+
+
+def contexts_table(contexts: Mapping[str, ClassContext]) -> Table:
+    """What ``erf.py --by-class`` prints: one row per layer and class.
+
+    The whole matrix is in ``by_class.csv``; here stand the split and the
+    classes with the largest shares besides the own one.
+
+    Args:
+        contexts (mapping): By layer, in drawing order.
+    """
+    first = next(iter(contexts.values()))
+    table = Table(
+        title=f'Where context comes from (%, classes by {first.by_class})'
+    )
+    table.add_column('layer', overflow='fold')
+    table.add_column('class', overflow='fold')
+    for heading in (*SPLIT, 'size / object', 'images'):
+        table.add_column(heading, justify='right')
+    table.add_column('most from', overflow='fold')
+    for layer, context in contexts.items():
+        for i, name in enumerate(context.rows):
+            parts = zip(context.split[i], context.split_stderr[i], strict=True)
+            images, absent = context.images[i], context.absent_images[i]
+            cells = [
+                layer,
+                name,
+                *(_with_error(100 * v, 100 * e, '.1f') for v, e in parts),
+                _with_error(
+                    context.size_ratio[i], context.size_ratio_stderr[i], '.2f'
+                ),
+                f'{images} of {images + absent}' if absent else f'{images}',
+                _largest_others(context, i),
+            ]
+            table.add_row(*(Text(printable(cell)) for cell in cells))
+    return table
+
+
+def _with_error(value: float, error: float, form: str) -> str:
+    text = format(value, form)
+    return f'{text} ±{format(error, form)}' if np.isfinite(error) else text
+
+
+def _largest_others(context: ClassContext, row: int) -> str:
+    """The classes, besides the own one, with the largest shares."""
+    own, shares = context.rows[row], context.shares[row]
+    order = [
+        j
+        for j in np.argsort(-shares, kind='stable')
+        if context.columns[j] != own and shares[j] >= 0.0005
+    ]
+    named = (f'{context.columns[j]} {100 * shares[j]:.1f}' for j in order)
+    return ', '.join(list(named)[:_MOST]) or '-'
