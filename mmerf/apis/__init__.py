@@ -1,8 +1,9 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
 ``config`` builds a config's model, ``module`` a network without a config,
-``images`` measures, ``compare`` and ``sweep`` put several runs beside each
-other; ``terminal`` is what the tools share.
+``images`` measures, ``tiles`` compares sliding windows with whole images,
+``compare`` and ``sweep`` put several runs beside each other; ``terminal`` is
+what the tools share.
 
 May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """
@@ -21,17 +22,23 @@ if TYPE_CHECKING:
     from .module.measure_module import erf_from_module
     from .module.module_config import module_config
     from .sweep.sweep import sweep_erf
+    from .tiles.measure import tiles_from_config, tiles_from_module
+    from .tiles.run import TilingRun, run_tiles
     from .write_outputs import check_out_folder, write_report
 
 __all__ = [
     'ERFRun',
+    'TilingRun',
     'check_out_folder',
     'erf_from_config',
     'erf_from_module',
     'layers_from_config',
     'module_config',
     'run_erf',
+    'run_tiles',
     'sweep_erf',
+    'tiles_from_config',
+    'tiles_from_module',
     'write_report',
 ]
 
@@ -70,13 +77,17 @@ __getattr__, __dir__ = exported(
     __name__,
     {
         'ERFRun': '.erf',
+        'TilingRun': '.tiles.run',
         'check_out_folder': '.write_outputs',
         'erf_from_config': '.erf',
         'erf_from_module': '.module.measure_module',
         'layers_from_config': '.model_layers',
         'module_config': '.module.module_config',
         'run_erf': '.erf',
+        'run_tiles': '.tiles.run',
         'sweep_erf': '.sweep.sweep',
+        'tiles_from_config': '.tiles.measure',
+        'tiles_from_module': '.tiles.measure',
         'write_report': '.write_outputs',
     },
     _openmmlab_needed,

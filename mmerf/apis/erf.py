@@ -238,7 +238,7 @@ def run_erf(
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
         notes += add_theory(measurement)
-    provenance = _provenance(config, cfg, network, seed)
+    provenance = provenance_of_run(config, cfg, network, seed)
     results = measurement.compute(provenance)
     if not results:
         raise MeasurementError('; '.join(notes))
@@ -255,7 +255,10 @@ def run_erf(
     )
 
 
-def _provenance(config: Any, cfg: Config, network: Network, seed: int) -> dict:
+def provenance_of_run(
+    config: Any, cfg: Config, network: Network, seed: int
+) -> dict:
+    """What a run was made with: config, checkpoint, device, versions."""
     name = config if isinstance(config, (str, os.PathLike)) else cfg.filename
     if cfg.get('module'):
         name = describe_module(cfg.module)

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from .layers import plot_layers
     from .map import draw_map, plot_map
     from .profile import plot_profile
+    from .tiles import plot_tiles
 
 __all__ = [
     'NORMALIZATIONS',
@@ -30,6 +31,7 @@ __all__ = [
     'plot_layers',
     'plot_map',
     'plot_profile',
+    'plot_tiles',
     'save_figure',
     'to_rgb',
 ]
@@ -44,6 +46,7 @@ __getattr__, __dir__ = exported(
         'plot_layers': '.layers',
         'plot_map': '.map',
         'plot_profile': '.profile',
+        'plot_tiles': '.tiles',
         'save_figure': '.drawing.render',
         'to_rgb': '.drawing.render',
     },

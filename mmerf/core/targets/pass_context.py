@@ -133,7 +133,7 @@ def bind_target(
         with torch.no_grad():
             output = batch.forward(images.clone(), range(len(images)))
         predictions, count = predicted_classes(
-            output, len(images), _threshold(model)
+            output, len(images), head_threshold(model)
         )
     if classes is not None and len(classes) != count:
         classes = None  # the names of another model's classes
@@ -218,8 +218,11 @@ def logits_of(output: Any, images: int) -> Tensor:
     )
 
 
-def _threshold(model: Any) -> float | None:
-    """The threshold of a binary segmentor's decode head, if it has one."""
+def head_threshold(model: Any) -> float | None:
+    """The threshold of a binary segmentor's decode head, if it has one.
+
+    Above it, the sigmoid of the head's one channel means class 1.
+    """
     head = getattr(model, 'decode_head', None)
     heads = list(head) if isinstance(head, nn.ModuleList) else [head]
     return getattr(heads[-1], 'threshold', None) if heads else None
