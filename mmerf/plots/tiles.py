@@ -40,11 +40,12 @@ def plot_tiles(
             place = windows.index(tiling.window)
             same = [t for t in result.tilings if t.window == tiling.window]
             color, marker = SERIES_STYLES[place % len(SERIES_STYLES)]
-            bars = 100 * error[number, shown]
+            share = 100 * mean[number, shown]
+            bars = np.nan_to_num(100 * error[number, shown])
             ax.errorbar(
                 np.arange(len(shown)),
-                100 * mean[number, shown],
-                yerr=np.where(np.isfinite(bars), bars, 0),
+                share,
+                yerr=(np.fmin(bars, share), bars),  # none below zero
                 label=f'{tiling.window} px, stride {tiling.stride}',
                 color=color,
                 marker=marker,

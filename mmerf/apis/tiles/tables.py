@@ -48,6 +48,12 @@ def conclusion(result: TilingResult, within: float = WITHIN) -> list[str]:
     """What to take and why, one line each."""
     found = result.recommendation(within)
     lines = [f'recommended: {found.tiling}: {"; ".join(found.reasons)}']
+    if result.sides:
+        squares = ', '.join(
+            f'{100 * float(share):g} % in {side:g} px'
+            for share, side in result.sides.items()
+        )
+        lines.append(f'the field: of the ERF of {result.layer}, {squares}')
     crop = crop_and_field(result.crop_size, result.field_side)
     return [*lines, *([crop] if crop else [])]
 
