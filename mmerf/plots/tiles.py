@@ -17,6 +17,8 @@ def plot_tiles(
 ) -> tuple[Figure, Axes]:
     """Share of pixels that change class, by distance to the nearest border.
 
+    Points stand between the edges of their bin.
+
     One line per window and overlap: colour and marker tell the window, dashes
     the overlap, least to most. Bars are standard errors over images.
 
@@ -55,10 +57,9 @@ def plot_tiles(
                 elinewidth=0.8,
                 clip_on=False,
             )
-        edges = [(result.edges[i], result.edges[i + 1]) for i in shown]
+        edges = [result.edges[0], *(result.edges[i + 1] for i in shown)]
         ax.set_xticks(
-            np.arange(len(shown)),
-            [f'{low}-{high}' for low, high in edges],
+            np.arange(len(edges)) - 0.5, [str(edge) for edge in edges]
         )
         ax.set(
             xlabel='distance to the nearest tile border (px)',
