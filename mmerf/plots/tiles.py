@@ -9,7 +9,7 @@ from ..core.tiling.result import TilingResult
 from .drawing.figure import Figure
 from .drawing.style import COLUMN_WIDTH, SERIES_STYLES, literal, style
 
-_DASHES = ('-', '--', ':', '-.')
+_OVERLAP_DASHES = ('-', '--', ':', '-.')
 
 
 def plot_tiles(
@@ -51,7 +51,9 @@ def plot_tiles(
                 label=f'{tiling.window} px, stride {tiling.stride}',
                 color=color,
                 marker=marker,
-                linestyle=_DASHES[same.index(tiling) % len(_DASHES)],
+                linestyle=_OVERLAP_DASHES[
+                    same.index(tiling) % len(_OVERLAP_DASHES)
+                ],
                 markersize=3,
                 linewidth=1.1,
                 elinewidth=0.8,

@@ -45,7 +45,7 @@ def each_prepared(
             path = loaded['data_samples'][0].metainfo.get('img_path')
             source.skipped[str(path or 'an image')] = one_line(error)
             continue
-        yield _resized(batch, size)
+        yield _at_size(batch, size)
         done += 1
         if progress is not None:
             seen = min(done + len(source.skipped), len(indices))
@@ -57,7 +57,7 @@ def each_prepared(
         )
 
 
-def _resized(batch: Batch, size: tuple[int, int] | None) -> Batch:
+def _at_size(batch: Batch, size: tuple[int, int] | None) -> Batch:
     """A batch at another size, its labels and padding with it."""
     before = tuple(batch.inputs.shape[-2:])
     if size is None or size == before or batch.inputs.dim() != 4:

@@ -15,7 +15,7 @@ from ...core.options import check_size
 from ...core.results.erf_result import ERFResult
 from ...core.tiling.grid import tilings_of
 from ...core.tiling.measure import TilingMeasurement
-from ...core.tiling.recommend import WITHIN, check_within
+from ...core.tiling.recommend import MOST_WORSE, check_within
 from ...core.tiling.result import TilingResult
 from ...engine.registry import ERF_TARGETS, resolve_registered
 from ...engine.selection import check_num_images, check_order, chosen_indices
@@ -46,7 +46,7 @@ class TilingRun:
     """
 
     result: TilingResult
-    within: float = WITHIN
+    within: float = MOST_WORSE
     skipped: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     warned: list[str] = field(default_factory=list)
@@ -61,7 +61,7 @@ def run_tiles(
     windows: Sequence[int] | None = None,
     strides: Sequence[int] | None = None,
     overlaps: Sequence[float] | None = None,
-    within: float = WITHIN,
+    within: float = MOST_WORSE,
     layer: str | None = None,
     target: Any = None,
     threshold: float | None = None,

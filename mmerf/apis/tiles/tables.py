@@ -6,7 +6,7 @@ import math
 
 from rich.table import Table
 
-from ...core.tiling.recommend import WITHIN, crop_and_field
+from ...core.tiling.recommend import MOST_WORSE, crop_and_field
 from ...core.tiling.result import TilingResult
 
 
@@ -44,7 +44,7 @@ def tiles_table(result: TilingResult) -> Table:
     return table
 
 
-def conclusion(result: TilingResult, within: float = WITHIN) -> list[str]:
+def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:
     """What to take and why, one line each."""
     found = result.recommendation(within)
     lines = [f'recommended: {found.tiling}: {"; ".join(found.reasons)}']

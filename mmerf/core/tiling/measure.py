@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -154,7 +155,7 @@ class TilingMeasurement:
                 seconds.append(math.nan)
                 continue
             logits, took = self._timed(
-                lambda t=tiling: self._tiles(batch, images, t)
+                partial(self._tiles, batch, images, tiling)
             )
             found = classes_of_logits(logits, level)[0]
             differs = (found != whole)[shown].cpu().numpy()
@@ -166,9 +167,11 @@ class TilingMeasurement:
             seconds.append(took)
         labels = batch.labels()
         if labels is not None:
-            found = [confusion(p, labels[0], classes) for p in predictions]
+            matrices = np.stack(
+                [confusion(p, labels[0], classes) for p in predictions]
+            )
             before = 0 if self._matrices is None else self._matrices
-            self._matrices = before + np.stack(found)
+            self._matrices = before + matrices
         self._names.append(batch.names[0])
         self._sizes.append(size)
         self._counts.append((counts[0], counts[1]))

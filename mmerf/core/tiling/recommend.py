@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ..errors import ConfigError
 from .grid import Tiling
 
-WITHIN = 0.01  # of all pixels: one percentage point
+MOST_WORSE = 0.01  # of all pixels: one percentage point
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ def check_within(within: float) -> float:
 def recommend(
     tilings: Sequence[Tiling],
     shares: Sequence[float],
-    within: float = WITHIN,
+    within: float = MOST_WORSE,
     field: float | None = None,
 ) -> Recommendation:
     """The smallest window, then overlap, that is nearly as good as the best.
@@ -62,11 +62,13 @@ def recommend(
     tiling = min(near, key=lambda one: (one.window, -one.stride))
     points = f'{100 * within:g} percentage point(s)'
     if tiling == best:
-        reasons = [f'no other changes fewer pixels ({_percent(share[best])})']
+        reasons = [
+            f'no other changes fewer pixels ({_as_percent(share[best])})'
+        ]
     else:
         reasons = [
-            f'{_percent(share[tiling])} of pixels change, within {points} of '
-            f'the best ({best}: {_percent(share[best])})'
+            f'{_as_percent(share[tiling])} of pixels change, within {points} of '
+            f'the best ({best}: {_as_percent(share[best])})'
         ]
     same = [t for t in tilings if t.window == tiling.window]
     if tiling.overlap == 0 and len(same) > 1:
@@ -116,5 +118,5 @@ no crop held all that a unit sees
     return f'{sizes} is at least as large as the field ({field:g} px)'
 
 
-def _percent(share: float) -> str:
+def _as_percent(share: float) -> str:
     return f'{100 * share:.1f} %'

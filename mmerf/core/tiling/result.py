@@ -16,7 +16,7 @@ from ..results.npz import write_npz
 from ..results.plain_json import parse_json
 from .disagreement import mean_iou
 from .grid import Tiling
-from .recommend import WITHIN, Recommendation, crop_and_field, recommend
+from .recommend import MOST_WORSE, Recommendation, crop_and_field, recommend
 
 _COUNTS = ('differs', 'pixels', 'matrices', 'seconds')
 
@@ -119,7 +119,7 @@ class TilingResult:
             for one in rates.T
         ]
 
-    def recommendation(self, within: float = WITHIN) -> Recommendation:
+    def recommendation(self, within: float = MOST_WORSE) -> Recommendation:
         """See :func:`mmerf.core.tiling.recommend.recommend`."""
         shares = self.disagreement()[0]
         known = np.isfinite(shares)
@@ -130,7 +130,7 @@ class TilingResult:
             self.field_side,
         )
 
-    def record(self, within: float = WITHIN) -> dict:
+    def record(self, within: float = MOST_WORSE) -> dict:
         """All numbers as JSON; NaN is None."""
         mean, error = self.disagreement()
         near, near_error = self.by_distance()

@@ -35,15 +35,14 @@ def slide(
     it agrees.
     """
     height, width = images.shape[-2:]
-    total = count = None
+    total, count = images.new_zeros(0), images.new_zeros(height, width)
     for top, bottom in tile_spans(height, tiling):
         for left, right in tile_spans(width, tiling):
             tile = images[..., top:bottom, left:right]
             logits = on_input(run(tile), tile)
-            if total is None:
+            if not total.numel():
                 shape = (*logits.shape[:2], height, width)
                 total = logits.new_zeros(shape)
-                count = logits.new_zeros(height, width)
             total[..., top:bottom, left:right] += logits
             count[top:bottom, left:right] += 1
     return total / count
