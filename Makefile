@@ -2,6 +2,8 @@
 # make test   everything that has to pass
 # make figures   the README's figures of the demo, into docs/; or one of them:
 #     make layers, questions, compare, growth or sweep
+# make context   how much context the demo's models need, and which attribution
+#     is faithful on them
 # make smp    the study of decoder interpolation
 # make pretrained   a network that someone trained, against random weights
 # make outsiders   networks of other packages, each by one command, against
@@ -35,7 +37,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
-	smp pretrained outsiders backends fuzz agreement
+	context smp pretrained outsiders backends fuzz agreement
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -95,6 +97,13 @@ sweep: $(FCN)/iter_160.pth
 		--vary 'model.backbone.strides=(1,2,1,1),(1,2,2,1)' \
 		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)'
 	$(SMALL) $(FCN)/sweep/sweep.png docs/sweep.png
+
+# How much context the demo's models need, and which attribution is faithful.
+context: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
+	for net in fcn segformer; do for rank in '' --rank-attributions; do \
+		$(BIN)/python tools/context.py configs/demo/$${net}_texture.py \
+		work_dirs/$${net}_texture/iter_160.pth $$rank || exit 1; \
+		done; done
 
 # Each of the JOBS processes runs on one thread: they share the cores.
 test: $(STAMP)

@@ -28,7 +28,7 @@ def _every_shortcut(monkeypatch):
     from mmerf.core.passes import budget
 
     monkeypatch.setattr(budget, 'ENOUGH', 0)
-    monkeypatch.setattr(worth, 'LARGE', 0)
+    monkeypatch.setattr(worth, 'LARGE_GRADIENT', 0)
     monkeypatch.setattr(worth, 'LARGE_SHARE', 0.0)
 
 

@@ -238,7 +238,7 @@ def test_what_cannot_be_registered_is_one_line_of_warning():
     )
     assert done.stdout == "['ERFHook', 'ERFVisBackend']\n"
     (line,) = [t for t in done.stderr.splitlines() if 'mmerf could' in t]
-    assert 'mmerf could not register ModuleSegmentor: ImportError: ' in line
+    assert 'mmerf could not register ModuleSegmentor: ' in line
 
 
 @pytest.mark.parametrize(

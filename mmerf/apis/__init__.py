@@ -1,9 +1,9 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
 ``config`` builds a config's model, ``module`` a network without a config,
-``images`` measures, ``tiles`` compares sliding windows with whole images,
-``compare`` and ``sweep`` put several runs beside each other; ``terminal`` is
-what the tools share.
+``images`` measures, ``context`` does so on changed copies, ``tiles`` compares
+sliding windows with whole images, ``compare`` and ``sweep`` put several runs
+beside each other; ``terminal`` is what the tools share.
 
 May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """
@@ -17,6 +17,13 @@ from .._lazy import exported
 from ..core.errors import ConfigError, one_line
 
 if TYPE_CHECKING:
+    from .context.measure import (
+        context_from_config,
+        context_from_module,
+        run_context,
+        run_ranking,
+    )
+    from .context.run import ContextRun
     from .erf import ERFRun, erf_from_config, run_erf
     from .model_layers import layers_from_config
     from .module.measure_module import erf_from_module
@@ -27,14 +34,19 @@ if TYPE_CHECKING:
     from .write_outputs import check_out_folder, write_report
 
 __all__ = [
+    'ContextRun',
     'ERFRun',
     'TilingRun',
     'check_out_folder',
+    'context_from_config',
+    'context_from_module',
     'erf_from_config',
     'erf_from_module',
     'layers_from_config',
     'module_config',
+    'run_context',
     'run_erf',
+    'run_ranking',
     'run_tiles',
     'sweep_erf',
     'tiles_from_config',
@@ -76,14 +88,19 @@ def _openmmlab_needed() -> Iterator[None]:
 __getattr__, __dir__ = exported(
     __name__,
     {
+        'ContextRun': '.context.run',
         'ERFRun': '.erf',
         'TilingRun': '.tiles.run',
         'check_out_folder': '.write_outputs',
+        'context_from_config': '.context.measure',
+        'context_from_module': '.context.measure',
         'erf_from_config': '.erf',
         'erf_from_module': '.module.measure_module',
         'layers_from_config': '.model_layers',
         'module_config': '.module.module_config',
+        'run_context': '.context.measure',
         'run_erf': '.erf',
+        'run_ranking': '.context.measure',
         'run_tiles': '.tiles.run',
         'sweep_erf': '.sweep.sweep',
         'tiles_from_config': '.tiles.measure',

@@ -14,12 +14,14 @@ from .._lazy import exported
 
 if TYPE_CHECKING:
     from .comparison import plot_comparison
+    from .context import plot_context
     from .drawing.normalization import NORMALIZATIONS, normalize
     from .drawing.render import save_figure, to_rgb
     from .growth import plot_growth
     from .layers import plot_layers
     from .map import draw_map, plot_map
     from .profile import plot_profile
+    from .ranking import plot_ranking
     from .tiles import plot_tiles
 
 __all__ = [
@@ -27,10 +29,12 @@ __all__ = [
     'draw_map',
     'normalize',
     'plot_comparison',
+    'plot_context',
     'plot_growth',
     'plot_layers',
     'plot_map',
     'plot_profile',
+    'plot_ranking',
     'plot_tiles',
     'save_figure',
     'to_rgb',
@@ -42,10 +46,12 @@ __getattr__, __dir__ = exported(
         'draw_map': '.map',
         'normalize': '.drawing.normalization',
         'plot_comparison': '.comparison',
+        'plot_context': '.context',
         'plot_growth': '.growth',
         'plot_layers': '.layers',
         'plot_map': '.map',
         'plot_profile': '.profile',
+        'plot_ranking': '.ranking',
         'plot_tiles': '.tiles',
         'save_figure': '.drawing.render',
         'to_rgb': '.drawing.render',

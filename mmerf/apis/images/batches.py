@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mmengine.dataset import DefaultSampler
 
+from ...core.context.base import UnitMeasurement
 from ...core.errors import BatchError, ERFError, MeasurementError, one_line
 from ...core.measurement import Measurement
 from ...core.running.memory import is_out_of_memory
@@ -27,12 +28,14 @@ def pass_size(measurement: Measurement) -> int:
 
 
 def measure_batch(
-    measurement: Measurement, data_batch: dict, source: ImageSource
+    measurement: Measurement | UnitMeasurement,
+    data_batch: dict,
+    source: ImageSource,
 ) -> None:
     """Measure a batch; if that fails, each image alone, skipping failures.
 
     Args:
-        measurement (Measurement): Gets the images.
+        measurement (Measurement or UnitMeasurement): Gets the images.
         data_batch (dict): As a data loader collates it.
         source (ImageSource): ``skipped`` gets the images that fail.
 

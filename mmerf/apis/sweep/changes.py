@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -13,9 +14,11 @@ from ...core.results.erf_result import ERFResult
 from ...core.statistics import Number, headline_shares, shown_numbers
 from ...core.statistics.base import SIZES
 from ..compare.table_files import Row
-from .variants import Sweep
 
-WHOLE = 'whole model'
+if TYPE_CHECKING:
+    from .variants import Sweep
+
+WHOLE_MODEL = 'whole model'
 FIRST_COLUMNS = ('without', 'way', 'layer')
 
 
@@ -34,7 +37,7 @@ def changes_of(sweep: Sweep) -> list[Row]:
         summed difference of the maps, each over its sum. None where there is
         none; ``note`` says why a module has no numbers.
     """
-    whole = sweep.runs[WHOLE].results
+    whole = sweep.runs[WHOLE_MODEL].results
     numbers = changing_numbers(next(iter(whole.values())).shares)
     rows: list[Row] = []
     for name in [*sweep.runs, *sweep.gaps]:
@@ -47,7 +50,7 @@ def changes_of(sweep: Sweep) -> list[Row]:
                 rows.append({**row, 'note': note})
                 continue
             result = run.results[layer]
-            if name == WHOLE:
+            if name == WHOLE_MODEL:
                 row['without'] = ''
             else:
                 row['way'] = result.provenance['without'][module]

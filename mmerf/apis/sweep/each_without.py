@@ -17,7 +17,7 @@ from ...plots.drawing.normalization import CMAP
 from ..compare.table_files import as_csv
 from ..config.config_file import load_config
 from ..module.network import build_network
-from .changes import WHOLE, changes_of, check_changes_file
+from .changes import WHOLE_MODEL, changes_of, check_changes_file
 from .variants import Sweep, SweepOutput, Variant, measure_variants
 
 
@@ -79,7 +79,7 @@ def erf_each_without(
     )
     always = check_without(without)
     switches = find_switches(network.model, check_without(each))
-    variants = [Variant(WHOLE, {'without': always}, {}, required=True)]
+    variants = [Variant(WHOLE_MODEL, {'without': always}, {}, required=True)]
     for switch in switches:
         text = '='.join(filter(None, (switch.name, switch.stated)))
         variants.append(

@@ -15,11 +15,11 @@ from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import SHAPES, SIZES
 from ..compare.comparison import Comparison
 from ..compare.table_files import as_text
-from ..sweep.changes import WHOLE, changes_of, changing_numbers
-from ..sweep.variants import Sweep
+from ..sweep.changes import WHOLE_MODEL, changes_of, changing_numbers
 
-if TYPE_CHECKING:  # it would import torch
+if TYPE_CHECKING:  # they would import torch
     from ...core.running.list_layers import ListedLayer
+    from ..sweep.variants import Sweep
 
 
 def results_table(
@@ -114,7 +114,7 @@ def comparison_table(comparison: Comparison) -> Table:
 
 def changes_table(sweep: Sweep) -> Table:
     """What ``erf.py --each-without`` prints; gaps are named in the notes."""
-    first = next(iter(sweep.runs[WHOLE].results.values()))
+    first = next(iter(sweep.runs[WHOLE_MODEL].results.values()))
     numbers = [number for _, number in changing_numbers(first.shares)]
     table = Table(title='Without each module (change from the whole model)')
     table.add_column('without', overflow='fold')

@@ -10,13 +10,12 @@ from torch import nn
 
 from ...core.batch import Batch
 from ...core.errors import ERFError, MeasurementError, one_line
-from ...core.layers.defaults import OUTPUT
 from ...core.measurement import Measurement
 from ...core.options import MeasurementOptions
 from ...core.results.erf_result import ERFResult
 from ...core.running.memory import is_out_of_memory
+from ..context.run import logits_layer
 
-_HEADS = ('decode_head', 'segmentation_head')  # mmseg's and smp's
 _SQUARES = (0.5, 0.99)  # shares of the ERF
 
 
@@ -40,12 +39,6 @@ class MeasuredField:
     notes: list[str] = field(default_factory=list)
 
 
-def layer_of_logits(model: nn.Module) -> str:
-    """The head that makes a model's logits, else its own output, ``'.'``."""
-    names = {name for name, _ in model.named_modules()}
-    return next((name for name in _HEADS if name in names), OUTPUT)
-
-
 def measure_field(
     model: nn.Module,
     batches: Iterable[Batch],
@@ -58,7 +51,7 @@ def measure_field(
     Args:
         model (nn.Module): Without wrappers.
         batches (iterable of Batch): Of one image each.
-        layer (str, optional): None for ``layer_of_logits``.
+        layer (str, optional): None for that of the logits.
         target: What of the layer is scored.
         provenance (mapping, optional): Stored with the ERF.
 
@@ -68,8 +61,8 @@ def measure_field(
     """
     notes = []
     if layer is None:
-        layer = layer_of_logits(model)
-        if layer != _HEADS[0]:
+        layer = logits_layer(model)
+        if layer != 'decode_head':
             notes.append(f'the field is that of the layer {layer}')
     options = MeasurementOptions([layer], target=target, shares=_SQUARES)
     measurement, longest = Measurement(model, options), 0

@@ -8,6 +8,7 @@ from rich.table import Table
 
 from ...core.tiling.recommend import MOST_WORSE, crop_and_field
 from ...core.tiling.result import TilingResult
+from ..context.tables import with_stderr
 
 
 def tiles_table(result: TilingResult) -> Table:
@@ -61,5 +62,4 @@ def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:
 def _percent_and_error(mean: float, error: float) -> str:
     if math.isnan(mean):
         return '-'
-    text = f'{100 * mean:.1f}'
-    return text if math.isnan(error) else f'{text} ± {100 * error:.1f}'
+    return with_stderr(100 * mean, 100 * error, '.1f')

@@ -29,7 +29,7 @@ class Tags:
 
     def of(self, tensor: Tensor) -> Tag | None:
         """The tag of a tensor; None where none of its memory has one."""
-        address = _address(tensor)
+        address = _memory_of(tensor)
         if address is None:
             return LOST
         known = self._by_storage.get(address)
@@ -54,7 +54,7 @@ class Tags:
         views[geometry] = tag
 
     def _views(self, tensor: Tensor) -> dict[_Geometry, Tag] | None:
-        address = _address(tensor)
+        address = _memory_of(tensor)
         if address is None:
             return None
         known = self._by_storage.get(address)
@@ -65,7 +65,7 @@ class Tags:
         return known[1]
 
 
-def _address(tensor: Tensor) -> int | None:
+def _memory_of(tensor: Tensor) -> int | None:
     """Of a tensor's memory; None where it has none."""
     try:
         return tensor.untyped_storage()._cdata

@@ -26,7 +26,7 @@ from .box_tensor import (
     is_small_enough,
     memory_format_of,
 )
-from .worth import is_large
+from .worth import is_worth_a_look
 
 aten = torch.ops.aten
 
@@ -65,7 +65,7 @@ class SparseBackward(AtenMode):
 
     def _look(self, gradient: Tensor) -> Tensor:
         """A box tensor, where a large gradient is mostly zero."""
-        if self._misses >= MISSES or not is_large(gradient.numel()):
+        if self._misses >= MISSES or not is_worth_a_look(gradient.numel()):
             return gradient
         found = as_box_tensor(gradient)
         missed = not isinstance(found, BoxTensor)

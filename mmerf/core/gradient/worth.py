@@ -8,16 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-LARGE = 2**18  # elements of a gradient from which on a box saves time
+LARGE_GRADIENT = 2**18  # elements of a gradient from which on a box saves time
 LARGE_SHARE = 0.1  # of the nodes: fewer large convolutions save nothing
 MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
 BATCH_NORM = 'NativeBatchNormBackward0'
 REORDERING = {'PermuteBackward0', 'TransposeBackward0', 'TBackward0'}
 
 
-def is_large(elements: int) -> bool:
+def is_worth_a_look(elements: int) -> bool:
     """Whether a gradient of so many elements is worth a look for zeros."""
-    return elements >= LARGE
+    return elements >= LARGE_GRADIENT
 
 
 def refused_by_graph(tensor: Tensor) -> str | None:
@@ -46,7 +46,7 @@ def refused_by_graph(tensor: Tensor) -> str | None:
             return f'{name} has backward code of its own'
         names.add(node.name())
         if node.name() == 'ConvolutionBackward0':
-            convolutions += is_large(_elements(node))
+            convolutions += is_worth_a_look(_elements(node))
         nodes += [following for following, _ in node.next_functions]
     # Of these together, torch itself computes a wrong gradient, which
     # ``SparseBackward`` mends.

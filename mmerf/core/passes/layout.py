@@ -11,7 +11,7 @@ from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
 from ..running.probes import Recorder
 
-MOST_UNITS = 64  # down and across, at which layouts are compared
+MOST_COMPARED = 64  # down and across, at which layouts are compared
 
 
 class Layout:
@@ -68,7 +68,7 @@ class Layout:
         self._checked = True
         recorders = []
         for layout in (torch.channels_last, torch.contiguous_format):
-            recorder, again = Recorder(most=MOST_UNITS), layers.again()
+            recorder, again = Recorder(most=MOST_COMPARED), layers.again()
             image = images[:1].clone(memory_format=layout)
             with torch.no_grad():
                 again.read(forward, image, recorder, [0])

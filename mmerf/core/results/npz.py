@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ def write_npz(
 
     Args:
         path: Where the file appears.
-        arrays (mapping): By name, of ``ARRAYS``.
+        arrays (mapping): By name.
         meta (dict): Plain JSON.
 
     Returns:
@@ -44,36 +44,59 @@ def write_npz(
 def read_npz(
     path: str | os.PathLike,
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read arrays and metadata that ``write_npz`` wrote.
+    """Read the map, arrays and metadata of an ERF result.
 
     Raises:
         ResultError: If the file is missing, damaged or no ERF result.
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in ARRAYS if name in file}
-            meta = parse_json(str(file['meta'][()]))
-    except FileNotFoundError as error:
-        raise ResultError(f'there is no file {path}') from error
-    except Exception as error:  # zip, compression, header, JSON
-        raise ResultError(
-            f'{path} is not a whole ERF result ({one_line(error, 160)}); '
-            'measure it again, or use ERFResult.from_map on the array'
-        ) from error
-    if not isinstance(meta, dict) or meta.get('format') != FORMAT:
-        raise ResultError(
-            f'{path} holds no ERF result of format {FORMAT}; measure it '
-            'again with this version of mmerf'
-        )
+    advice = 'measure it again, or use ERFResult.from_map on the array'
+    arrays, meta = read_parts(path, ARRAYS, 'ERF result', advice)
     check_map_array(arrays.get('map', np.zeros(0)), str(path))
     arrays['map'] = arrays['map'].astype(np.float64)
     for name, array in arrays.items():
-        _check_plain_numbers(array, f'{path}: {name}')
         if array.shape != arrays['map'].shape:
             raise ResultError(
                 f'{path}: {name} has shape {array.shape}, the map '
                 f'{arrays["map"].shape}; the file is damaged'
             )
+    return arrays, meta
+
+
+def read_parts(
+    path: str | os.PathLike,
+    names: Iterable[str],
+    what: str,
+    advice: str = 'measure it again',
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Read arrays of some names, and metadata, that ``write_npz`` wrote.
+
+    Args:
+        path: The file.
+        names (iterable of str): Of the arrays; those that it lacks are left
+            out.
+        what (str): What the file shall hold, for errors.
+        advice (str): What would be right, for errors.
+
+    Raises:
+        ResultError: If the file is missing, damaged, or of another format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in names if name in file}
+            meta = parse_json(str(file['meta'][()]))
+    except FileNotFoundError as error:
+        raise ResultError(f'there is no file {path}') from error
+    except Exception as error:  # zip, compression, header, JSON
+        raise ResultError(
+            f'{path} is not a whole {what} ({one_line(error, 160)}); {advice}'
+        ) from error
+    if not isinstance(meta, dict) or meta.get('format') != FORMAT:
+        raise ResultError(
+            f'{path} holds no {what} of format {FORMAT}; measure it '
+            'again with this version of mmerf'
+        )
+    for name, array in arrays.items():
+        _check_plain_numbers(array, f'{path}: {name}')
     return arrays, meta
 
 

@@ -67,8 +67,8 @@ def recommend(
         ]
     else:
         reasons = [
-            f'{_as_percent(share[tiling])} of pixels change, within {points} of '
-            f'the best ({best}: {_as_percent(share[best])})'
+            f'{_as_percent(share[tiling])} of pixels change, within {points} '
+            f'of the best ({best}: {_as_percent(share[best])})'
         ]
     same = [t for t in tilings if t.window == tiling.window]
     if tiling.overlap == 0 and len(same) > 1:

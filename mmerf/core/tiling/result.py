@@ -12,8 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import ResultError, one_line
-from ..results.npz import write_npz
-from ..results.plain_json import parse_json
+from ..results.npz import read_parts, write_npz
 from .disagreement import mean_iou
 from .grid import Tiling
 from .recommend import MOST_WORSE, Recommendation, crop_and_field, recommend
@@ -180,10 +179,9 @@ class TilingResult:
         Raises:
             ResultError: If the file is missing, damaged or no such result.
         """
+        what = 'result of tools/tiles.py'
+        arrays, meta = read_parts(path, _COUNTS, what)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = {name: file[name] for name in _COUNTS}
-                meta = parse_json(str(file['meta'][()]))
             if meta['kind'] != 'tiles':
                 raise ValueError(f'it is a result of {meta["kind"]!r:.40}')
             values: dict[str, Any] = {
@@ -196,14 +194,12 @@ class TilingResult:
             for name in ('edges', 'images', 'crop_size'):
                 given = values[name]
                 values[name] = None if given is None else tuple(given)
-            result = cls(**values, **arrays)
+            result = cls(**{**values, **arrays})
             _check_whole(result)
-        except FileNotFoundError as error:
-            raise ResultError(f'there is no file {path}') from error
-        except Exception as error:  # zip, header, JSON, or what it holds
+        except Exception as error:  # whatever the file holds
             raise ResultError(
-                f'{path} is no whole result of tools/tiles.py '
-                f'({one_line(error, 160)}); measure it again'
+                f'{path} is no whole {what} ({one_line(error, 160)}); '
+                'measure it again'
             ) from error
         return result
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from mmerf.apis import run_erf
 from mmerf.apis.compare.read_runs import read_run
 from mmerf.apis.sweep import erf_each_without
-from mmerf.apis.sweep.changes import WHOLE, changes_of
+from mmerf.apis.sweep.changes import WHOLE_MODEL, changes_of
 from mmerf.apis.terminal.terminal_tables import changes_table
 from mmerf.core.errors import ConfigError, LayerError
 
@@ -30,10 +30,10 @@ def test_each_module_as_a_run_of_its_own(cfg, tmp_path):
         erf_each_without(cfg, each='backbone.layr', out_dir=tmp_path)
     found = erf_each_without(cfg, each=each, out_dir=tmp_path / 'o', **SMALL)
     names = ['backbone.layer4.1.conv2']
-    assert list(found.runs) == [WHOLE, *(f'without {n}' for n in names)]
+    assert list(found.runs) == [WHOLE_MODEL, *(f'without {n}' for n in names)]
     (gap,) = found.gaps.values()
     assert gap.endswith(f'; state {BLOCK}=zero') and 'its first input' in gap
-    base_run = found.runs[WHOLE]
+    base_run = found.runs[WHOLE_MODEL]
     base = base_run.results['backbone[3]']
     record = json.loads((tmp_path / 'o' / 'without.json').read_text())
     rows = changes_of(found)

@@ -12,7 +12,6 @@ from torch import nn
 from mmerf import measure_erf
 from mmerf.apis import run_tiles, tiles_from_config, tiles_from_module
 from mmerf.apis.module.module_config import module_config
-from mmerf.apis.tiles.field import layer_of_logits
 from mmerf.apis.tiles.proposals import proposed_windows, training_crop
 from mmerf.apis.tiles.test_mode import SegmentorSlide, test_mode
 from mmerf.core.batch import Batch
@@ -174,8 +173,3 @@ def test_settings_are_checked_before_anything_is_read():
 def test_a_window_that_cuts_nothing_is_told_before_tiles_run(photos):
     with pytest.raises(MeasurementError, match='longer than 48 px'):
         run_tiles(module_config(net()), img_dir=photos, windows=[48])
-
-
-def test_the_layer_that_makes_the_logits(fcn):
-    assert layer_of_logits(fcn) == 'decode_head'
-    assert layer_of_logits(net()) == '.'

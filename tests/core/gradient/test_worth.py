@@ -37,7 +37,7 @@ class Custom(nn.Module):
 
 @pytest.fixture(autouse=True)
 def _large(monkeypatch, _every_shortcut):
-    monkeypatch.setattr(worth, 'LARGE', 8 * SIDE**2)
+    monkeypatch.setattr(worth, 'LARGE_GRADIENT', 8 * SIDE**2)
     monkeypatch.setattr(worth, 'LARGE_SHARE', 0.1)
 
 

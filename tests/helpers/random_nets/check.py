@@ -91,7 +91,7 @@ def compare(net, theory=False):
         model = net.net().train(net.batch > 1)
         before = _state(model)
         few = mock.patch.object(budget, 'ENOUGH', 0)  # however few images
-        small = mock.patch.multiple(worth, LARGE=0, LARGE_SHARE=0.0)
+        small = mock.patch.multiple(worth, LARGE_GRADIENT=0, LARGE_SHARE=0.0)
         with few, small:
             results = measure_erf(
                 model, net.images(), keys, target=target, theory=theory

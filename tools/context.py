@@ -1,0 +1,239 @@
+"""How much context units need: python tools/context.py CONFIG [CKPT].
+
+Without a config: python tools/context.py --module PATH --img-dir PHOTOS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    from mmerf.apis.terminal.cli_options import attribution_name
+    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.key_value import KeyValuePairs
+    from mmerf.apis.terminal.model_options import (
+        add_model_options,
+        chosen_model,
+    )
+    from mmerf.core.errors import ConfigError
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Tell how large a square about its pixel a unit needs: '
+        'keep or replace squares of growing side in images, and see how much '
+        'the logits change and how many units get another class.'
+    )
+    add_model_options(parser)
+    add = parser.add_argument
+    add(
+        '--layer',
+        metavar='NAME',
+        help="layer to look at, with one channel per class; . is the model's "
+        "own output (default: the decode head's logits)",
+    )
+    add(
+        '--targets',
+        default='grid=3x3',
+        metavar='UNITS',
+        help='units to look at: grid=RxC, sample=N, CentreUnit, unit=Y,X (of '
+        'the output), pixel=Y,X (of the input), class=NAME (where it is '
+        'predicted) (default: %(default)s)',
+    )
+    add(
+        '--sides',
+        nargs='+',
+        type=int,
+        metavar='PX',
+        help='sides of the squares, odd (default: each about 0.7 of the next, '
+        "up to the image's longer side)",
+    )
+    add(
+        '--fill',
+        default='mean',
+        metavar='mean|blur|shuffle|other-image',
+        help='what replaces a part of an image: its mean colour, a blur, the '
+        "part's own pixels in random order, or another image (default: "
+        '%(default)s)',
+    )
+    add(
+        '--threshold',
+        type=float,
+        help='a layer with one channel is class 1 above this value (default: '
+        "the decode head's own, else 0)",
+    )
+    add(
+        '--attribution',
+        type=attribution_name,
+        metavar='NAME',
+        help='how the ERF beside the curves is attributed (default: '
+        'InputGradient)',
+    )
+    add(
+        '--rank-attributions',
+        nargs='*',
+        metavar='NAME',
+        help='instead of the curves, rank attributions (names of '
+        "--attribution, or Captum's methods) by how faithful their maps are: "
+        'patches are replaced in their order, and in random order (default: '
+        'curves; without a NAME: one of each kind of method)',
+    )
+    add(
+        '--num-images',
+        type=int,
+        default=20,
+        metavar='N',
+        help='how many images to measure (default: %(default)s)',
+    )
+    add(
+        '--img-dir',
+        metavar='PATH',
+        help='measure on the images of this folder and its subfolders, or on '
+        "one file; no labels needed (default: the config's validation sets)",
+    )
+    add(
+        '--input-size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help='resize every input to this height and width in pixels '
+        '(default: the size that the test pipeline gives)',
+    )
+    add(
+        '--batch-size',
+        type=int,
+        metavar='N',
+        help='most changed copies in one pass (default: what fits into '
+        'memory)',
+    )
+    add(
+        '--device',
+        help='torch device, such as cpu or cuda:1 (default: cuda where there '
+        'is a GPU, else cpu)',
+    )
+    add(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of initial weights and of every random draw (default: '
+        '%(default)s)',
+    )
+    add(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint even if its pickle can run code (default: '
+        'refuse it)',
+    )
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValuePairs,
+        metavar='KEY=VALUE',
+        help='config settings to override, by dotted key (default: none)',
+    )
+    add(
+        '--format',
+        choices=('png', 'pdf', 'svg'),
+        default='png',
+        help='file format of the figures (default: %(default)s)',
+    )
+    add(
+        '--out-dir',
+        metavar='DIR',
+        help='folder of the results (default: work_dirs/<config>/context)',
+    )
+    return parsed(parser, argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    args = parse_args(argv)
+    return run_command(lambda console: measure(args, console))
+
+
+def measure(args: argparse.Namespace, console: Console) -> int:
+    """Measure, write the files, print the tables."""
+    from mmerf.apis import check_out_folder, run_context, run_ranking
+    from mmerf.apis.context.tables import (
+        curves_table,
+        ranking_table,
+        sides_table,
+    )
+    from mmerf.apis.context.write import write_context
+    from mmerf.apis.terminal.progress import show_progress
+    from mmerf.core.targets import parse_target
+
+    chosen = chosen_model(args)
+    folder = args.out_dir or Path('work_dirs') / chosen.name / 'context'
+    if args.out_dir or os.path.exists(folder):
+        check_out_folder(folder)
+    options = {
+        'layer': args.layer,
+        'target': parse_target(args.targets),
+        'fill': args.fill,
+        'threshold': args.threshold,
+        'num_images': args.num_images,
+        'img_dir': args.img_dir,
+        'input_size': args.input_size,
+        'batch_size': args.batch_size,
+        'device': args.device,
+        'seed': args.seed,
+        'trust_checkpoint': args.trust_checkpoint,
+        'cfg_options': args.cfg_options,
+    }
+    ranking = args.rank_attributions is not None
+    if ranking and (args.sides or args.attribution):
+        raise ConfigError(
+            '--rank-attributions stands instead of the curves; leave out '
+            '--sides and --attribution'
+        )
+    with show_progress(console) as options['progress']:
+        if ranking:
+            run = run_ranking(
+                chosen.config,
+                chosen.checkpoint,
+                args.rank_attributions or None,
+                **options,
+            )
+        else:
+            run = run_context(
+                chosen.config,
+                chosen.checkpoint,
+                sides=args.sides,
+                attribution=args.attribution,
+                **options,
+            )
+    try:
+        files = write_context(run, folder, args.format)
+    except OSError as error:
+        raise ConfigError(
+            f'{folder} cannot be written to: {error}; name another folder '
+            'with --out-dir'
+        ) from error
+    for image, reason in run.skipped.items():
+        print_line(console, f'skipped {image}: {reason}')
+    for note in run.notes:
+        print_line(console, f'note: {note}')
+    if ranking:
+        console.print(ranking_table(run.result))
+    else:
+        console.print(sides_table(run.result))
+        console.print(curves_table(run.result))
+    for path in files:
+        print_line(console, f'wrote {path}', wrap=False)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
