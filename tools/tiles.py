@@ -42,8 +42,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         type=int,
         metavar='PX',
         help='sides of the tiles (default: those of the squares that hold 50 '
-        'and 99 %% of the ERF, rounded up to multiples of 32, and of the '
-        "training's crops)",
+        'and 99 %% of the ERF, half of the latter, each rounded up to a '
+        "multiple of 32, and of the training's crops)",
     )
     add(
         '--strides',

@@ -44,6 +44,8 @@ def test_a_config_with_a_checkpoint(
     side = erf.statistics()['centred_square']['0.99']['side']
     assert result.sides['0.99'] == side and f'99 % in {side} px' in printed
     assert 'recommended: window 16, stride 16: ' in printed
+    whole, first = (100 * share for share in result.miou()[:2])
+    assert f'mIoU: {first:.1f} % there, {whole:.1f} % on whole' in printed
     assert 'mIoU (%)' in printed and '2/2 images' in printed
     assert (folder / 'tiles.svg').is_file()
 

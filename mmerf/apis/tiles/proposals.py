@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -42,6 +43,9 @@ def proposed_windows(
 ) -> list[int]:
     """Windows as large as the field's squares and as training crops.
 
+    Of the square of 99 % half of the side as well: it cuts images that the
+    whole square does not.
+
     Args:
         sides (mapping): By share, ``'0.5'`` and ``'0.99'``: of the ERF, px.
         crop (tuple[int, int], optional): (H, W) of training crops.
@@ -56,9 +60,11 @@ def proposed_windows(
 
     Example:
         >>> proposed_windows({'0.5': 41, '0.99': 181}, None, 320)
-        [64, 192]
+        [64, 96, 192]
     """
-    found = {-(-int(side) // _MULTIPLE) * _MULTIPLE for side in sides.values()}
+    most = sides.get('0.99')
+    squares = [*sides.values(), *([most / 2] if most else [])]
+    found = {math.ceil(side / _MULTIPLE) * _MULTIPLE for side in squares}
     found |= {min(crop)} if crop else set()
     windows = sorted(side for side in found if side < longest)
     if not windows:

@@ -13,7 +13,7 @@ from mmengine.dist import get_world_size
 from ...core.errors import ConfigError
 from ...core.options import check_size
 from ...core.results.erf_result import ERFResult
-from ...core.tiling.grid import tilings_of
+from ...core.tiling.grid import Tiling, tile_spans, tilings_of
 from ...core.tiling.measure import TilingMeasurement
 from ...core.tiling.recommend import MOST_WORSE, check_within
 from ...core.tiling.result import TilingResult
@@ -83,8 +83,8 @@ def run_tiles(
         config, checkpoint, img_dir, input_size, device: See
             :func:`mmerf.apis.erf_from_config`.
         windows (sequence of int, optional): Sides of tiles, px; None for
-            those of the squares that hold 50 and 99 % of the ERF, and of the
-            training's crops.
+            those of the squares that hold 50 and 99 % of the ERF, half of
+            the latter, and those of the training's crops.
         strides (sequence of int, optional): From one tile to the next, px;
             each is used with the windows that are at least as large.
         overlaps (sequence of float, optional): Instead of strides: shares of
@@ -228,6 +228,16 @@ def _notes(
                 f'{tiling} does not cut {uncut} of {len(result.images)} '
                 'image(s); its shares are of the others'
             )
+    same: dict[tuple, list[Tiling]] = {}
+    for tiling in result.tilings:
+        spans = [tile_spans(side, tiling) for s in result.sizes for side in s]
+        same.setdefault(tuple(map(tuple, spans)), []).append(tiling)
+    notes += [
+        f'window {alike[0].window}: strides '
+        f'{" and ".join(str(t.stride) for t in alike)} give the same tiles'
+        for alike in same.values()
+        if len(alike) > 1 and alike[0].window == alike[-1].window
+    ]
     if len(result.images) == 1:
         notes.append('one image gives no standard error')
     return notes

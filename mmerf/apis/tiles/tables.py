@@ -49,6 +49,13 @@ def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:
     """What to take and why, one line each."""
     found = result.recommendation(within)
     lines = [f'recommended: {found.tiling}: {"; ".join(found.reasons)}']
+    miou = result.miou()
+    if miou is not None:
+        there = miou[1 + result.tilings.index(found.tiling)]
+        lines.append(
+            f'mIoU: {100 * there:.1f} % there, {100 * miou[0]:.1f} % on whole '
+            'images'
+        )
     if result.sides:
         squares = ', '.join(
             f'{100 * float(share):g} % in {side:g} px'

@@ -124,8 +124,8 @@ def test_windows_are_proposed(photos, data_root, tmp_path):
     assert 20 in {t.window for t in result.tilings}
     assert 'crop (24 x 20 px) is' in result.record()['crop']
     sides = {'0.5': 41, '0.99': 181}
-    assert proposed_windows(sides, (512, 400), 480) == [64, 192, 400]
-    with pytest.raises(ConfigError, match='cut no image of 48 px'):
+    assert proposed_windows(sides, (512, 400), 480) == [64, 96, 192, 400]
+    with pytest.raises(ConfigError, match=r'96, 192 px\) cut no image'):
         proposed_windows(sides, None, 48)
     with pytest.raises(ConfigError, match='zero or not finite'):
         proposed_windows({}, None, 48)
@@ -139,6 +139,7 @@ def test_images_that_cannot_be_read_are_skipped(photos):
     assert [name[-10:] for name in run.skipped] == ['broken.png']
     assert len(run.result.images) == 3
     assert any('stride 24 with window 16' in note for note in run.notes)
+    assert not any('the same tiles' in note for note in run.notes)
     for path in photos.iterdir():
         path.write_bytes(b'x')
     with pytest.raises(ImageError, match='none of the 4 image'):
@@ -156,6 +157,14 @@ def test_at_another_size(photos, data_root, tmp_path):
     )
     assert labelled.matrices[0].sum() == 2 * 64 * 96
     assert np.isfinite(labelled.miou()).all()
+
+
+def test_strides_that_give_the_same_tiles_are_named(photos):
+    run = run_tiles(
+        module_config(net()), img_dir=photos, windows=[32], strides=[16, 24]
+    )
+    assert (run.result.differs[:, 0] == run.result.differs[:, 1]).all()
+    assert 'window 32: strides 24 and 16 give the same tiles' in run.notes
 
 
 def test_settings_are_checked_before_anything_is_read():
