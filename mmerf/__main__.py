@@ -10,6 +10,7 @@ TOOLS = {
     'erf': ('erf.py', 'measure the layers of a model'),
     'compare': ('compare_erf.py', 'draw several runs in one figure'),
     'context': ('context.py', 'tell how much context units need'),
+    'tiles': ('tiles.py', 'tell which window and overlap to slide with'),
     'sweep': ('sweep_erf.py', 'measure every combination of some settings'),
 }
 

@@ -1,9 +1,9 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
 ``config`` builds a config's model, ``module`` a network without a config,
-``images`` measures, ``context`` does so on changed copies, ``compare`` and
-``sweep`` put several runs beside each other; ``terminal`` is what the tools
-share.
+``images`` measures, ``context`` does so on changed copies, ``tiles`` compares
+sliding windows with whole images, ``compare`` and ``sweep`` put several runs
+beside each other; ``terminal`` is what the tools share.
 
 May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """
@@ -29,11 +29,14 @@ if TYPE_CHECKING:
     from .module.measure_module import erf_from_module
     from .module.module_config import module_config
     from .sweep.sweep import sweep_erf
+    from .tiles.measure import tiles_from_config, tiles_from_module
+    from .tiles.run import TilingRun, run_tiles
     from .write_outputs import check_out_folder, write_report
 
 __all__ = [
     'ContextRun',
     'ERFRun',
+    'TilingRun',
     'check_out_folder',
     'context_from_config',
     'context_from_module',
@@ -44,7 +47,10 @@ __all__ = [
     'run_context',
     'run_erf',
     'run_ranking',
+    'run_tiles',
     'sweep_erf',
+    'tiles_from_config',
+    'tiles_from_module',
     'write_report',
 ]
 
@@ -84,6 +90,7 @@ __getattr__, __dir__ = exported(
     {
         'ContextRun': '.context.run',
         'ERFRun': '.erf',
+        'TilingRun': '.tiles.run',
         'check_out_folder': '.write_outputs',
         'context_from_config': '.context.measure',
         'context_from_module': '.context.measure',
@@ -94,7 +101,10 @@ __getattr__, __dir__ = exported(
         'run_context': '.context.measure',
         'run_erf': '.erf',
         'run_ranking': '.context.measure',
+        'run_tiles': '.tiles.run',
         'sweep_erf': '.sweep.sweep',
+        'tiles_from_config': '.tiles.measure',
+        'tiles_from_module': '.tiles.measure',
         'write_report': '.write_outputs',
     },
     _openmmlab_needed,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from .map import draw_map, plot_map
     from .profile import plot_profile
     from .ranking import plot_ranking
+    from .tiles import plot_tiles
 
 __all__ = [
     'NORMALIZATIONS',
@@ -36,6 +37,7 @@ __all__ = [
     'plot_map',
     'plot_profile',
     'plot_ranking',
+    'plot_tiles',
     'save_figure',
     'to_rgb',
 ]
@@ -53,6 +55,7 @@ __getattr__, __dir__ = exported(
         'plot_map': '.map',
         'plot_profile': '.profile',
         'plot_ranking': '.ranking',
+        'plot_tiles': '.tiles',
         'save_figure': '.drawing.render',
         'to_rgb': '.drawing.render',
     },

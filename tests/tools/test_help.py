@@ -6,7 +6,7 @@ from importlib import import_module
 
 import pytest
 
-TOOLS = ('erf', 'context', 'sweep_erf', 'compare_erf', 'questions',
+TOOLS = ('erf', 'context', 'tiles', 'sweep_erf', 'compare_erf', 'questions',
          'make_demo_data', 'benchmark')  # fmt: skip
 
 

@@ -1,0 +1,5 @@
+"""What sliding windows change: whole images against tiles that overlap.
+
+May import: ``running``, ``state``, ``targets``, ``results``, ``atomic_files``,
+``batch``, ``errors``.
+"""

@@ -1,0 +1,257 @@
+"""Whole images against tiles: batches in, a result out."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from ..batch import Batch
+from ..errors import ConfigError, ERFError, MeasurementError, one_line
+from ..results.provenance import versions
+from ..running.memory import is_out_of_memory
+from ..running.precision import as_weights, device_of, precision
+from ..state.isolation import preserved, state_restored
+from ..state.process_state import random_state
+from ..targets.pass_context import head_threshold, logits_of
+from .borders import border_distances, distance_edges
+from .disagreement import classes_of_logits, confusion, count_by_distance
+from .grid import Tiling
+from .result import TilingResult
+from .slide import on_input, slide
+
+Slider = Callable[[Batch, Tensor, Tiling], Tensor]
+"""``slider(batch, images, tiling)``: logits (N, C, H, W) of images of a batch,
+from tiles."""
+
+
+class TilingMeasurement:
+    """Compares predictions from tiles with those of whole images.
+
+    Args:
+        model (nn.Module): Without wrappers such as DDP; it is left as it
+            was.
+        tilings (sequence of Tiling): Windows and strides.
+        threshold (float, optional): One channel of logits is class 1 above
+            it; None for the decode head's own, else 0.
+        slider (callable, optional): See ``Slider``; None runs the batch's
+            forward on one tile after the other.
+
+    Attributes:
+        seen (int): Images so far.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        tilings: Sequence[Tiling],
+        threshold: float | None = None,
+        slider: Slider | None = None,
+    ) -> None:
+        self.model, self.tilings = model, tuple(tilings)
+        self.threshold = threshold
+        self.slider = slider or _plain_slide
+        self.edges = distance_edges(max(t.window for t in tilings))
+        self.seen = 0
+        self._names: list[str] = []
+        self._sizes: list[tuple[int, int]] = []
+        self._counts: list[tuple[np.ndarray, np.ndarray]] = []
+        self._seconds: list[list[float]] = []
+        self._matrices: np.ndarray | None = None
+
+    def update(self, batch: Batch) -> None:
+        """Compare on every image of a batch.
+
+        Raises:
+            MeasurementError: If the model does not run on tiles.
+            ConfigError: If its output or labels are of no such kind.
+            Exception: Whatever the model raises on a whole image; the image
+                then counts as not seen.
+        """
+        if batch.joined is not None or batch.inputs.dim() != 4:
+            raise ConfigError(
+                'tiles are of networks with one input of single images (N, C, '
+                'H, W); give no clips, and no second input'
+            )
+        for i in range(len(batch)):
+            one = batch.part(i, i + 1)
+            images = as_weights(one.inputs, self.model)
+            images = images.to(device_of(self.model, images))
+            with preserved(self.model) as kept, torch.inference_mode(False):
+                with torch.no_grad(), precision(images.device.type, None):
+                    self._compare(one, images)
+            if kept.changed:
+                raise MeasurementError(
+                    'the model changes its parameters as it runs, so that '
+                    'whole images and tiles meet different models'
+                )
+            self.seen += 1
+
+    def compute(
+        self, provenance: Mapping | None = None, **more: Any
+    ) -> TilingResult:
+        """The result so far.
+
+        Args:
+            provenance (mapping, optional): Stored with it.
+            **more: ``layer``, ``sides``, ``crop_size`` of the result.
+
+        Raises:
+            MeasurementError: If there is no image, or none that is cut.
+        """
+        if not self.seen:
+            raise MeasurementError('no image was measured; give at least one')
+        differs, pixels = (np.stack(one) for one in zip(*self._counts))  # noqa: B905
+        self.check_cuts(max(max(size) for size in self._sizes))
+        return TilingResult(
+            self.tilings,
+            self.edges,
+            differs,
+            pixels,
+            np.zeros((0, 0, 0), np.int64)
+            if self._matrices is None
+            else self._matrices,
+            np.array(self._seconds),
+            tuple(self._names),
+            tuple(self._sizes),
+            definition=self._definition(),
+            provenance={**versions(), **(provenance or {})},
+            **more,
+        )
+
+    def check_cuts(self, longest: int) -> None:
+        """Raise unless a window cuts an image whose longer side is given.
+
+        Raises:
+            MeasurementError: If all windows are as large as the images.
+        """
+        least = min(tiling.window for tiling in self.tilings)
+        if least >= longest:
+            raise MeasurementError(
+                f'no window cuts an image: the smallest is {least} px, and no '
+                f'image is longer than {longest} px; give a smaller window'
+            )
+
+    def _compare(self, batch: Batch, images: Tensor) -> None:
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        logits, first = self._timed(lambda: _run_whole(batch, images))
+        self._settle(logits)
+        level = self.threshold or 0.0
+        whole = classes_of_logits(logits, level)[0]
+        classes = max(int(logits.shape[1]), 2)
+        rows, columns = shown = _without_padding(batch, size)
+        predictions, seconds = [whole], [first]
+        bins = len(self.edges) - 1
+        counts = np.zeros((2, len(self.tilings), bins), np.int64)
+        for number, tiling in enumerate(self.tilings):
+            if not tiling.cuts(size):
+                predictions.append(whole)
+                seconds.append(math.nan)
+                continue
+            logits, took = self._timed(
+                partial(self._tiles, batch, images, tiling)
+            )
+            found = classes_of_logits(logits, level)[0]
+            differs = (found != whole)[shown].cpu().numpy()
+            distances = border_distances(size, tiling)[rows, columns]
+            counts[:, number] = count_by_distance(
+                differs, distances, self.edges
+            )
+            predictions.append(found)
+            seconds.append(took)
+        labels = batch.labels()
+        if labels is not None:
+            matrices = np.stack(
+                [confusion(p, labels[0], classes) for p in predictions]
+            )
+            before = 0 if self._matrices is None else self._matrices
+            self._matrices = before + matrices
+        self._names.append(batch.names[0])
+        self._sizes.append(size)
+        self._counts.append((counts[0], counts[1]))
+        self._seconds.append(seconds)
+
+    def _tiles(self, batch: Batch, images: Tensor, tiling: Tiling) -> Tensor:
+        try:
+            return self.slider(batch, images, tiling)
+        except ERFError:
+            raise
+        except Exception as error:  # the model's code may raise anything
+            reason = 'memory ran out'
+            if not is_out_of_memory(error):
+                reason = one_line(error, 160)
+            raise MeasurementError(
+                f'{batch.names[0]}: the model does not run on tiles of '
+                f'{tiling.window} px ({reason}); give other windows, such as '
+                'multiples of 32'
+            ) from error
+
+    def _timed(self, run: Callable[[], Tensor]) -> tuple[Tensor, float]:
+        """Logits, and the seconds that they took; the model as before."""
+        with random_state(self.model), state_restored(self.model):
+            start = time.perf_counter()
+            logits = run()
+            if logits.is_cuda:
+                torch.cuda.synchronize(logits.device)
+            return logits, time.perf_counter() - start
+
+    def _settle(self, logits: Tensor) -> None:
+        """Find the threshold of one channel; refuse probabilities."""
+        if self.threshold is not None and logits.shape[1] > 1:
+            raise ConfigError(
+                'a threshold is for logits with one channel, and the model '
+                f'gives {logits.shape[1]}; leave it out (no --threshold)'
+            )
+        if self.threshold is not None or logits.shape[1] > 1:
+            return
+        level = head_threshold(self.model)
+        if level is not None and 0 < level < 1:
+            self.threshold = math.log(level / (1 - level))
+        elif float(logits.min()) >= 0 and float(logits.max()) <= 1:
+            raise ConfigError(
+                'the model gives one channel, with values from 0 to 1 as '
+                'probabilities have them; say above which value a pixel is '
+                'class 1 (--threshold 0.5)'
+            )
+        else:
+            self.threshold = 0.0
+
+    def _definition(self) -> dict[str, str]:
+        level = self.threshold
+        return {
+            'class': 'the largest channel of the logits at the input pixel'
+            if level is None
+            else f'1 above {level:g}, else 0',
+            'tiles': 'logits averaged where tiles overlap, as '
+            'slide_inference of MMSegmentation does',
+            'distance': 'pixels between a pixel and the nearest border of '
+            "the tiles that it lies in, the image's own edges left out",
+            'average': 'share of the pixels of an image, then over images',
+            'miou': 'of all images together, at the pixels of the input',
+            'seconds': 'wall time of a forward of one image, median over '
+            'images',
+            'precision': 'float32',
+        }
+
+
+def _run_whole(batch: Batch, images: Tensor) -> Tensor:
+    return on_input(logits_of(batch.forward(images.clone(), [0]), 1), images)
+
+
+def _plain_slide(batch: Batch, images: Tensor, tiling: Tiling) -> Tensor:
+    return slide(lambda tile: _run_whole(batch, tile), images, tiling)
+
+
+def _without_padding(
+    batch: Batch, size: tuple[int, int]
+) -> tuple[slice, slice]:
+    """Rows and columns that are image, not what a preprocessor added."""
+    meta = batch.metas[0] if batch.metas else {}
+    left, right, top, bottom = meta.get('padding_size') or (0, 0, 0, 0)
+    return slice(top, size[0] - bottom), slice(left, size[1] - right)

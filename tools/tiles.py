@@ -1,0 +1,213 @@
+"""Which window and overlap to slide with: python tools/tiles.py CONFIG [CKPT].
+
+Without a config: python tools/tiles.py --module PATH --img-dir PHOTOS.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+try:
+    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.key_value import KeyValuePairs
+    from mmerf.apis.terminal.model_options import (
+        add_model_options,
+        chosen_model,
+    )
+    from mmerf.core.errors import ConfigError
+except KeyboardInterrupt:
+    print('interrupted; nothing was written', file=sys.stderr)
+    sys.exit(130)
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description='Tell which window and overlap to slide with: compare '
+        'predictions from tiles with those of whole images, by the distance '
+        'to the borders of the tiles.'
+    )
+    add_model_options(parser)
+    add = parser.add_argument
+    add(
+        '--windows',
+        nargs='+',
+        type=int,
+        metavar='PX',
+        help='sides of the tiles (default: those of the squares that hold 50 '
+        'and 99 %% of the ERF, half of the latter, each rounded up to a '
+        "multiple of 32, and of the training's crops)",
+    )
+    add(
+        '--strides',
+        nargs='+',
+        type=int,
+        metavar='PX',
+        help='from one tile to the next; each is used with the windows that '
+        'are at least as large (default: by --overlaps)',
+    )
+    add(
+        '--overlaps',
+        nargs='+',
+        type=float,
+        metavar='SHARE',
+        help='instead of --strides: overlaps as shares of the window, in '
+        '[0, 1) (default: 0 0.25 0.5)',
+    )
+    add(
+        '--within',
+        type=float,
+        default=1.0,
+        metavar='POINTS',
+        help='recommend the smallest window and overlap that change at most '
+        'so many percentage points more of the pixels than the best (default: '
+        '%(default)s)',
+    )
+    add(
+        '--layer',
+        metavar='NAME',
+        help="layer whose ERF is the field; . is the model's own output "
+        '(default: the head that makes the logits, else .)',
+    )
+    add(
+        '--target',
+        metavar='UNIT',
+        help='what of that layer is scored, as tools/erf.py takes it '
+        '(default: the centre unit)',
+    )
+    add(
+        '--threshold',
+        type=float,
+        help='one channel of logits is class 1 above this value (default: '
+        "the decode head's own, else 0)",
+    )
+    add(
+        '--num-images',
+        type=int,
+        default=20,
+        metavar='N',
+        help='how many images to compare on (default: %(default)s)',
+    )
+    add(
+        '--img-dir',
+        metavar='PATH',
+        help='use the images of this folder and its subfolders, or one file; '
+        "no labels needed, and no mIoU (default: the config's validation "
+        'sets)',
+    )
+    add(
+        '--input-size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help='resize every input to this height and width in pixels '
+        '(default: the size that the test pipeline gives)',
+    )
+    add(
+        '--device',
+        help='torch device, such as cpu or cuda:1 (default: cuda where there '
+        'is a GPU, else cpu)',
+    )
+    add(
+        '--seed',
+        type=int,
+        default=0,
+        help='seed of initial weights and of every random draw (default: '
+        '%(default)s)',
+    )
+    add(
+        '--trust-checkpoint',
+        action='store_true',
+        help='load a checkpoint even if its pickle can run code (default: '
+        'refuse it)',
+    )
+    add(
+        '--cfg-options',
+        nargs='+',
+        action=KeyValuePairs,
+        metavar='KEY=VALUE',
+        help='config settings to override, by dotted key (default: none)',
+    )
+    add(
+        '--format',
+        choices=('png', 'pdf', 'svg'),
+        default='png',
+        help='file format of the figure (default: %(default)s)',
+    )
+    add(
+        '--out-dir',
+        metavar='DIR',
+        help='folder of the results (default: work_dirs/<config>/tiles)',
+    )
+    return parsed(parser, argv)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run the command; return its exit status."""
+    args = parse_args(argv)
+    return run_command(lambda console: measure(args, console))
+
+
+def measure(args: argparse.Namespace, console: Console) -> int:
+    """Measure, write the files, print the table and what follows."""
+    from mmerf.apis.terminal.progress import show_progress
+
+    chosen = chosen_model(args)
+    from mmerf.apis import check_out_folder, run_tiles
+    from mmerf.apis.tiles.tables import conclusion, tiles_table
+    from mmerf.apis.tiles.write import write_tiles
+    from mmerf.core.targets.parsing import parse_target
+
+    folder = args.out_dir or Path('work_dirs') / chosen.name / 'tiles'
+    if args.out_dir or os.path.exists(folder):
+        check_out_folder(folder)
+    target = parse_target(args.target)
+    with show_progress(console) as show:
+        run = run_tiles(
+            chosen.config,
+            chosen.checkpoint,
+            windows=args.windows,
+            strides=args.strides,
+            overlaps=args.overlaps,
+            within=args.within / 100,
+            layer=args.layer,
+            target=target,
+            threshold=args.threshold,
+            num_images=args.num_images,
+            img_dir=args.img_dir,
+            input_size=args.input_size,
+            device=args.device,
+            seed=args.seed,
+            trust_checkpoint=args.trust_checkpoint,
+            cfg_options=args.cfg_options,
+            progress=show,
+            say=lambda text: print_line(console, text),
+        )
+    try:
+        files = write_tiles(run, folder, args.format)
+    except OSError as error:
+        raise ConfigError(
+            f'{folder} cannot be written to: {error}; name another folder '
+            'with --out-dir'
+        ) from error
+    for image, reason in run.skipped.items():
+        print_line(console, f'skipped {image}: {reason}')
+    for note in run.notes:
+        print_line(console, f'note: {note}')
+    console.print(tiles_table(run.result))
+    for line in conclusion(run.result, run.within):
+        print_line(console, line)
+    for path in files:
+        print_line(console, f'wrote {path}', wrap=False)
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())
