@@ -239,11 +239,8 @@ def run_erf(
         input_size=network.size(options.input_size),
     )
     measurement = Measurement(network.model, options)
-
-    # measure
     mean = measure_images(measurement, source, number, order, stop, progress)
 
-    # report
     notes = network.notes + run_notes(measurement, stop) + source.notes
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..core.context.ranking import RankingResult
-from ..core.context.result import mean_and_stderr
+from ..core.results.over_images import mean_and_stderr
 from .drawing.figure import Figure
 from .drawing.style import COLUMN_WIDTH, SERIES_STYLES, drawable, style
 

@@ -14,6 +14,7 @@ from ..measure import Images, measure_batches
 from ..measurement import Measurement
 from ..options import MeasurementOptions
 from ..results.class_context import UNLABELLED, ClassContext
+from ..results.over_images import mean_and_stderr
 
 
 def measure_by_class(
@@ -137,25 +138,3 @@ def _numbers_of(one: ImageShares) -> np.ndarray:
     rest = max(own - one.own_segment, 0.0)  # rounding may leave -1e-17
     split = one.own_segment, rest, 1 - own
     return np.array([*one.by_class, *split, one.size_ratio])
-
-
-def mean_and_stderr(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the first axis, and its standard error.
-
-    Args:
-        values (np.ndarray): Shape (images, numbers).
-
-    Returns:
-        tuple[np.ndarray, np.ndarray]: Both (numbers,); the error is NaN for
-        fewer than two images.
-
-    Example:
-        >>> mean, error = mean_and_stderr(np.array([[1.0], [3.0]]))
-        >>> float(mean[0]), float(error[0])
-        (2.0, 1.0)
-    """
-    count = len(values)
-    mean = values.mean(axis=0)
-    if count < 2:
-        return mean, np.full(mean.shape, np.nan)
-    return mean, values.std(axis=0, ddof=1) / np.sqrt(count)

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..errors import ResultError, one_line
 from ..results.npz import read_parts, write_npz
-from .result import mean_and_stderr
+from ..results.over_images import mean_and_stderr
 
 _DELETIONS = ('own', 'random')
 

@@ -14,34 +14,13 @@ import numpy as np
 from ..errors import ResultError, one_line
 from ..results.erf_result import ERFResult
 from ..results.npz import read_parts, write_npz
+from ..results.over_images import mean_and_stderr
 from .squares import check_sides
 
 THRESHOLDS = (0.01, 0.05, 0.1)  # shares of units that flip
 CURVES = ('keep_change', 'keep_flips', 'replace_change', 'replace_flips')
 _ROUNDING = 1e-9  # of a mean of shares: 9 of 180 units are 5 %
 _ARRAYS = (*CURVES, 'mass')
-
-
-def mean_and_stderr(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the first axis, and its standard error.
-
-    Args:
-        values (np.ndarray): Shape (images, ...), independent along the first
-            axis.
-
-    Returns:
-        tuple: The mean, and the sample's standard deviation over the root of
-        its number; NaN for fewer than two images.
-
-    Example:
-        >>> [float(value) for value in mean_and_stderr(np.array([1.0, 3.0]))]
-        [2.0, 1.0]
-    """
-    count = len(values)
-    mean = values.mean(axis=0)
-    if count < 2:
-        return mean, np.full_like(mean, np.nan)
-    return mean, values.std(axis=0, ddof=1) / np.sqrt(count)
 
 
 def side_from_which(

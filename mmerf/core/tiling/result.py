@@ -17,7 +17,7 @@ from .disagreement import mean_iou
 from .grid import Tiling
 from .recommend import MOST_WORSE, Recommendation, crop_and_field, recommend
 
-_COUNTS = ('differs', 'pixels', 'matrices', 'seconds')
+_COUNTED = ('differs', 'pixels', 'matrices', 'seconds')
 
 
 def mean_over_images(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -169,7 +169,7 @@ class TilingResult:
 
     def save(self, path: str | os.PathLike) -> Path:
         """Write an ``.npz``: all arrays, and ``meta`` (JSON text)."""
-        arrays = {name: getattr(self, name) for name in _COUNTS}
+        arrays = {name: getattr(self, name) for name in _COUNTED}
         return write_npz(path, arrays, {'kind': 'tiles', **self._described()})
 
     @classmethod
@@ -180,14 +180,14 @@ class TilingResult:
             ResultError: If the file is missing, damaged or no such result.
         """
         what = 'result of tools/tiles.py'
-        arrays, meta = read_parts(path, _COUNTS, what)
+        arrays, meta = read_parts(path, _COUNTED, what)
         try:
             if meta['kind'] != 'tiles':
                 raise ValueError(f'it is a result of {meta["kind"]!r:.40}')
             values: dict[str, Any] = {
                 item.name: meta[item.name]
                 for item in fields(cls)
-                if item.name not in _COUNTS
+                if item.name not in _COUNTED
             }
             values['tilings'] = tuple(Tiling(**t) for t in meta['tilings'])
             values['sizes'] = tuple((h, w) for h, w in meta['sizes'])
@@ -207,7 +207,7 @@ class TilingResult:
         meta = {
             item.name: getattr(self, item.name)
             for item in fields(self)
-            if item.name not in _COUNTS
+            if item.name not in _COUNTED
         }
         meta['tilings'] = [asdict(tiling) for tiling in self.tilings]
         return json.loads(json.dumps(meta))

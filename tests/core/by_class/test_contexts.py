@@ -14,10 +14,11 @@ from torch import nn
 
 from mmerf import measure_by_class
 from mmerf.core.batch import batch_of
-from mmerf.core.by_class.contexts import class_contexts, mean_and_stderr
+from mmerf.core.by_class.contexts import class_contexts
 from mmerf.core.errors import ConfigError, MeasurementError, TargetError
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
+from mmerf.core.results.over_images import mean_and_stderr
 
 LAYERS = ['backbone', 'decode_head']
 

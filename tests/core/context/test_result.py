@@ -5,10 +5,10 @@ import pytest
 
 from mmerf.core.context.result import (
     ContextResult,
-    mean_and_stderr,
     side_from_which,
 )
 from mmerf.core.errors import ResultError
+from mmerf.core.results.over_images import mean_and_stderr
 
 SIDES = (3, 9, 27, 81)
 
