@@ -27,7 +27,7 @@ from ..module.network import build_network
 from .field import measure_field
 from .prepared import each_prepared
 from .proposals import proposed_windows, training_crop
-from .test_mode import SegmentorSlide, slides, test_mode
+from .segmentor_mode import SegmentorSlide, in_test_mode, slides
 
 
 @dataclass
@@ -133,7 +133,7 @@ def run_tiles(
     provenance = provenance_of_run(config, cfg, network, seed)
 
     # measure
-    with test_mode(model, mode='whole'):
+    with in_test_mode(model, mode='whole'):
         say('measuring the field: the ERF of the logits')
         found = measure_field(
             model,

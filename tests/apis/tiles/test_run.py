@@ -13,13 +13,11 @@ from mmerf import measure_erf
 from mmerf.apis import run_tiles, tiles_from_config, tiles_from_module
 from mmerf.apis.module.module_config import module_config
 from mmerf.apis.tiles.proposals import proposed_windows, training_crop
-from mmerf.apis.tiles.test_mode import SegmentorSlide, test_mode
+from mmerf.apis.tiles.segmentor_mode import SegmentorSlide, in_test_mode
 from mmerf.core.batch import Batch
 from mmerf.core.errors import ConfigError, ImageError, MeasurementError
 from mmerf.core.tiling.grid import Tiling
 from mmerf.core.tiling.slide import slide
-
-test_mode.__test__ = False  # its name is mmseg's, not a test's
 
 
 def net():
@@ -105,7 +103,7 @@ def test_tiles_are_those_of_the_segmentor(fcn):
             Tiling(16, 10),
         )
     assert torch.equal(found, expected)
-    with pytest.raises(RuntimeError), test_mode(fcn, mode='slide'):
+    with pytest.raises(RuntimeError), in_test_mode(fcn, mode='slide'):
         assert fcn.test_cfg.mode == 'slide'
         raise RuntimeError
     assert fcn.test_cfg is before

@@ -19,7 +19,7 @@ def slides(model: Any) -> bool:
 
 
 @contextmanager
-def test_mode(model: Any, **settings: Any) -> Iterator[None]:
+def in_test_mode(model: Any, **settings: Any) -> Iterator[None]:
     """A segmentor in another test mode; the former one comes back.
 
     Args:
@@ -51,7 +51,7 @@ class SegmentorSlide:
         """Logits (N, C, H, W) of images of a batch."""
         metas = [dict(meta) for meta in batch.metas or ()]  # it changes them
         window, stride = (tiling.window,) * 2, (tiling.stride,) * 2
-        with test_mode(
+        with in_test_mode(
             self.model, mode='slide', crop_size=window, stride=stride
         ):
             return self.model.slide_inference(images.clone(), metas)
