@@ -41,6 +41,7 @@ def dist_erf(config, processes, out, *options):
     )  # fmt: skip
 
 
+@pytest.mark.usefixtures('as_few')
 def test_three_processes_give_the_map_of_one(config, photos, tmp_path, erf):
     pixels = np.asarray(Image.open(photos / 'coffee.png'))
     for number in range(4):

@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from mmerf.plots import questions as figures
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -21,13 +23,13 @@ def test_a_panel_for_each_target_and_class(
     questions, config, tmp_path, capsys, monkeypatch
 ):
     drawn = []
-    plot = questions.plot_questions
+    plot = figures.plot_questions
 
     def spy(panels, **options):
         drawn.append({k: r.definition['score'] for k, r in panels.items()})
         return plot(panels, **options)
 
-    monkeypatch.setattr(questions, 'plot_questions', spy)
+    monkeypatch.setattr(figures, 'plot_questions', spy)
     out = tmp_path / 'out' / 'q.png'
     args = [str(config), '--layer', 'backbone[1]', '--num-images', '2']
     targets = ['CentreUnit', 'grid=2x2', 'unit=1,1']

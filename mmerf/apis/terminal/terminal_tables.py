@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rich.table import Table
@@ -39,6 +39,7 @@ def results_table(
     shares = next(iter(results.values())).shares
     numbers = shown_numbers(SIZES, shares)
     _columns(table, '(h, w)', 'unit at')
+    table.columns[0].min_width = _width_of_names(results)
     _columns(table, *(number.heading for _, number in numbers))
     _columns(table, 'images', 'zero score')
     for layer, result in results.items():
@@ -73,6 +74,7 @@ def shapes_table(
     table = Table(title='Shape, theory and worth')
     numbers = shown_numbers(SHAPES)
     _columns(table, 'theory (px)')
+    table.columns[0].min_width = _width_of_names(results)
     _columns(table, *(number.heading for _, number in numbers), 'worth')
     for layer, result in results.items():
         if result.kind != 'erf':
@@ -169,6 +171,11 @@ def layers_table(layers: list[ListedLayer]) -> Table:
 def _cell(text: str) -> Text:
     """A name as it is: no markup, nothing that controls the terminal."""
     return Text(printable(text))
+
+
+def _width_of_names(names: Iterable[str]) -> int:
+    """Columns that keep names on one line, unless they are very long."""
+    return min(max((len(printable(name)) for name in names), default=0), 40)
 
 
 def _stride(stride: tuple[float, float]) -> str:
