@@ -60,6 +60,18 @@ def written_to(func: Any, arguments: dict[str, Any]) -> list[Tensor]:
     return tensors_in([arguments[name] for name in _schema_of(func)[1]])
 
 
+def storage_of(tensor: Tensor) -> int | None:
+    """What names a tensor's memory, which its views share.
+
+    None for a tensor without one of its own kind: sparse, MKL-DNN, nested.
+    The name is used again once the memory is gone.
+    """
+    try:
+        return tensor.untyped_storage()._cdata
+    except (NotImplementedError, RuntimeError):
+        return None
+
+
 def tensors_in(values: Any) -> list[Tensor]:
     """Every tensor in nested lists, tuples and dictionaries."""
     if isinstance(values, Tensor):

@@ -1,9 +1,13 @@
 """Modes that see aten operations."""
 
+import re
+from pathlib import Path
+
 import torch
 from torch import nn
 
-from mmerf.core.aten import AtenMode, tensors_in
+import mmerf
+from mmerf.core.aten import AtenMode, storage_of, tensors_in
 
 
 class Names(AtenMode):
@@ -41,3 +45,20 @@ def test_tensors_in_nested_arguments():
     found = tensors_in(values)
     assert [a is b for a, b in zip(found, [one, two, three], strict=True)]
     assert tensors_in(7) == []
+
+
+def test_every_mode_is_one_of_these():
+    """Any other would import torch's compiler."""
+    found = {
+        path.name
+        for path in Path(mmerf.__file__).parent.rglob('*.py')
+        if re.search(r'\(TorchDispatchMode\)', path.read_text())
+    }
+    assert found == {'aten.py'}
+
+
+def test_views_share_a_memory_and_sparse_tensors_have_none():
+    tensor = torch.zeros(4, 4)
+    assert storage_of(tensor) == storage_of(tensor.t()[1:])
+    assert storage_of(tensor) != storage_of(tensor.clone())
+    assert storage_of(tensor.to_sparse()) is None

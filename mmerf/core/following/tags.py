@@ -10,6 +10,7 @@ from __future__ import annotations
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from ..aten import storage_of
 from ..grid.placed import LOST, Tag
 
 _Geometry = tuple[int, tuple[int, ...], tuple[int, ...]]
@@ -29,7 +30,7 @@ class Tags:
 
     def of(self, tensor: Tensor) -> Tag | None:
         """The tag of a tensor; None where none of its memory has one."""
-        address = _memory_of(tensor)
+        address = storage_of(tensor)
         if address is None:
             return LOST
         known = self._by_storage.get(address)
@@ -54,7 +55,7 @@ class Tags:
         views[geometry] = tag
 
     def _views(self, tensor: Tensor) -> dict[_Geometry, Tag] | None:
-        address = _memory_of(tensor)
+        address = storage_of(tensor)
         if address is None:
             return None
         known = self._by_storage.get(address)
@@ -63,14 +64,6 @@ class Tags:
             known = (StorageWeakRef(tensor.untyped_storage()), {})
             self._by_storage[address] = known
         return known[1]
-
-
-def _memory_of(tensor: Tensor) -> int | None:
-    """Of a tensor's memory; None where it has none."""
-    try:
-        return tensor.untyped_storage()._cdata
-    except (NotImplementedError, RuntimeError):  # sparse, MKL-DNN, nested
-        return None
 
 
 def _geometry(tensor: Tensor) -> _Geometry:

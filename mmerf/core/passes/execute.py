@@ -99,14 +99,15 @@ class Passes:
             tuple: Keys of the outputs that were measured, in the order of
             the layers, and each one's grid over the whole image.
         """
-        self._joined = batch.joined
-        self.budget.count(batch.inputs)
+        self._joined, images = batch.joined, batch.inputs
+        self.budget.count(images)
         done = self._run_batch(batch, target, gathering)
-        if self._plain_because is not None or self._is_few(batch.inputs):
+        plain = self._plain_because is not None or self._is_few(batch.inputs)
+        if plain or self.layout.checked or not self.layout.applies(images):
             return done
         forward = afresh(self.model, batch.forward)
-        plan = self.plan_of(tuple(batch.inputs.shape[1:])) or self._whole()
-        run = plan.layers_and_images(self.layers, batch.inputs)
+        plan = self.plan_of(tuple(images.shape[1:])) or self._whole()
+        run = plan.layers_and_images(self.layers, images)
         if self.layout.disagrees(forward, *run):
             gathering.clear()
             self.forget_plans()

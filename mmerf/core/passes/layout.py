@@ -9,6 +9,7 @@ from ..batch import Forward
 from ..errors import one_line
 from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
+from ..running.precision import precision
 from ..running.probes import Recorder
 
 MOST_COMPARED = 64  # down and across, at which layouts are compared
@@ -22,15 +23,16 @@ class Layout:
 
     Attributes:
         error (str, optional): Why images are in the plain layout.
+        checked (bool): Whether outputs were compared.
     """
 
     def __init__(self) -> None:
         self.error: str | None = None
-        self._checked = False
+        self.checked = False
 
     def of(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in the layout that the model takes."""
-        if not self._applies(images):
+        if not self.applies(images):
             return images
         # A clone: with one image, its stride over images may be anything.
         return images.clone(memory_format=torch.channels_last)
@@ -45,7 +47,7 @@ class Layout:
             images (Tensor): Of that pass.
             device (torch.device): On which the model is.
         """
-        if is_out_of_memory(error) or not self._applies(images, device):
+        if is_out_of_memory(error) or not self.applies(images, device):
             return False
         self.error = one_line(error, 80)
         return True
@@ -56,29 +58,29 @@ class Layout:
         """Whether the model gives other outputs in this layout.
 
         A model may read strides, and an operation may round more there, as
-        a group norm does. Compared once, on one image without gradient.
+        a group norm does. Compared once, on one image, in float32 and without
+        gradient.
 
         Args:
             forward (callable): Runs the model.
             layers (LayerScores): After a forward pass.
             images (Tensor): What it was run on, shape (N, C, H, W).
         """
-        if self._checked or not self._applies(images):
-            return False
-        self._checked = True
+        self.checked = True
         recorders = []
         for layout in (torch.channels_last, torch.contiguous_format):
             recorder, again = Recorder(most=MOST_COMPARED), layers.again()
             image = images[:1].clone(memory_format=layout)
-            with torch.no_grad():
+            with torch.no_grad(), precision(image.device.type, None):
                 again.read(forward, image, recorder, [0])
             recorders.append(recorder)
         if not all(recorders[0].agrees(recorders[1]).values()):
             self.error = 'its outputs differ there'
         return self.error is not None
 
-    def _applies(
+    def applies(
         self, images: Tensor, device: torch.device | None = None
     ) -> bool:
+        """Whether images are handed over in this layout, as far as known."""
         on_cpu = (device or images.device).type == 'cpu'
         return on_cpu and images.dim() == 4 and self.error is None

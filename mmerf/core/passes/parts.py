@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..aten import AtenMode, tensors_in
+from ..aten import AtenMode, storage_of, tensors_in
 from ..batch import Batch
 from ..errors import MeasurementError, ModelError
 from ..layers.clips import resize_images
@@ -183,25 +183,19 @@ class _Watch(AtenMode):
     def __init__(self, count: int, known: Sequence[Tensor]) -> None:
         super().__init__()
         self.count, self.bytes, self.rows_of_batch = count, 0, False
-        self._known = {_address(tensor) for tensor in known}
+        self._known = {storage_of(tensor) for tensor in known}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         for tensor in tensors_in((args, kwargs)):
             if tensor.dim() and len(tensor) == self.count:
-                known = _address(tensor) in self._known
+                known = storage_of(tensor) in self._known
                 self.rows_of_batch = self.rows_of_batch or not known
         out = func(*args, **(kwargs or {}))
         for tensor in tensors_in(out):
-            address = _address(tensor)
-            if address not in self._known:
+            address = storage_of(tensor)
+            if address is not None and address not in self._known:
                 self._known.add(address)
                 self.bytes += tensor.untyped_storage().nbytes()
         return out
-
-
-def _address(tensor: Tensor) -> int:
-    if tensor.layout is not torch.strided:
-        return 0
-    return int(tensor.untyped_storage()._cdata)

@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
+from ..aten import storage_of
+
 Spans = list[Tensor]
 NOTHING = -float('inf')  # depends on no pixel
 BEYOND = 2.0**40  # may depend on the strip's end, or on what follows it
@@ -48,15 +50,9 @@ class SpanMemory:
         self.beside, self.count = 0, count
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
 
-    def storage_of(self, tensor: Tensor) -> int | None:
-        """A storage's identity; None for a tensor without strides."""
-        if tensor.layout != torch.strided:
-            return None
-        return tensor.untyped_storage()._cdata
-
     def tracks(self, tensor: Tensor) -> bool:
         """Whether anything of a tensor's storage depends on the input."""
-        return self.storage_of(tensor) in self._known
+        return storage_of(tensor) in self._known
 
     def read(self, tensor: Tensor) -> Spans:
         """A tensor's spans, each of its shape; ``NOTHING`` for constants.
@@ -71,7 +67,7 @@ class SpanMemory:
         return unmoved(spans)
 
     def _stored(self, tensor: Tensor) -> Spans:
-        found = self._known.get(self.storage_of(tensor) or 0)
+        found = self._known.get(storage_of(tensor) or 0)
         shape = tuple(tensor.shape)
         if found is None:
             return constant(shape, self.count)
@@ -87,7 +83,7 @@ class SpanMemory:
         Raises:
             ValueError: If the tensor has no strides, such as a sparse one.
         """
-        key = self.storage_of(tensor)
+        key = storage_of(tensor)
         if key is None:
             raise ValueError(f'a tensor of layout {tensor.layout}')
         width = tensor.element_size()

@@ -8,7 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..aten import AtenMode, named_arguments, tensors_in, written_to
+from ..aten import (
+    AtenMode,
+    named_arguments,
+    storage_of,
+    tensors_in,
+    written_to,
+)
 from .memory import (
     NOTHING,
     UNKNOWN,
@@ -103,13 +109,13 @@ class SpanTracer(AtenMode):
     def _follow(self, func: Any, args: tuple, kwargs: dict, out: Any) -> None:
         self.memory.sweep()
         inputs = tensors_in((args, kwargs))
-        storages = {self.memory.storage_of(tensor) for tensor in inputs}
+        storages = {storage_of(tensor) for tensor in inputs}
         arguments = named_arguments(func, args, kwargs)
         changed = written_to(func, arguments)
         made = changed + [
             tensor
             for tensor in tensors_in(out)
-            if self.memory.storage_of(tensor) not in storages
+            if storage_of(tensor) not in storages
         ]
         self.elements += sum(tensor.numel() for tensor in made)
         name = func._schema.name.removesuffix('_')

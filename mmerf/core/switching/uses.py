@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from torch import Tensor
-from torch.utils._python_dispatch import TorchDispatchMode
 
-from ..aten import named_arguments, tensors_in, written_to
+from ..aten import (
+    AtenMode,
+    named_arguments,
+    storage_of,
+    tensors_in,
+    written_to,
+)
 
 ADDED, CONCATENATED, MULTIPLIED = 'added', 'concatenated', 'multiplied'
 _JOINING = dict.fromkeys(('add', 'sub', 'rsub'), ADDED) | dict.fromkeys(
@@ -32,7 +37,7 @@ _MOVING = frozenset(
 _Key = tuple[int, int, tuple[int, ...], tuple[int, ...]]
 
 
-class UseWatch(TorchDispatchMode):
+class UseWatch(AtenMode):
     """Notes what operations do with the outputs that it is told of.
 
     An output that is moved, resized or scaled by a constant is still that
@@ -86,15 +91,18 @@ class UseWatch(TorchDispatchMode):
         return out
 
     def _names(self, tensor: Tensor) -> set[str]:
-        found = self._known.get(_key(tensor))
+        key = _key(tensor)
+        found = None if key is None else self._known.get(key)
         return set() if found is None else set(found[1])
 
     def _name(self, tensor: Tensor, names: set[str]) -> None:
-        self._known[_key(tensor)] = tensor, self._names(tensor) | names
+        key = _key(tensor)
+        if key is not None:
+            self._known[key] = tensor, self._names(tensor) | names
 
     def _forget(self, tensor: Tensor) -> None:
         """Forget every name of what was written over."""
-        memory = _key(tensor)[0]
+        memory = storage_of(tensor)
         for key in [key for key in self._known if key[0] == memory]:
             del self._known[key]
 
@@ -129,10 +137,10 @@ def _adds_nothing(arguments: dict[str, Any]) -> bool:
     return number == 0
 
 
-def _key(tensor: Tensor) -> _Key:
-    return (
-        int(tensor.untyped_storage()._cdata),
-        int(tensor.storage_offset()),
-        tuple(tensor.shape),
-        tuple(tensor.stride()),
-    )
+def _key(tensor: Tensor) -> _Key | None:
+    """None for a tensor without memory, such as a sparse one."""
+    memory = storage_of(tensor)
+    if memory is None:
+        return None
+    place = int(tensor.storage_offset()), tuple(tensor.shape)
+    return memory, *place, tuple(tensor.stride())

@@ -80,6 +80,39 @@ def test_a_model_that_fails_anyway_raises_its_own_error():
         measure_erf(nn.Sequential(Failing()), torch.randn(1, 3, 8, 8), ['0'])
 
 
+layouts = []
+
+
+class Layouts(nn.Module):
+    """Records in which layout images come that a gradient is wanted of."""
+
+    def __init__(self):
+        super().__init__()
+        convs = [nn.Conv2d(32, 32, 3, padding=1) for _ in range(4)]
+        blocks = [part for conv in convs for part in (conv, nn.ReLU())]
+        self.net = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), *blocks)
+
+    def forward(self, x):
+        if torch.is_grad_enabled():
+            layouts.append(x.is_contiguous())
+        return self.net(x)
+
+
+def test_reduced_precision_does_not_speak_against_a_layout():
+    torch.manual_seed(0)
+    net, images = Layouts().eval(), torch.randn(3, 3, 40, 40)
+    with torch.no_grad(), torch.autocast('cpu', dtype=torch.bfloat16):
+        plain, other = (
+            net(images[:1].contiguous(memory_format=layout))
+            for layout in (torch.contiguous_format, torch.channels_last)
+        )
+    assert abs(plain - other).max() > 1e-4 * plain.max()
+    layouts.clear()
+    result = measure_erf(net, images, ['net'], amp='bfloat16')['net']
+    assert 'channels last' not in result.provenance['run_on']
+    assert layouts and not any(layouts)
+
+
 class StridedBranch(nn.Module):
     """Reads strides beside a path that is followed: the layout is known."""
 
