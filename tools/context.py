@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
-    from mmerf.apis.terminal.cli_options import attribution_name
+    from mmerf.apis.terminal.cli_options import (
+        add_run_options,
+        attribution_name,
+    )
     from mmerf.apis.terminal.command import parsed, print_line, run_command
-    from mmerf.apis.terminal.key_value import KeyValuePairs
     from mmerf.apis.terminal.model_options import (
         add_model_options,
         chosen_model,
@@ -97,57 +99,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='how many images to measure (default: %(default)s)',
     )
     add(
-        '--img-dir',
-        metavar='PATH',
-        help='measure on the images of this folder and its subfolders, or on '
-        "one file; no labels needed (default: the config's validation sets)",
-    )
-    add(
-        '--input-size',
-        nargs=2,
-        type=int,
-        metavar=('H', 'W'),
-        help='resize every input to this height and width in pixels '
-        '(default: the size that the test pipeline gives)',
-    )
-    add(
         '--batch-size',
         type=int,
         metavar='N',
         help='most changed copies in one pass (default: what fits into '
         'memory)',
     )
-    add(
-        '--device',
-        help='torch device, such as cpu or cuda:1 (default: cuda where there '
-        'is a GPU, else cpu)',
-    )
-    add(
-        '--seed',
-        type=int,
-        default=0,
-        help='seed of initial weights and of every random draw (default: '
-        '%(default)s)',
-    )
-    add(
-        '--trust-checkpoint',
-        action='store_true',
-        help='load a checkpoint even if its pickle can run code (default: '
-        'refuse it)',
-    )
-    add(
-        '--cfg-options',
-        nargs='+',
-        action=KeyValuePairs,
-        metavar='KEY=VALUE',
-        help='config settings to override, by dotted key (default: none)',
-    )
-    add(
-        '--format',
-        choices=('png', 'pdf', 'svg'),
-        default='png',
-        help='file format of the figures (default: %(default)s)',
-    )
+    add_run_options(parser)
     add(
         '--out-dir',
         metavar='DIR',

@@ -60,25 +60,11 @@ def add_measurement_options(
         f'in (0, 1] (default: {" ".join(map(str, SHARES))})',
     )
     add(
-        '--img-dir',
-        metavar='PATH',
-        help='measure on the images of this folder and its subfolders, or on '
-        "one file; no labels needed (default: the config's validation sets)",
-    )
-    add(
         '--batch-size',
         type=int,
         metavar='N',
         help='most images in one pass (default: what fits into the memory of '
         'a GPU, 1 on a CPU)',
-    )
-    add(
-        '--input-size',
-        nargs=2,
-        type=int,
-        metavar=('H', 'W'),
-        help='resize every input to this height and width in pixels '
-        '(default: the size that the test pipeline gives)',
     )
     add(
         '--target',
@@ -117,6 +103,35 @@ def add_measurement_options(
         help='matplotlib colour map of the figures (default: %(default)s)',
     )
     add(
+        '--no-theory',
+        action='store_true',
+        help='skip the theoretical receptive fields (default: find them)',
+    )
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Add what every tool that runs a model asks: images, device, weights.
+
+    Args:
+        parser (ArgumentParser): Gets the options.
+    """
+    add = parser.add_argument
+    add(
+        '--img-dir',
+        metavar='PATH',
+        help='measure on the images of this folder and its subfolders, or on '
+        "one file; no labels needed (default: the config's validation sets)",
+    )
+    add(
+        '--input-size',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help='resize every input to this height and width in pixels '
+        '(default: the size that the test pipeline gives)',
+    )
+    add(
         '--format',
         choices=('png', 'pdf', 'svg'),
         default='png',
@@ -126,11 +141,6 @@ def add_measurement_options(
         '--device',
         help='torch device, such as cpu or cuda:1 (default: cuda where there '
         'is a GPU, else cpu)',
-    )
-    add(
-        '--no-theory',
-        action='store_true',
-        help='skip the theoretical receptive fields (default: find them)',
     )
     add(
         '--seed',

@@ -10,6 +10,7 @@ from rich.text import Text
 
 from ...core.errors import printable
 from ...core.results.class_context import SPLIT, ClassContext
+from ..context.tables import with_stderr
 
 _MOST = 3  # other classes that a row names
 
@@ -39,8 +40,8 @@ def contexts_table(contexts: Mapping[str, ClassContext]) -> Table:
             cells = [
                 layer,
                 name,
-                *(_with_error(100 * v, 100 * e, '.1f') for v, e in parts),
-                _with_error(
+                *(with_stderr(100 * v, 100 * e, '.1f') for v, e in parts),
+                with_stderr(
                     context.size_ratio[i], context.size_ratio_stderr[i], '.2f'
                 ),
                 f'{images} of {images + absent}' if absent else f'{images}',
@@ -48,11 +49,6 @@ def contexts_table(contexts: Mapping[str, ClassContext]) -> Table:
             ]
             table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
-
-
-def _with_error(value: float, error: float, form: str) -> str:
-    text = format(value, form)
-    return f'{text} ±{format(error, form)}' if np.isfinite(error) else text
 
 
 def _largest_others(context: ClassContext, row: int) -> str:

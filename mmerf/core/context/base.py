@@ -6,7 +6,6 @@ measured on changed copies, which may wait for another image to fill them.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,12 +23,14 @@ from ..layers.names import find_layers
 from ..layers.output_forms import front_tokens
 from ..options import check_inputs
 from ..results.provenance import versions
+from ..running.afresh import without_gradient
 from ..running.layer_scores import LayerScores
 from ..running.memory import FIRST_IMAGES, is_out_of_memory
 from ..running.precision import as_weights, device_of
 from ..targets.base import TargetContext
+from ..targets.class_map import level_of_class_1
 from ..targets.pass_context import head_threshold
-from .copies import CopyReader, OpenImage, run_plainly
+from .copies import CopyReader, OpenImage
 from .fills import Replace
 from .options import DEFAULT_UNITS, ContextOptions
 from .units import PredictedLogits, check_target, choose_units, describe_units
@@ -183,7 +184,7 @@ class UnitMeasurement:
         inputs = resize_images(inputs, self.options.input_size)
         one = replace(one, inputs=inputs)
         reader = CopyReader(self.model, self.scored, one)
-        with run_plainly(self.model, device):
+        with without_gradient(self.model, device):
             key, output, grid = reader.whole()
         size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         self._settle_threshold(key, output)
@@ -204,7 +205,7 @@ class UnitMeasurement:
             return
         filled = self.fill.replacing(image.image, other, self.rng(image))
         try:
-            with run_plainly(self.model, image.image.device):
+            with without_gradient(self.model, image.image.device):
                 self.measure(image, filled)
         except ERFError:
             raise
@@ -227,15 +228,6 @@ class UnitMeasurement:
         """Refuse what looks like probabilities where no threshold is given."""
         if self.threshold is not None or len(output) > 1:
             return
-        level = head_threshold(self.model)
         of_head = self.layers[0].split('.')[0] == 'decode_head'
-        if level is not None and 0 < level < 1 and of_head:
-            self.threshold = math.log(level / (1 - level))
-            return
-        if float(output.min()) >= 0 and float(output.max()) <= 1:
-            raise ConfigError(
-                f'{key} has one channel, with values from 0 to 1 as '
-                'probabilities have them; say above which value it is class 1 '
-                '(--threshold 0.5), or choose the layer that makes the logits'
-            )
-        self.threshold = 0.0
+        level = head_threshold(self.model) if of_head else None
+        self.threshold = level_of_class_1(output, level, key)

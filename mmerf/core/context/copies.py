@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -13,34 +11,14 @@ from torch import Tensor, nn
 from ..batch import Batch
 from ..errors import LayerError, MeasurementError
 from ..grid.coordinates import Grid, UnitYX
+from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.memory import run_in_halving_passes
-from ..running.precision import precision
 from ..running.probes import Probe, Recorder
-from ..state.isolation import preserved, state_restored
-from ..state.process_state import random_state
 from ..targets.base import TargetContext
 from .units import ScoredUnits
 
 _LEAST_PASSES = 4  # of an image; one more runs unchanged copies
-MOVING_MODEL = (
-    'the model changes its parameters as it runs, so that an image and its '
-    'changed copies meet different models'
-)
-
-
-@contextmanager
-def run_plainly(model: nn.Module, device: torch.device) -> Iterator[None]:
-    """Run a model as it is, in float32, and leave it as it was.
-
-    Raises:
-        MeasurementError: At the end, if forwards changed its parameters.
-    """
-    with preserved(model) as kept, torch.inference_mode(False):
-        with torch.no_grad(), precision(device.type, None):
-            yield
-    if kept.changed:
-        raise MeasurementError(MOVING_MODEL)
 
 
 class CopyValues(Probe):
@@ -81,12 +59,8 @@ class CopyReader:
     ) -> None:
         self.model, self.layers, self.batch = model, layers, batch
         self.image = batch.inputs[0]
+        self.forward = afresh(model, batch.forward)
         self._clean: dict[int, Tensor] = {}
-
-    def forward(self, images: Tensor, positions: Sequence[int]) -> Any:
-        """The batch's forward, in the model's state of before."""
-        with random_state(self.model), state_restored(self.model):
-            return self.batch.forward(images, positions)
 
     def whole(self) -> tuple[str, Tensor, Grid]:
         """The layer's key, its output (C, h, w) on the image, its grid.

@@ -13,13 +13,13 @@ from ..inputs.forms import batches_of, count_images
 from ..measurement import Measurement
 from ..results.erf_result import ERFResult
 from ..statistics.profile import mass_by_square
+from ..targets.class_map import classes_along
 from .base import UnitMeasurement
 from .copies import OpenImage
 from .fills import Replace
 from .options import ContextOptions
 from .result import ContextResult
 from .squares import check_sides, default_sides, square_mask
-from .units import classes_of
 
 ERF_SHARES = (0.5, 0.99)
 
@@ -83,9 +83,9 @@ class ContextMeasurement(UnitMeasurement):
         )
         scored = torch.tensor([units.channels[unit] for unit in of_unit])
         moved = (values - clean).gather(1, scored[:, None])[:, 0].abs()
-        flips = classes_of(values, self.threshold) != classes_of(
-            clean, self.threshold
-        )
+        level = self.threshold or 0.0
+        before, after = (classes_along(v, 1, level) for v in (clean, values))
+        flips = after != before
         self._changes.append(moved.numpy().reshape(shape))
         self._flips.append(flips.double().numpy().reshape(shape))
 

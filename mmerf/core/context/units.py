@@ -12,6 +12,7 @@ from ..grid.coordinates import UnitYX
 from ..targets import ClassRegion
 from ..targets.base import Part, Target, TargetContext
 from ..targets.channels import at_least_float32
+from ..targets.class_map import classes_along
 from ..targets.classes import resolve_classes
 from ..targets.unit import OneUnit
 from ..targets.units import SeveralUnits
@@ -36,26 +37,6 @@ class ScoredUnits:
 
     def __len__(self) -> int:
         return len(self.units)
-
-
-def classes_of(values: Tensor, threshold: float | None) -> Tensor:
-    """The class of logits (..., C): the largest channel's index.
-
-    Args:
-        values (Tensor): Shape (..., C).
-        threshold (float, optional): One channel is class 1 above it, else 0;
-            None for 0.
-
-    Returns:
-        Tensor: Shape (...), whole numbers.
-
-    Example:
-        >>> classes_of(torch.tensor([[0.2, 0.1], [0.0, 0.3]]), None)
-        tensor([0, 1])
-    """
-    if values.shape[-1] == 1:
-        return (values[..., 0] > (threshold or 0.0)).long()
-    return values.argmax(dim=-1)
 
 
 def check_target(target: Target) -> None:
@@ -90,7 +71,7 @@ def choose_units(
         target (Target): One that ``check_target`` lets pass.
         output (Tensor): The layer's on the whole image, (C, h, w).
         context (TargetContext): What is known about it.
-        threshold (float, optional): See ``classes_of``.
+        threshold (float, optional): See ``classes_along``.
 
     Returns:
         ScoredUnits: Without units for a class that the image has not; of a
@@ -101,7 +82,7 @@ def choose_units(
         TargetError: If the layer does not have a unit or a class.
         MeasurementError: If a unit's values are not finite.
     """
-    predicted = classes_of(output.movedim(0, -1), threshold)
+    predicted = classes_along(output, 0, threshold or 0.0)
     if isinstance(target, ClassRegion):
         units = _units_of_class(target, predicted, len(output), context)
     elif isinstance(target, OneUnit):

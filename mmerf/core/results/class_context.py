@@ -11,13 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..atomic_files import write_whole
 from ..errors import ResultError, one_line
-from .plain_json import parse_json
+from .npz import read_parts, write_npz
 
 UNLABELLED = 'unlabelled'  # the last column: pixels of no class
 SPLIT = ('own segment', 'rest of own class', 'elsewhere')
-_FORMAT = 1
 _TABLES = ('shares', 'shares_stderr', 'split', 'split_stderr', 'size_ratio',
            'size_ratio_stderr')  # fmt: skip
 _COUNTS = ('images', 'absent_images', 'zero_images')
@@ -104,12 +102,9 @@ class ClassContext:
 
         The file appears whole or not at all.
         """
-        parts: dict[str, Any] = {n: getattr(self, n) for n in _TABLES}
-        meta = {'format': _FORMAT, 'kind': 'class context', **self._meta()}
-        parts['meta'] = np.array(json.dumps(meta))
-        return write_whole(
-            path, lambda file: np.savez_compressed(file, **parts)
-        )
+        tables = {name: getattr(self, name) for name in _TABLES}
+        meta = {'kind': 'class context', **self._meta()}
+        return write_npz(path, tables, meta)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> ClassContext:
@@ -118,23 +113,19 @@ class ClassContext:
         Raises:
             ResultError: If the file is missing, damaged or something else.
         """
+        tables, meta = read_parts(path, _TABLES, 'class context')
         known = {item.name for item in fields(cls)} - set(_TABLES)
         try:
-            with np.load(path, allow_pickle=False) as file:
-                tables = {name: file[name] for name in _TABLES}
-                meta = parse_json(str(file['meta'][()]))
-            if (meta['format'], meta['kind']) != (_FORMAT, 'class context'):
-                raise ValueError('it has another format')
+            if meta['kind'] != 'class context':
+                raise ValueError(f'it is a {meta["kind"]!r:.40}')
             values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v
                 for k, v in meta.items()
                 if k in known
             }
-            found = cls(**values, **tables)
+            found = cls(**{**values, **tables})
             found._check()
-        except FileNotFoundError as error:
-            raise ResultError(f'there is no file {path}') from error
-        except Exception as error:  # zip, header, JSON, fields
+        except Exception as error:  # fields that do not fit together
             raise ResultError(
                 f'{path} is no whole class context ({one_line(error, 160)}); '
                 'measure it again'

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..batch import Forward
-from ..state.isolation import state_restored
+from ..errors import MeasurementError
+from ..state.isolation import preserved, state_restored
 from ..state.process_state import random_state
+from .precision import precision
 
 
 def afresh(model: nn.Module, forward: Forward) -> Forward:
@@ -27,3 +31,20 @@ def afresh(model: nn.Module, forward: Forward) -> Forward:
             return forward(images, positions)
 
     return run
+
+
+@contextmanager
+def without_gradient(model: nn.Module, device: torch.device) -> Iterator[None]:
+    """Run a model in float32, without gradient, and leave it as it was.
+
+    Raises:
+        MeasurementError: At the end, if forwards changed its parameters.
+    """
+    with preserved(model) as kept, torch.inference_mode(False):
+        with torch.no_grad(), precision(device.type, None):
+            yield
+    if kept.changed:
+        raise MeasurementError(
+            'the model changes its parameters as it runs, so that each '
+            'forward of an image meets another model'
+        )

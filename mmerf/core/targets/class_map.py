@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import torch
@@ -9,10 +10,53 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..batch import Batch
-from ..errors import TargetError
+from ..errors import ConfigError, TargetError
 from ..grid.coordinates import Axis, Grid, even_grid
 
 UNLABELLED_INDEX = -1  # of a pixel of no class
+
+
+def classes_along(logits: Tensor, dim: int, threshold: float = 0.0) -> Tensor:
+    """Class indices: the largest channel's.
+
+    Args:
+        logits (Tensor): Any shape.
+        dim (int): The dimension of the channels, which is gone after.
+        threshold (float): One channel is class 1 above it, else class 0.
+
+    Example:
+        >>> classes_along(torch.tensor([[0.2, 0.1], [0.0, 0.3]]), 1)
+        tensor([0, 1])
+    """
+    if logits.shape[dim] == 1:
+        return (logits.select(dim, 0) > threshold).long()
+    return logits.argmax(dim)
+
+
+def level_of_class_1(
+    logits: Tensor, head_level: float | None, what: str
+) -> float:
+    """Above which value one channel of logits is class 1.
+
+    Args:
+        logits (Tensor): With one channel.
+        head_level (float, optional): The same of the channel's sigmoid, as a
+            binary decode head states it.
+        what (str): What has the channel, for the error.
+
+    Raises:
+        ConfigError: If no head says so, and the values look like
+            probabilities, of which 0 is no level.
+    """
+    if head_level is not None and 0 < head_level < 1:
+        return math.log(head_level / (1 - head_level))
+    if float(logits.min()) >= 0 and float(logits.max()) <= 1:
+        raise ConfigError(
+            f'{what} has one channel, with values from 0 to 1 as '
+            'probabilities have them; say above which value it is class 1 '
+            '(--threshold 0.5), or choose what makes the logits'
+        )
+    return 0.0
 
 
 def at_units(

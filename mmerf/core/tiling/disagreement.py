@@ -13,21 +13,6 @@ from ..errors import ConfigError
 NOT_LABELLED = 255  # as MMSegmentation pads labels
 
 
-def classes_of_logits(logits: Tensor, threshold: float = 0.0) -> Tensor:
-    """Class of every pixel.
-
-    Args:
-        logits (Tensor): Shape (N, C, H, W).
-        threshold (float): Where C is 1: class 1 above it, else class 0.
-
-    Returns:
-        Tensor: Shape (N, H, W), int64.
-    """
-    if logits.shape[1] == 1:
-        return (logits[:, 0] > threshold).long()
-    return logits.argmax(dim=1)
-
-
 def count_by_distance(
     differs: np.ndarray, distances: np.ndarray, edges: Sequence[int]
 ) -> tuple[np.ndarray, np.ndarray]:

@@ -57,27 +57,37 @@ class Tiling:
 def tile_spans(length: int, tiling: Tiling) -> list[tuple[int, int]]:
     """First pixel and end of the tiles along one axis.
 
-    As MMSegmentation places them: from 0 in steps of the stride, and the last
-    one is moved back so that it ends with the image.
-
     Args:
         length (int): Of the axis, px.
         tiling (Tiling): Its window may be longer than the axis.
-
-    Returns:
-        list of (int, int): At least one; each as long as the window, or as
-        the axis where that is shorter.
 
     Example:
         >>> tile_spans(10, Tiling(4, 4))
         [(0, 4), (4, 8), (6, 10)]
     """
-    steps = -(-max(length - tiling.window, 0) // tiling.stride)
-    ends = [
-        min(step * tiling.stride + tiling.window, length)
-        for step in range(steps + 1)
-    ]
-    return [(max(end - tiling.window, 0), end) for end in ends]
+    return window_spans(length, tiling.window, tiling.stride)
+
+
+def window_spans(
+    length: int, window: int, stride: int
+) -> list[tuple[int, int]]:
+    """First pixel and end of sliding windows along one axis.
+
+    As MMSegmentation places them: from 0 in steps of the stride, and the last
+    one is moved back so that it ends with the image.
+
+    Args:
+        length (int): Of the axis, px.
+        window (int): Of a window, px.
+        stride (int): From one window to the next, px.
+
+    Returns:
+        list of (int, int): At least one; each as long as the window, or as
+        the axis where that is shorter.
+    """
+    steps = -(-max(length - window, 0) // stride)
+    ends = [min(step * stride + window, length) for step in range(steps + 1)]
+    return [(max(end - window, 0), end) for end in ends]
 
 
 def tilings_of(

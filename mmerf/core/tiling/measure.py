@@ -15,16 +15,22 @@ from torch import Tensor, nn
 from ..batch import Batch
 from ..errors import ConfigError, ERFError, MeasurementError, one_line
 from ..results.provenance import versions
+from ..running.afresh import without_gradient
 from ..running.memory import is_out_of_memory
-from ..running.precision import as_weights, device_of, precision
-from ..state.isolation import preserved, state_restored
+from ..running.precision import as_weights, device_of
+from ..state.isolation import state_restored
 from ..state.process_state import random_state
+from ..targets.class_map import (
+    classes_along,
+    level_of_class_1,
+    resized_logits,
+)
 from ..targets.pass_context import head_threshold, logits_of
 from .borders import border_distances, distance_edges
-from .disagreement import classes_of_logits, confusion, count_by_distance
+from .disagreement import confusion, count_by_distance
 from .grid import Tiling
 from .result import TilingResult
-from .slide import on_input, slide
+from .slide import slide
 
 Slider = Callable[[Batch, Tensor, Tiling], Tensor]
 """``slider(batch, images, tiling)``: logits (N, C, H, W) of images of a batch,
@@ -56,7 +62,7 @@ class TilingMeasurement:
     ) -> None:
         self.model, self.tilings = model, tuple(tilings)
         self.threshold = threshold
-        self.slider = slider or _plain_slide
+        self.slider = slider or self._plain_slide
         self.edges = distance_edges(max(t.window for t in tilings))
         self.seen = 0
         self._names: list[str] = []
@@ -83,14 +89,8 @@ class TilingMeasurement:
             one = batch.part(i, i + 1)
             images = as_weights(one.inputs, self.model)
             images = images.to(device_of(self.model, images))
-            with preserved(self.model) as kept, torch.inference_mode(False):
-                with torch.no_grad(), precision(images.device.type, None):
-                    self._compare(one, images)
-            if kept.changed:
-                raise MeasurementError(
-                    'the model changes its parameters as it runs, so that '
-                    'whole images and tiles meet different models'
-                )
+            with without_gradient(self.model, images.device):
+                self._compare(one, images)
             self.seen += 1
 
     def compute(
@@ -140,10 +140,10 @@ class TilingMeasurement:
 
     def _compare(self, batch: Batch, images: Tensor) -> None:
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        logits, first = self._timed(lambda: _run_whole(batch, images))
+        logits, first = self._timed(lambda: self._whole(batch, images))
         self._settle(logits)
         level = self.threshold or 0.0
-        whole = classes_of_logits(logits, level)[0]
+        whole = classes_along(logits, 1, level)[0]
         classes = max(int(logits.shape[1]), 2)
         rows, columns = shown = _without_padding(batch, size)
         predictions, seconds = [whole], [first]
@@ -157,7 +157,7 @@ class TilingMeasurement:
             logits, took = self._timed(
                 partial(self._tiles, batch, images, tiling)
             )
-            found = classes_of_logits(logits, level)[0]
+            found = classes_along(logits, 1, level)[0]
             differs = (found != whole)[shown].cpu().numpy()
             distances = border_distances(size, tiling)[rows, columns]
             counts[:, number] = count_by_distance(
@@ -176,6 +176,16 @@ class TilingMeasurement:
         self._sizes.append(size)
         self._counts.append((counts[0], counts[1]))
         self._seconds.append(seconds)
+
+    def _whole(self, batch: Batch, images: Tensor) -> Tensor:
+        logits = logits_of(batch.forward(images.clone(), [0]), 1)
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        return resized_logits(logits, size, self.model)
+
+    def _plain_slide(
+        self, batch: Batch, images: Tensor, tiling: Tiling
+    ) -> Tensor:
+        return slide(lambda tile: self._whole(batch, tile), images, tiling)
 
     def _tiles(self, batch: Batch, images: Tensor, tiling: Tiling) -> Tensor:
         try:
@@ -211,16 +221,7 @@ class TilingMeasurement:
         if self.threshold is not None or logits.shape[1] > 1:
             return
         level = head_threshold(self.model)
-        if level is not None and 0 < level < 1:
-            self.threshold = math.log(level / (1 - level))
-        elif float(logits.min()) >= 0 and float(logits.max()) <= 1:
-            raise ConfigError(
-                'the model gives one channel, with values from 0 to 1 as '
-                'probabilities have them; say above which value a pixel is '
-                'class 1 (--threshold 0.5)'
-            )
-        else:
-            self.threshold = 0.0
+        self.threshold = level_of_class_1(logits, level, "the model's output")
 
     def _definition(self) -> dict[str, str]:
         level = self.threshold
@@ -238,14 +239,6 @@ class TilingMeasurement:
             'images',
             'precision': 'float32',
         }
-
-
-def _run_whole(batch: Batch, images: Tensor) -> Tensor:
-    return on_input(logits_of(batch.forward(images.clone(), [0]), 1), images)
-
-
-def _plain_slide(batch: Batch, images: Tensor, tiling: Tiling) -> Tensor:
-    return slide(lambda tile: _run_whole(batch, tile), images, tiling)
 
 
 def _without_padding(

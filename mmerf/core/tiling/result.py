@@ -13,37 +13,12 @@ import numpy as np
 
 from ..errors import ResultError, one_line
 from ..results.npz import read_parts, write_npz
+from ..results.over_images import mean_and_stderr
 from .disagreement import mean_iou
 from .grid import Tiling
 from .recommend import MOST_WORSE, Recommendation, crop_and_field, recommend
 
 _COUNTED = ('differs', 'pixels', 'matrices', 'seconds')
-
-
-def mean_over_images(shares: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean over the first axis and its standard error, without NaNs.
-
-    Args:
-        shares (np.ndarray): Shape (images, ...); NaN where an image has no
-            share.
-
-    Returns:
-        tuple: The mean, NaN where no image has a share; and the sample's
-        standard deviation over the root of its number, NaN for fewer than
-        two.
-
-    Example:
-        >>> mean, error = mean_over_images(np.array([1.0, np.nan, 3.0]))
-        >>> float(mean), float(error)
-        (2.0, 1.0)
-    """
-    there = np.isfinite(shares)
-    count = there.sum(axis=0)
-    with np.errstate(invalid='ignore', divide='ignore'):
-        mean = np.where(there, shares, 0).sum(axis=0) / count
-        squares = np.where(there, shares - mean, 0) ** 2
-        variance = squares.sum(axis=0) / np.where(count > 1, count - 1, np.nan)
-        return mean, np.sqrt(variance / count)
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +68,13 @@ class TilingResult:
 
     def disagreement(self) -> tuple[np.ndarray, np.ndarray]:
         """Share of pixels that differ, and standard error, by tiling."""
-        return mean_over_images(
+        return mean_and_stderr(
             _share(self.differs.sum(axis=2), self.pixels.sum(axis=2))
         )
 
     def by_distance(self) -> tuple[np.ndarray, np.ndarray]:
         """The same by distance: shapes (tilings, bins)."""
-        return mean_over_images(_share(self.differs, self.pixels))
+        return mean_and_stderr(_share(self.differs, self.pixels))
 
     def miou(self) -> list[float] | None:
         """Of whole images, then of each tiling; None without labels."""

@@ -5,16 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from torch import Tensor
-from torch.nn import functional
 
 from .grid import Tiling, tile_spans
-
-
-def on_input(logits: Tensor, images: Tensor) -> Tensor:
-    """Logits (N, C, h, w) at the pixels of images, bilinear."""
-    if logits.shape[-2:] == images.shape[-2:]:
-        return logits
-    return functional.interpolate(logits, images.shape[-2:], mode='bilinear')
 
 
 def slide(
@@ -23,7 +15,7 @@ def slide(
     """Logits of images from their tiles, one tile after the other.
 
     Args:
-        run (callable): Gives logits (N, C, h, w) of images.
+        run (callable): Gives logits (N, C, H, W) at the pixels of images.
         images (Tensor): Shape (N, channels, H, W).
         tiling (Tiling): Cuts them.
 
@@ -39,7 +31,7 @@ def slide(
     for top, bottom in tile_spans(height, tiling):
         for left, right in tile_spans(width, tiling):
             tile = images[..., top:bottom, left:right]
-            logits = on_input(run(tile), tile)
+            logits = run(tile)
             if not total.numel():
                 shape = (*logits.shape[:2], height, width)
                 total = logits.new_zeros(shape)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
+from ...core.tiling.grid import window_spans
+
 
 def middle_window(
     model: nn.Module, size: tuple[int, int]
@@ -30,9 +32,5 @@ def middle_window(
 
 def _middle_slice(length: int, crop: int, stride: int) -> slice:
     """The one nearest the middle of the windows along one axis."""
-    if crop >= length:
-        return slice(0, length)
-    steps = -(-(length - crop) // stride) + 1
-    starts = [min(step * stride, length - crop) for step in range(steps)]
-    start = min(starts, key=lambda s: abs(s + crop / 2 - length / 2))
-    return slice(start, start + crop)
+    spans = window_spans(length, crop, stride)
+    return slice(*min(spans, key=lambda span: abs(sum(span) - length)))

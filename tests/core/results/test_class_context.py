@@ -49,7 +49,6 @@ def test_a_row_per_class_with_numbers_as_they_are():
 @pytest.mark.parametrize(
     'change',
     [
-        dict(format=2),
         dict(kind='map'),
         dict(images=[3]),
         dict(images=['3', 1]),
@@ -59,19 +58,29 @@ def test_a_row_per_class_with_numbers_as_they_are():
     ],
 )
 def test_damaged_files_are_refused(tmp_path, change):
-    path = context().save(tmp_path / 'x.npz')
+    path = changed(context().save(tmp_path / 'x.npz'), change)
+    with pytest.raises(ResultError, match='is no whole class context') as seen:
+        ClassContext.load(path)
+    assert '\n' not in str(seen.value)
+
+
+def test_another_format_is_refused(tmp_path):
+    path = changed(context().save(tmp_path / 'x.npz'), {'format': 2})
+    with pytest.raises(ResultError, match='no class context of format 1'):
+        ClassContext.load(path)
+
+
+def changed(path, change):
     with np.load(path) as file:
         parts = dict(file)
     meta = {**json.loads(str(parts['meta'])), **change}
     np.savez(path, **{**parts, 'meta': np.array(json.dumps(meta))})
-    with pytest.raises(ResultError, match='is no whole class context') as seen:
-        ClassContext.load(path)
-    assert '\n' not in str(seen.value)
+    return path
 
 
 def test_other_files_are_refused(tmp_path):
     with pytest.raises(ResultError, match='there is no file'):
         ClassContext.load(tmp_path / 'none.npz')
     (tmp_path / 'x.npz').write_bytes(b'text')
-    with pytest.raises(ResultError, match='no whole class context'):
+    with pytest.raises(ResultError, match='is not a whole class context'):
         ClassContext.load(tmp_path / 'x.npz')

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from mmerf.core.errors import ConfigError
+from mmerf.core.targets.class_map import classes_along
 from mmerf.core.tiling.disagreement import (
-    classes_of_logits,
     confusion,
     count_by_distance,
     mean_iou,
@@ -28,10 +28,10 @@ def test_counts_by_distance():
 
 def test_one_channel_has_a_threshold():
     logits = torch.tensor([[[[-1.0, 0.0, 0.4, 2.0]]]])
-    assert classes_of_logits(logits).tolist() == [[[0, 0, 1, 1]]]
-    assert classes_of_logits(logits, 0.5).tolist() == [[[0, 0, 0, 1]]]
+    assert classes_along(logits, 1).tolist() == [[[0, 0, 1, 1]]]
+    assert classes_along(logits, 1, 0.5).tolist() == [[[0, 0, 0, 1]]]
     both = torch.cat([-logits, logits], 1)
-    assert classes_of_logits(both).tolist() == [[[0, 0, 1, 1]]]
+    assert classes_along(both, 1).tolist() == [[[0, 0, 1, 1]]]
 
 
 def test_mean_iou_agrees_with_mmseg():

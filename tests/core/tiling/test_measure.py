@@ -10,10 +10,11 @@ from torch import nn
 
 from mmerf.core.batch import Batch, batch_of
 from mmerf.core.errors import ConfigError, MeasurementError, ResultError
+from mmerf.core.results.over_images import mean_and_stderr
 from mmerf.core.tiling.borders import border_distances
 from mmerf.core.tiling.grid import Tiling
 from mmerf.core.tiling.measure import TilingMeasurement
-from mmerf.core.tiling.result import TilingResult, mean_over_images
+from mmerf.core.tiling.result import TilingResult
 from mmerf.core.tiling.slide import slide
 
 TILINGS = [Tiling(16, 16), Tiling(16, 8), Tiling(40, 40)]
@@ -38,6 +39,42 @@ def measured(model, batch, tilings=TILINGS, **options):
     measurement = TilingMeasurement(model, tilings, **options)
     measurement.update(batch)
     return measurement.compute()
+
+
+class SmallLogits(nn.Module):
+    """Logits at a quarter of the input, as decode heads give them."""
+
+    def __init__(self, align_corners):
+        super().__init__()
+        self.align_corners = align_corners
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 3, 7, stride=4, padding=3)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+def changed_pixels(model, one, tiling, align_corners):
+    def resized(tile):
+        return nn.functional.interpolate(
+            model(tile),
+            tile.shape[2:],
+            mode='bilinear',
+            align_corners=align_corners,
+        )
+
+    with torch.no_grad():
+        whole, tiles = resized(one), slide(resized, one, tiling)
+    return int((whole.argmax(1) != tiles.argmax(1)).sum())
+
+
+@pytest.mark.parametrize('align_corners', [True, False])
+def test_small_logits_are_resized_as_the_segmentor_resizes_them(align_corners):
+    model, one, tiling = SmallLogits(align_corners), images(1), Tiling(16, 8)
+    result = measured(model, batch_of(model, one), [tiling])
+    expected = changed_pixels(model, one, tiling, align_corners)
+    assert result.differs.sum() == expected
+    assert expected != changed_pixels(model, one, tiling, not align_corners)
 
 
 def test_counts_are_those_of_a_plain_loop():
@@ -162,7 +199,7 @@ def test_a_result_is_stored_and_loaded(tmp_path):
 
 def test_means_leave_out_images_without_a_share():
     nan = float('nan')
-    mean, error = mean_over_images(
+    mean, error = mean_and_stderr(
         np.array([[1, nan, nan], [3, 2, nan], [5, 4, nan]])
     )
     assert mean[:2].tolist() == [3, 3] and np.isnan(mean[2])
