@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 from ..aggregate.batch_maps import Gathering
 from ..attributions.base import Attribution
 from ..batch import Batch, Forward, JoinedInputs
-from ..errors import ERFError, one_line
 from ..grid.coordinates import Grid
 from ..running.afresh import afresh
 from ..running.intercept import noticed_tensor_hooks
@@ -22,8 +22,8 @@ from ..running.precision import precision
 from ..state.isolation import state_restored
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
-from ..windows.confirm import with_noise
-from ..windows.planner import Planner, WindowPlan
+from ..windows.planner import WindowPlan
+from ..windows.plans import Plans
 from .bn_folding import Folding, checked_folding
 from .budget import Budget, is_large
 from .choices import Choices, choices_of, choosing, choosing_in_window
@@ -36,9 +36,16 @@ from .run_modes import (
     described_modes,
     modes_on_one_line,
 )
-from .ties import has_flat_part
+from .ties import has_ties
 
 Grids = dict[str, Grid]
+
+
+class Known(NamedTuple):
+    """What a measurement has found out about a model."""
+
+    plans: Plans
+    layout: Layout
 
 
 class Passes:
@@ -53,6 +60,8 @@ class Passes:
     Attributes:
         run_mode (dict[str, str]): By layer key, where it was run, and why.
         budget (Budget): Says for how many images a search pays.
+        plans (Plans): How images of each size are run.
+        layout (Layout): How images lie in memory.
     """
 
     def __init__(
@@ -66,19 +75,13 @@ class Passes:
         self.attribution, self.switched_off = attribution, switched_off
         self.run_mode: dict[str, str] = {}
         self.budget = Budget()
-        self._plans: dict[tuple, WindowPlan] = {}
-        self._planner: Planner | None = None
+        self.plans = Plans(model, layers)
         self.layout = Layout()
         self._folding: Folding | None = None
         self._folding_error: str | None = None
         self._plain_because: str | None = None
         self._poolings: int | None = None  # of a forward
-        self._margin = 0.0  # around a field, as a share of the field's side
         self._joined: JoinedInputs | None = None  # of the batch that is run
-
-    def plan_of(self, shape: tuple[int, ...]) -> WindowPlan | None:
-        """The plan for images of a shape (C, H, W); None before it is made."""
-        return self._plans.get(shape)
 
     @property
     def summary(self) -> str:
@@ -102,11 +105,11 @@ class Passes:
         self._joined, images = batch.joined, batch.inputs
         self.budget.count(images)
         done = self._run_batch(batch, target, gathering)
-        plain = self._plain_because is not None or self._is_few(batch.inputs)
+        plain = self._plain_because is not None or self._is_few(images)
         if plain or self.layout.checked or not self.layout.applies(images):
             return done
         forward = afresh(self.model, batch.forward)
-        plan = self.plan_of(tuple(images.shape[1:])) or self._whole()
+        plan = self.plans.known(images) or self.plans.whole()
         run = plan.layers_and_images(self.layers, images)
         if self.layout.disagrees(forward, *run):
             gathering.clear()
@@ -114,10 +117,29 @@ class Passes:
             done = self._run_batch(batch, target, gathering)
         return done
 
+    @property
+    def known(self) -> Known | None:
+        """What was found, for a later measurement; None with modules off."""
+        if self.switched_off.requested:
+            return None
+        return Known(self.plans, self.layout)
+
+    def carry_over(self, earlier: Known) -> bool:
+        """Take over what a measurement has found that is over.
+
+        Returns:
+            bool: Whether it was taken over; see ``Plans.carry_over``.
+        """
+        off = self.switched_off.requested
+        taken = not off and self.plans.carry_over(earlier.plans)
+        if taken:
+            self.layout.error = earlier.layout.error
+        return taken
+
     def forget_plans(self) -> None:
         """Start anew, as images come in another layout."""
-        self._folding = self._planner = None
-        self._plans.clear()
+        self._folding = None
+        self.plans.forget()
         self.layers.forget()
 
     def run_plainly(self, because: str) -> bool:
@@ -141,7 +163,7 @@ class Passes:
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
         known, choices = self.layers.chooses, None
-        if self._has_ties(plan, batch.inputs):
+        if has_ties(plan, self.layers, batch):
             if not self.layers.chooses_in_poolings:
                 return self._run_plain(TIES, batch, target, gathering)
             forward = afresh(self.model, batch.forward)
@@ -154,7 +176,7 @@ class Passes:
         if choices and choices.failed:
             gathering.clear()
             return self._run_plain(TIES, batch, target, gathering)
-        again = not known and self._has_ties(plan, batch.inputs)
+        again = not known and has_ties(plan, self.layers, batch)
         if hooks and folding.count:  # one may see, and change, the gradient
             folding.drop()
             self._folding_error = 'the model registers hooks on tensors'
@@ -168,21 +190,11 @@ class Passes:
         """Whether images are so few that no shortcut of a forward pays."""
         return not (self.attribution.repeats or self.budget.enough(images))
 
-    def _whole(self, reason: str = '') -> WindowPlan:
-        return WindowPlan(whole=self.layers, reason=reason)
-
-    def _has_ties(self, plan: WindowPlan, images: Tensor) -> bool:
-        """Whether rounding decides between values that a unit sees."""
-        if images.dim() != 4 or not self.layers.chooses:
-            return False
-        _, images = plan.layers_and_images(self.layers, images)
-        return has_flat_part(images, self._joined)
-
     def _run_plain(
         self, reason: str, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
         """Run the whole image without any shortcut of the forward pass."""
-        plan = self._whole(reason)
+        plan = self.plans.whole(reason)
         return self._run(plan, batch.forward, batch.inputs, target, gathering)
 
     def _run(
@@ -196,6 +208,9 @@ class Passes:
     ) -> tuple[list[str], Grids]:
         grids: Grids = {}
         attribute = self.attribution.of_inputs(self._joined)
+        self.layout.forget_measured()
+        if not self.attribution.repeats:  # else it runs copies, changed
+            attribute = self.layout.watched(attribute)
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves
             with nullcontext() if alone else state_restored(self.model):
@@ -209,8 +224,7 @@ class Passes:
                     layer = found.part.layer
                     grids[layer] = plan.places[layer].grid
                 break
-            self._margin += 0.25
-            self._plans.clear()
+            self.plans.widen()
             plan = self._plan(forward, images, target)
         if plan.window is not None:
             rows, columns = plan.window.size
@@ -225,8 +239,7 @@ class Passes:
             order = plan.whole.order
             grids |= plan.whole.grids(tuple(images.shape[1:]))
             self._record(order, 'whole image', plan.reason, bool(choices))
-        known = [] if self._planner is None else self._planner.order
-        every = dict.fromkeys([*known, *order])
+        every = dict.fromkeys([*self.plans.order, *order])
         return [key for key in every if key in grids], grids
 
     def _record(
@@ -264,22 +277,7 @@ class Passes:
     ) -> WindowPlan:
         windowed = self.attribution.windowed and target.windowed
         if not (windowed and is_large(images)):
-            return self._whole()
+            return self.plans.whole()
         if not self.budget.pays(images):
-            return self._whole(TOO_FEW)
-        shape = tuple(images.shape[1:])
-        if shape in self._plans:
-            return self._plans[shape]
-        if self._planner is None:
-            self._planner = Planner(self.model, self.layers, target)
-        try:
-            with precision(images.device.type, None):
-                plan = self._planner.plan(
-                    afresh(self.model, forward),
-                    with_noise(images[:1]),
-                    self._margin,
-                )
-        except ERFError as error:
-            plan = self._whole(one_line(error, 80))
-        self._plans[shape] = plan
-        return plan
+            return self.plans.whole(TOO_FEW)
+        return self.plans.find(forward, images, target)

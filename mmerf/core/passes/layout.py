@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import torch
 from torch import Tensor
 
+from ..attributions.base import Attribute, LayerMaps
 from ..batch import Forward
 from ..errors import one_line
 from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
 from ..running.precision import precision
 from ..running.probes import Recorder
+from ..targets.base import Target
 
 MOST_COMPARED = 64  # down and across, at which layouts are compared
 
@@ -29,6 +34,7 @@ class Layout:
     def __init__(self) -> None:
         self.error: str | None = None
         self.checked = False
+        self._measured: list[_Outputs] = []  # of one pass
 
     def of(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in the layout that the model takes."""
@@ -52,14 +58,41 @@ class Layout:
         self.error = one_line(error, 80)
         return True
 
+    def watched(self, attribute: Attribute) -> Attribute:
+        """An attribution whose outputs are kept until they are compared."""
+
+        def run(
+            forward: Forward,
+            images: Tensor,
+            target: Target,
+            layers: LayerScores,
+        ) -> Iterator[LayerMaps]:
+            recorder = Recorder(most=MOST_COMPARED)
+            if not torch.is_autocast_enabled(images.device.type):
+                layers.recorder = recorder  # else in another precision
+            try:
+                yield from attribute(forward, images, target, layers)
+            finally:
+                layers.recorder = None
+            self._measured.append(_Outputs(layers, images[:1], recorder))
+
+        if self.checked:
+            return attribute
+        return run
+
+    def forget_measured(self) -> None:
+        """Forget the outputs of the latest pass."""
+        self._measured.clear()
+
     def disagrees(
         self, forward: Forward, layers: LayerScores, images: Tensor
     ) -> bool:
         """Whether the model gives other outputs in this layout.
 
-        A model may read strides, and an operation may round more there, as
-        a group norm does. Compared once, on one image, in float32 and without
-        gradient.
+        A model may read strides, and an operation may round more there, as a
+        group norm does. Compared once, on one image, without gradient. Where
+        the outputs of the pass that was measured are those of the plain
+        layout, that is enough; else both layouts are run, in float32.
 
         Args:
             forward (callable): Runs the model.
@@ -67,14 +100,21 @@ class Layout:
             images (Tensor): What it was run on, shape (N, C, H, W).
         """
         self.checked = True
-        recorders = []
-        for layout in (torch.channels_last, torch.contiguous_format):
-            recorder, again = Recorder(most=MOST_COMPARED), layers.again()
-            image = images[:1].clone(memory_format=layout)
-            with torch.no_grad(), precision(image.device.type, None):
-                again.read(forward, image, recorder, [0])
-            recorders.append(recorder)
-        if not all(recorders[0].agrees(recorders[1]).values()):
+        measured, self._measured = self._measured, []
+        if measured and all(
+            pair.recorder.agrees_with(
+                _outputs(
+                    forward, pair.layers, pair.image, torch.contiguous_format
+                )
+            )
+            for pair in measured
+        ):
+            return False
+        faster, plain = (
+            _outputs(forward, layers, images[:1], layout)
+            for layout in (torch.channels_last, torch.contiguous_format)
+        )
+        if not faster.agrees_with(plain):
             self.error = 'its outputs differ there'
         return self.error is not None
 
@@ -84,3 +124,25 @@ class Layout:
         """Whether images are handed over in this layout, as far as known."""
         on_cpu = (device or images.device).type == 'cpu'
         return on_cpu and images.dim() == 4 and self.error is None
+
+
+class _Outputs(NamedTuple):
+    """Outputs of a pass for its first image."""
+
+    layers: LayerScores
+    image: Tensor
+    recorder: Recorder
+
+
+def _outputs(
+    forward: Forward,
+    layers: LayerScores,
+    image: Tensor,
+    layout: torch.memory_format,
+) -> Recorder:
+    """Outputs for an image (1, C, H, W) in a layout."""
+    recorder = Recorder(most=MOST_COMPARED)
+    with torch.no_grad(), precision(image.device.type, None):
+        sample = image.clone(memory_format=layout)
+        layers.again().read(forward, sample, recorder, [0])
+    return recorder

@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from ..batch import JoinedInputs
+from ..batch import Batch, JoinedInputs
+from ..running.layer_scores import LayerScores
+from ..windows.planner import WindowPlan
 
 FLAT = 5  # px, the side of a flat part that matters
 
@@ -47,3 +49,17 @@ def has_flat_part(images: Tensor, joined: JoinedInputs | None = None) -> bool:
         )
     ]
     return bool((torch.maximum(edges[0], edges[1]) == 0).any())
+
+
+def has_ties(plan: WindowPlan, layers: LayerScores, batch: Batch) -> bool:
+    """Whether rounding decides between values that a unit sees.
+
+    Args:
+        plan (WindowPlan): How the batch is run.
+        layers (LayerScores): All layers.
+        batch (Batch): Whole images.
+    """
+    if batch.inputs.dim() != 4 or not layers.chooses:
+        return False
+    _, images = plan.layers_and_images(layers, batch.inputs)
+    return has_flat_part(images, batch.joined)

@@ -17,6 +17,7 @@ from ..layers.names import Layer, output_key, shorten
 from ..layers.output_forms import undecided_form
 from ..layers.single_outputs import leaves, pick
 from ..targets.base import Part, Target, TargetContext, keyed_parts
+from .probes import Recorder
 from .read_output import Output, OutputReader, PassPlan, Undecided
 
 
@@ -51,6 +52,7 @@ class ForwardPass:
         changed (bool): Whether an output has another shape than the plan says.
         reading_failed (bool): Whether an exception came from reading an
             output, and not from the model's own code.
+        recorder (Recorder, optional): Is shown the first image's outputs.
     """
 
     def __init__(
@@ -70,6 +72,7 @@ class ForwardPass:
         self.layers, self.inputs, self.target = layers, inputs, target
         self.plan = plan
         self.reading_failed = self.changed = False
+        self.recorder: Recorder | None = None
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         self.tracer = GridTracer(inputs) if plan is None else None
         self.reader = OutputReader(inputs, self.tracer, plan, front, behaved)
@@ -191,6 +194,8 @@ class ForwardPass:
         if self.target.watch(key, leaf, read.read):
             return {}
         context = TargetContext(key, self.size, read.grid)
+        if self.recorder is not None:
+            self.recorder(read.nchw[:1].detach(), context)
         # A clone: what a target saves for its backward (a clamp saves its
         # input) must outlive an in-place operation of the model that follows.
         return keyed_parts(self.target, read.nchw.clone(), context)

@@ -50,6 +50,8 @@ class LayerScores:
     Attributes:
         order (list[str]): Keys of the outputs that the last forward read, in
             the order of the layers.
+        recorder (Recorder, optional): Is shown what forwards read, of the
+            first image.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class LayerScores:
         self.layers, self.front = list(layers), front
         self.calls, self._calls = calls, calls
         self.order: list[str] = []
+        self.recorder: Recorder | None = None
         self._noticed = set() if noticed is None else noticed
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
@@ -197,6 +200,7 @@ class LayerScores:
             whole,
             self._behaved.get(shape),
         )
+        run.recorder = self.recorder
         reading = intercepted(run.tapped(), run.on_return)
         with reading, run.tracer or nullcontext():
             try:
@@ -247,6 +251,10 @@ class LayerScores:
         self._outputs.clear()
         self._behaved.clear()
         self._calls = self.calls
+
+    def share_noticed(self, earlier: LayerScores) -> None:
+        """Know what forwards of an earlier measurement were seen to do."""
+        self._noticed = earlier._noticed
 
     def again(self) -> LayerScores:
         """The same layers, with nothing known of earlier forwards."""

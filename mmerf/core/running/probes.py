@@ -75,6 +75,10 @@ class Recorder(Probe):
         self.values[context.layer] = output.detach().clone()
         return output.new_zeros(output.shape[:1])
 
+    def agrees_with(self, other: Recorder) -> bool:
+        """Whether all values are equal up to rounding; False without any."""
+        return bool(self.values) and all(self.agrees(other).values())
+
     def agrees(self, other: Recorder) -> dict[str, bool]:
         """By layer key, whether values are equal up to rounding."""
         return {

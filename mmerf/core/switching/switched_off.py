@@ -55,6 +55,11 @@ class SwitchedOff:
         self._shown: dict[str, Shown] = {}
 
     @property
+    def requested(self) -> bool:
+        """Whether any module is to be switched off."""
+        return bool(self._switches)
+
+    @property
     def provenance(self) -> dict[str, dict[str, str]]:
         """What a result says of it: ``without``, by module; or nothing."""
         return {'without': dict(self.ways)} if self.ways else {}

@@ -5,6 +5,8 @@ channel: with other content outside the window and with the outside amplified
 and shifted up. Where the model's operations do not tell what a unit may depend
 on, also with the image as it is, and with the outside shifted down, so that a
 largest value, a smallest one, a mean and a median of the image lie elsewhere.
+Where they do tell and the window was confirmed with earlier weights, the
+amplified outside suffices.
 """
 
 from __future__ import annotations
@@ -24,6 +26,8 @@ from .window import UnitPlace, Window
 OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
 OF_VALUE = 2e-6  # and of its value: rounding of float32
 AMPLIFIED = 8.0
+# How many whole images confirm a window.
+WITHOUT_OPERATIONS, BY_OPERATIONS, CONFIRMED_BEFORE = 4, 2, 1
 
 
 class UnitValues(Probe):
@@ -53,7 +57,7 @@ def unconfirmed(
     image: Tensor,
     places: Mapping[str, UnitPlace],
     window: Window,
-    by_operations: bool = False,
+    checks: int = WITHOUT_OPERATIONS,
 ) -> set[str]:
     """Layers whose unit is worth something else in the whole image.
 
@@ -63,8 +67,9 @@ def unconfirmed(
         image (Tensor): Shape (1, C, H, W), no two places alike.
         places (mapping): Each layer's unit in the whole image.
         window (Window): What is to be confirmed.
-        by_operations (bool): Whether the model's operations tell that no unit
-            depends on anything outside; two whole images then suffice.
+        checks (int): ``BY_OPERATIONS`` where the model's operations tell
+            that no unit depends on anything outside, ``CONFIRMED_BEFORE``
+            where this window was confirmed with earlier weights, too.
 
     Returns:
         set[str]: Keys; also of layers whose grid lies elsewhere in a crop.
@@ -79,7 +84,7 @@ def unconfirmed(
         return wrong
     whole = {key: place.unit for key, place in places.items()}
     cropped: dict[int, UnitValues] = {}
-    for number, content, drawn in _draws(image, window, by_operations):
+    for number, content, drawn in _draws(image, window, checks):
         if number not in cropped:
             crop = window.crop(content)
             cropped[number], grids = _unit_values(
@@ -95,19 +100,20 @@ def unconfirmed(
 
 
 def _draws(
-    image: Tensor, window: Window, few: bool
+    image: Tensor, window: Window, checks: int
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Number of the inside's content, that content, and a whole image."""
     height, width = image.shape[2:]
     elsewhere = image.roll((height // 2, width // 2), (2, 3))
     mirrored = image.flip(3)
     far = AMPLIFIED * spread_of(image)
-    if not few:
+    if checks >= WITHOUT_OPERATIONS:
         yield 0, image, image
-    yield 0, image, _joined(image, elsewhere, window)
+    if checks >= BY_OPERATIONS:
+        yield 0, image, _joined(image, elsewhere, window)
     higher, lower = AMPLIFIED * mirrored + far, -AMPLIFIED * elsewhere - far
     yield 1, mirrored, _joined(mirrored, higher, window)
-    if not few:
+    if checks >= WITHOUT_OPERATIONS:
         yield 1, mirrored, _joined(mirrored, lower, window)
 
 

@@ -10,13 +10,19 @@ from torch import Tensor, nn
 from ..batch import Forward
 from ..running.layer_scores import LayerScores
 from ..targets.base import Target
-from .confirm import unconfirmed
+from .confirm import (
+    BY_OPERATIONS,
+    CONFIRMED_BEFORE,
+    WITHOUT_OPERATIONS,
+    unconfirmed,
+)
 from .field_search import FieldSearch
 from .unit_places import UnitPlaces
 from .window import UnitPlace, Window, attention_window, common_window
 
 # A backward pass costs so many forward passes; see gradient.sparse_backward.
 BACKWARD_COST = {'cpu': 0.1}
+Confirmed = tuple[str, tuple[int, int], Window]  # layer key, image size
 
 
 @dataclass
@@ -58,23 +64,22 @@ class Planner:
     Args:
         model (nn.Module): In eval mode.
         layers (LayerScores): The layers that are measured.
-        target (Target): One whose ``windowed`` is set.
     """
 
-    def __init__(
-        self, model: nn.Module, layers: LayerScores, target: Target
-    ) -> None:
+    def __init__(self, model: nn.Module, layers: LayerScores) -> None:
         self.layers = layers
         self.attention = attention_window(model)
-        self.reader = UnitPlaces(model, layers, target, self.attention)
-        # Windows that a whole image confirmed, by key and image size.
-        self.confirmed: set[tuple[str, tuple[int, int], Window]] = set()
+        self.reader = UnitPlaces(model, layers, self.attention)
+        # Windows that a whole image confirmed, by key and image size: in
+        # this measurement, and in earlier ones, with other weights.
+        self.confirmed: set[Confirmed] = set()
+        self.confirmed_before: set[Confirmed] = set()
         self.refused: set[str] = set()  # keys that no window serves
         # Rows and columns of fields, as offsets from the unit's pixel.
         self._fields: dict[str, tuple[float, ...]] = {}
 
     def plan(
-        self, forward: Forward, image: Tensor, margin: float
+        self, forward: Forward, image: Tensor, margin: float, target: Target
     ) -> WindowPlan:
         """The plan for images of this image's size.
 
@@ -83,13 +88,14 @@ class Planner:
             image (Tensor): Shape (1, C, H, W), no two places alike.
             margin (float): Added to a field on each side, as a share of its
                 side.
+            target (Target): One whose ``windowed`` is set.
 
         Raises:
             ModelError: If the model does not run on a part of the image.
             LayerError: If a layer cannot be read there.
         """
         size = (int(image.shape[2]), int(image.shape[3]))
-        places = self.reader.places(forward, image)
+        places = self.reader.places(forward, image, target)
         fitting = {
             key: place
             for key, place in places.items()
@@ -124,6 +130,17 @@ class Planner:
             if not failing:
                 return wider
             self.refused |= failing
+
+    def carry_over(self, layers: LayerScores) -> None:
+        """Serve a later measurement of the model: windows are confirmed again.
+
+        Args:
+            layers (LayerScores): The same layers, of that measurement.
+        """
+        layers.share_noticed(self.layers)
+        self.layers = self.reader.layers = layers
+        self.confirmed_before |= self.confirmed
+        self.confirmed = set()
 
     @property
     def outputs(self) -> LayerScores | None:
@@ -221,24 +238,22 @@ class Planner:
         if plan.window is None:
             return set()
         assert self.outputs is not None
-        new = {
-            key: place
-            for key, place in plan.places.items()
-            if (key, size, plan.window) not in self.confirmed
-        }
+        claims: set[Confirmed] = {
+            (key, size, plan.window) for key in plan.places
+        } - self.confirmed
+        new = {key: plan.places[key] for key, *_ in claims}
+        checks = WITHOUT_OPERATIONS
+        if new.keys() <= set(known):
+            before = claims <= self.confirmed_before
+            checks = CONFIRMED_BEFORE if before else BY_OPERATIONS
         failing: set[str] = set()
         if new:
             layers = self.outputs.only(new)
             failing = unconfirmed(
-                layers,
-                forward,
-                image,
-                new,
-                plan.window,
-                new.keys() <= set(known),
+                layers, forward, image, new, plan.window, checks
             )
         if not failing:
-            self.confirmed |= {(key, size, plan.window) for key in new}
+            self.confirmed |= claims
         return failing
 
 

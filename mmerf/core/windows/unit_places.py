@@ -27,7 +27,6 @@ class UnitPlaces:
     Args:
         model (nn.Module): In eval mode.
         layers (LayerScores): The layers that are measured.
-        target (Target): One whose ``windowed`` is set.
         attention (int): Units of an attention window; 1 where there is none.
 
     Attributes:
@@ -36,26 +35,24 @@ class UnitPlaces:
     """
 
     def __init__(
-        self,
-        model: nn.Module,
-        layers: LayerScores,
-        target: Target,
-        attention: int,
+        self, model: nn.Module, layers: LayerScores, attention: int
     ) -> None:
-        self.layers, self.target = layers, target
+        self.model, self.layers = model, layers
         self.attention = attention
         self.outputs: LayerScores | None = None
-        self._known = [*model.parameters(), *model.buffers()]
         self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
         # What units may reach, by axis and length.
         self._reaches: dict[tuple[int, int], dict[str, Reach]] = {}
 
-    def places(self, forward: Forward, image: Tensor) -> dict[str, UnitPlace]:
+    def places(
+        self, forward: Forward, image: Tensor, target: Target
+    ) -> dict[str, UnitPlace]:
         """Every layer's grid and unit, read on two strips of the image.
 
         Args:
             forward (callable): Runs the model on parts of the image.
             image (Tensor): Shape (1, C, H, W).
+            target (Target): One whose ``windowed`` is set.
         """
         size = (int(image.shape[2]), int(image.shape[3]))
         down = self._grids_along(forward, image[:, :, :, :STRIP], 0)
@@ -71,7 +68,7 @@ class UnitPlaces:
             ):
                 step = (0, 0)
             step = (step[0] * self.attention, step[1] * self.attention)
-            unit = self.target.unit(grid)
+            unit = target.unit(grid)
             assert unit is not None  # a windowed target has one
             places[key] = UnitPlace(grid, unit, step)
         return places
@@ -86,8 +83,9 @@ class UnitPlaces:
             return self._axis_grids[axis, length]
         outputs = self.outputs or self.layers
         layers = outputs.again()
+        known = [*self.model.parameters(), *self.model.buffers()]
         self._reaches[axis, length] = reaches(
-            layers, forward, strip, axis, self._known
+            layers, forward, strip, axis, known
         )
         grids, steps = layers.grids(shape), layers.steps(shape)
         self.outputs = self.outputs or layers.only(grids)

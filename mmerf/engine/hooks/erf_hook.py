@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
 from ...core.options import MeasurementOptions
+from ...core.passes.execute import Known
 from ...core.state.process_state import random_state
 from ...core.statistics import SHARES
 from ...plots.drawing.normalization import check_normalization
@@ -129,6 +130,7 @@ class ERFHook(Hook):
         self._session: Session | None = None
         self._validations = 0
         self._measured = False
+        self._known: Known | None = None  # of the model, for the next time
         self._publisher = Publisher(self.normalization, self._report)
 
     # Before anything is trained, so that a mistake in the config shows early.
@@ -228,6 +230,8 @@ class ERFHook(Hook):
         try:
             measurement = self._new_measurement(runner)
             measurement.expect(len(selection.indices))
+            if self._known is not None:
+                measurement.passes.carry_over(self._known)
         except Exception as error:  # no failure may stop a training
             failure = failure or error
         strict = self.on_error == 'raise'
@@ -247,6 +251,7 @@ class ERFHook(Hook):
             self._report(what, failures[0])
             return
         self._measured = True
+        self._known = session.measurement.passes.known
         try:
             with random_state():  # a backend of somebody's own may draw
                 self._publisher.publish(runner, session, step, mode)

@@ -9,6 +9,7 @@ from mmerf import measure_erf
 from mmerf.core.inputs.forms import count_images
 from mmerf.core.passes import budget, execute
 from mmerf.core.passes.budget import Budget
+from mmerf.core.windows import plans
 
 AREA = 136 * 144
 FEW = 5  # images of this size that a search is not made for
@@ -23,14 +24,18 @@ def _bounded(monkeypatch, _every_shortcut):
 def searches(monkeypatch):
     """Records what was searched for."""
     made = []
-    for name in ('Planner', 'checked_folding', 'maps_in_window'):
-        own = getattr(execute, name)
+    for home, name in (
+        (plans, 'Planner'),
+        (execute, 'checked_folding'),
+        (execute, 'maps_in_window'),
+    ):
+        own = getattr(home, name)
 
         def noted(*args, own=own, name=name):
             made.append(name)
             return own(*args)
 
-        monkeypatch.setattr(execute, name, noted)
+        monkeypatch.setattr(home, name, noted)
     return made
 
 

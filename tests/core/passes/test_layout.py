@@ -133,3 +133,35 @@ def test_a_layout_that_one_of_two_layers_needs():
     result = measure_erf(net, image, ['0', '1'])['1']
     expected = float64_map(net, image, result.unit)
     assert abs(result.map - expected).max() <= 1e-5 * expected.max()
+
+
+@pytest.mark.parametrize('windowed', [False, True])
+def test_where_a_measured_pass_agrees_one_forward_is_enough(windowed):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()
+    ).eval()
+    images = torch.randn(2, 3, 192, 208)
+    runs = []
+
+    def forward(x):
+        plain = x.is_contiguous() and not torch.is_grad_enabled()
+        runs.append((tuple(x.shape[2:]), plain))
+        return net(x)
+
+    target = None if windowed else dict(type='UnitGrid', rows=1, columns=1)
+    found = measure_erf(net, images, ['2'], forward=forward, target=target)
+    mode = found['2'].provenance['run_on']
+    assert mode.startswith('window' if windowed else 'whole image')
+    assert runs[-1][1] and not runs[-2][1]  # the pass, and one forward
+    if windowed:
+        assert runs[-1][0] == runs[-2][0] != (192, 208)
+
+
+def test_smoothed_passes_are_no_outputs_of_the_images():
+    net = FarFromZero().eval()
+    images = torch.randn(1, 8, 64, 72)
+    target = dict(type='SmoothGrad', samples=2)
+    found = measure_erf(net, images, ['norm'], attribution=target)
+    mode = found['norm'].provenance['run_on']
+    assert 'not channels last: its outputs differ there' in mode

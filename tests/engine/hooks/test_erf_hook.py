@@ -29,6 +29,7 @@ from mmerf.core.errors import ConfigError, LayerError, MeasurementError
 from mmerf.core.measurement import Measurement
 from mmerf.core.statistics import shown_numbers
 from mmerf.core.targets import TARGETS, Target
+from mmerf.core.windows import planner, unit_places
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=4)
 LAYERS = ERF['layers']
@@ -558,3 +559,29 @@ def test_theoretical_fields_are_found_once_and_stored(make_runner):
     assert first['statistics']['erf_size']['theory_ratio'] > 0
     assert head['theory'] == lines[3]['theory']
     assert log_text(runner).count('the theoretical fields took') == 1
+
+
+def test_windows_are_searched_for_once_and_confirmed_each_time(
+    make_runner, monkeypatch
+):
+    strips, confirmed = [], []
+    reaches, unconfirmed = unit_places.reaches, planner.unconfirmed
+
+    def read(*args):
+        strips.append(args[3])
+        return reaches(*args)
+
+    def confirm(*args):
+        confirmed.append(args[-1])
+        return unconfirmed(*args)
+
+    monkeypatch.setattr(unit_places, 'reaches', read)
+    monkeypatch.setattr(planner, 'unconfirmed', confirm)
+    hook = dict(
+        type='ERFHook', layers=['backbone[0]'], num_images=2, initial=True,
+        input_size=(160, 176),
+    )  # fmt: skip
+    runner = make_runner([hook], log_level='INFO')
+    runner.train()
+    assert strips == [0, 1] and confirmed == [2, 1, 1]
+    assert log_text(runner).count('window') == 3

@@ -131,8 +131,7 @@ def _needed(
 
     On the window of the layers that have one, on the image for the rest.
     """
-    shape = tuple(image.shape[1:])
-    plan = measurement.passes.plan_of(shape)
+    plan = measurement.passes.plans.known(image)
     forward = case.forward(model)
     pieces: list[tuple[LayerScores, Tensor]] = []
     if plan is None or plan.window is None:
