@@ -29,6 +29,27 @@ def test_published_maps(name):
     )
 
 
+SINGLE = DATA / 'single_precision'
+ROUNDED = json.loads((SINGLE / 'expected.json').read_text())
+
+
+@pytest.mark.parametrize('name', ROUNDED)
+def test_published_maps_in_single_precision(name):
+    """The other maps of that project, rounded to float32 for their size."""
+    map_hw = np.load(SINGLE / f'{name}.npz')['map'].astype(np.float64)
+    radial = ERFResult.from_map(map_hw).statistics()['radial']
+    expected = ROUNDED[name]
+    assert radial['argmax'] == expected['argmax_yx']
+    assert radial['centroid'] == pytest.approx(expected['com_yx'], rel=1e-7)
+    assert radial['cumulative_mass'] == pytest.approx(
+        expected['radial_cumulative_mass'], rel=1e-6
+    )
+
+
+def test_all_maps_of_that_project_are_compared():
+    assert len(PUBLISHED) == 5 and len(ROUNDED) == 14
+
+
 def test_a_pixel_on_the_radius_counts():
     map_hw = np.zeros((11, 11))
     map_hw[5, 10] = map_hw[1, 8] = map_hw[0, 6] = 1  # 5, 5 and 5.1 px away
