@@ -1,20 +1,15 @@
-"""Build mmerf; configs and tools travel in the wheel, but for tools/dev."""
+"""Build mmerf; configs and tools travel in the wheel, but for tools/dev.
 
-import re
+What the package is, is said in pyproject.toml.
+"""
+
 import shutil
 from pathlib import Path
 
-from setuptools import find_packages, setup
+from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-
-
-def requirements(name: str) -> list[str]:
-    """Lines of a requirements file without comments."""
-    lines = (ROOT / 'requirements' / name).read_text().splitlines()
-    stripped = (line.split('#')[0].strip() for line in lines)
-    return [line for line in stripped if line]
 
 
 class BuildWithMim(build_py):
@@ -33,26 +28,4 @@ class BuildWithMim(build_py):
             )
 
 
-version = re.search(
-    r"__version__ = '(.+)'", (ROOT / 'mmerf' / 'version.py').read_text()
-)
-setup(
-    name='mmerf',
-    version=version[1],
-    description='See and measure effective receptive fields in MMSegmentation',
-    long_description=(ROOT / 'README.md').read_text(),
-    long_description_content_type='text/markdown',
-    license='Apache-2.0',
-    packages=find_packages(include=['mmerf', 'mmerf.*']),
-    package_data={'mmerf': ['py.typed']},
-    python_requires='>=3.10,<3.13',
-    install_requires=requirements('runtime.txt'),
-    extras_require={
-        'mmseg': requirements('mminstall.txt'),
-        'optional': requirements('optional.txt'),
-        'tests': requirements('tests.txt'),
-    },
-    entry_points={'console_scripts': ['mmerf = mmerf.__main__:main']},
-    cmdclass={'build_py': BuildWithMim},
-    zip_safe=False,
-)
+setup(cmdclass={'build_py': BuildWithMim})
