@@ -14,6 +14,7 @@
 #     mmpretrain and mmdet, against plain autograd; goes on where it was
 #     stopped, anew after rm -r work_dirs/agreement
 # make lint   ruff and mypy
+# make docs   the site, in site/
 # make dist   sdist and wheel in dist/, checked and tried in fresh environments
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -37,8 +38,8 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 # The newest run folder of each training, with what the hook has saved.
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
-.PHONY: erf questions test lint dist clean figures layers compare growth sweep \
-	context smp pretrained outsiders backends fuzz agreement
+.PHONY: erf questions test lint docs dist clean figures layers compare growth \
+	sweep context smp pretrained outsiders backends fuzz agreement
 
 $(STAMP): setup.py pyproject.toml requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -156,11 +157,17 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+# The site, into site/; Sphinx goes into an environment of its own.
+docs: $(STAMP)
+	tools/dev/shared_env.sh .venv-docs -c requirements/pinned.txt \
+		-r requirements/docs.txt
+	.venv-docs/bin/python -m sphinx -W --keep-going -q -b html docs site
+
 # Into dist/; what is installed to check them goes into a temporary folder.
 dist: $(STAMP)
 	tools/dev/dist.sh
 
 clean:
 	rm -rf .venv .venv-smp .venv-backends .venv-timm .venv-pretrained \
-		.venv-outsiders data work_dirs build dist \
+		.venv-outsiders .venv-docs data work_dirs build dist site \
 		*.egg-info

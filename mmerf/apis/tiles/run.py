@@ -97,8 +97,8 @@ def run_tiles(
         threshold (float, optional): One channel of logits is class 1 above
             it; None for the decode head's own, else 0.
         num_images (int): How many images; all where there are fewer.
-        order, seed, trust_checkpoint, partial_checkpoint, cfg_options,
-            progress, say: See :func:`mmerf.apis.run_erf`.
+        order, seed, progress, say: See :func:`mmerf.apis.run_erf`.
+        trust_checkpoint, partial_checkpoint, cfg_options: Likewise.
 
     Returns:
         TilingRun: The result, skipped images, notes and provenance.
