@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -16,6 +17,8 @@ except KeyboardInterrupt:
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from mmerf.apis.result_folder import ResultFolder
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -30,10 +33,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add('runs', nargs='+', metavar='RUN', help='results to compare; see below')
     add(
         '--out',
-        default='compare.png',
         metavar='FILE',
         help='the figure (.png, .pdf or .svg); tables go beside it as .md, '
-        '.csv and .tex (default: %(default)s)',
+        '.csv and .tex (default: compare.png in work_dirs/compare/<names>, or '
+        'growth.png in work_dirs/growth/<names>)',
     )
     add(
         '--names',
@@ -85,12 +88,41 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(args: argparse.Namespace, console: Console) -> int:
     """Write the files, print the table and their paths."""
+    from mmerf.apis.result_folder import write_record
     from mmerf.core.statistics import add_statistics
 
     add_statistics(args.statistics)
-    for path in grow(args) if args.growth else draw(args, console):
+    kind = 'growth' if args.growth else 'compare'
+    place = None
+    if args.out is None:
+        place = default_folder(args, kind, console)
+        args.out = place.path / f'{kind}.png'
+    files = grow(args) if args.growth else draw(args, console)
+    if place:
+        record = place.path / f'{kind}.json'
+        files.append(write_record(record, {}, files, place.measured))
+    for path in files:
         print_line(console, f'wrote {path}', wrap=False)
     return 0
+
+
+def default_folder(
+    args: argparse.Namespace, kind: str, console: Console
+) -> ResultFolder:
+    """A folder that is named after the runs, and holds no other result."""
+    from mmerf.apis.compare.read_runs import runs_by_name
+    from mmerf.apis.result_folder import result_folder
+
+    folder = result_folder(
+        None,
+        Path('work_dirs') / kind,
+        runs_by_name(args.runs, args.names),
+        f'{kind}.json',
+        {'runs': args.runs, 'names': args.names, 'layers': args.layers},
+    )
+    if folder.note:
+        print_line(console, f'note: {folder.note}')
+    return folder
 
 
 def grow(args: argparse.Namespace) -> list:

@@ -6,9 +6,7 @@ Without a config: python tools/context.py --module PATH --img-dir PHOTOS.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -21,6 +19,7 @@ try:
         add_model_options,
         chosen_model,
     )
+    from mmerf.apis.terminal.out_folder import folder_of_run
     from mmerf.core.errors import ConfigError
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
@@ -109,7 +108,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/context)',
+        help='folder of the results (default: '
+        'work_dirs/<config>/context/<checkpoint or init>[_<images>])',
     )
     return parsed(parser, argv)
 
@@ -122,7 +122,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the tables."""
-    from mmerf.apis import check_out_folder, run_context, run_ranking
+    from mmerf.apis import run_context, run_ranking
     from mmerf.apis.context.tables import (
         curves_table,
         ranking_table,
@@ -133,9 +133,6 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     from mmerf.core.targets import parse_target
 
     chosen = chosen_model(args)
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'context'
-    if args.out_dir or os.path.exists(folder):
-        check_out_folder(folder)
     options = {
         'layer': args.layer,
         'target': parse_target(args.targets),
@@ -151,11 +148,13 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         'cfg_options': args.cfg_options,
     }
     ranking = args.rank_attributions is not None
+    record = 'ranking.json' if ranking else 'context.json'
     if ranking and (args.sides or args.attribution):
         raise ConfigError(
             '--rank-attributions stands instead of the curves; leave out '
             '--sides and --attribution'
         )
+    place = folder_of_run(args, chosen, 'context', record, console)
     with show_progress(console) as options['progress']:
         if ranking:
             run = run_ranking(
@@ -173,10 +172,10 @@ def measure(args: argparse.Namespace, console: Console) -> int:
                 **options,
             )
     try:
-        files = write_context(run, folder, args.format)
+        files = write_context(run, place.path, args.format, place.measured)
     except OSError as error:
         raise ConfigError(
-            f'{folder} cannot be written to: {error}; name another folder '
+            f'{place.path} cannot be written to: {error}; name another folder '
             'with --out-dir'
         ) from error
     for image, reason in run.skipped.items():

@@ -6,10 +6,7 @@ Without a config: python tools/erf.py --module PATH --img-dir PHOTOS.
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -20,6 +17,7 @@ try:
     from mmerf.apis.terminal.command import parsed, print_line, run_command
     from mmerf.apis.terminal.launch import LAUNCHERS, is_main, join_processes
     from mmerf.apis.terminal.model_options import ChosenModel, chosen_model
+    from mmerf.apis.terminal.out_folder import folder_of_run
     from mmerf.core.errors import ConfigError
     from mmerf.core.options import BY_CLASS
 except KeyboardInterrupt:
@@ -102,8 +100,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/erf, or '
-        'erf_without_NAME, or each_without)',
+        help='folder of the results (default: named after what is measured, '
+        'work_dirs/<config>/erf/<checkpoint or init>[_<images>])',
     )
     add(
         '--launcher',
@@ -160,18 +158,15 @@ def measure(
 
     check_cmap(args.cmap)
     arguments = run_erf_arguments(args)
-    from mmerf.apis import check_out_folder, run_erf, write_report
+    from mmerf.apis import run_erf, write_report
     from mmerf.apis.terminal.context_tables import contexts_table
     from mmerf.apis.terminal.terminal_tables import (
         results_table,
         shapes_table,
     )
 
-    place = '_without_'.join(['erf', *(args.without or [])[:3]])
-    place = re.sub(r'[^\w.=-]+', '_', place)[:80].rstrip('_')
-    folder = args.out_dir or Path('work_dirs') / chosen.name / place
-    if args.out_dir or os.path.exists(folder):
-        check_out_folder(folder)
+    place = folder_of_run(args, chosen, 'erf', 'erf.json', console)
+    folder = place.path
     with show_progress(console) as show:
         run = run_erf(
             chosen.config,
@@ -195,6 +190,7 @@ def measure(
             cmap=args.cmap,
             suffix=args.format,
             over_image=args.over_image,
+            measured=place.measured,
         )
     except OSError as error:
         raise ConfigError(
@@ -227,7 +223,6 @@ def measure_each_without(
     args: argparse.Namespace, chosen: ChosenModel, console: Console
 ) -> int:
     """Measure without one module after the other; print the changes."""
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'each_without'
     other = [
         option
         for option, given in (
@@ -248,12 +243,16 @@ def measure_each_without(
     from mmerf.apis.terminal.progress import show_progress
     from mmerf.apis.terminal.terminal_tables import changes_table
 
+    place = folder_of_run(
+        args, chosen, 'each_without', 'without.json', console
+    )
     with show_progress(console) as show:
         found = erf_each_without(
             chosen.config,
             chosen.checkpoint,
             each=args.each_without,
-            out_dir=folder,
+            out_dir=place.path,
+            measured=place.measured,
             num_images=args.num_images,
             normalization=args.normalization,
             cmap=args.cmap,
@@ -267,7 +266,9 @@ def measure_each_without(
     console.print(changes_table(found))
     for path in found.files:
         print_line(console, f'wrote {path}', wrap=False)
-    print_line(console, f'and one folder per module in {folder}', wrap=False)
+    print_line(
+        console, f'and one folder per module in {place.path}', wrap=False
+    )
     return 0
 
 

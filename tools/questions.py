@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
     from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.model_options import ChosenModel
+    from mmerf.apis.terminal.out_folder import folder_of_run
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -57,9 +60,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     )
     add(
         '--out',
-        default='questions.png',
         metavar='FILE',
-        help='the figure (default: %(default)s)',
+        help='the figure (default: questions.png in '
+        'work_dirs/<config>/questions/<checkpoint or init>[_<images>], with '
+        'questions.json, all numbers)',
     )
     return parsed(parser, argv)
 
@@ -79,13 +83,22 @@ def ask(args: argparse.Namespace, console: Console) -> int:
     """Measure every target, draw the figure."""
     from mmerf.apis import run_erf
     from mmerf.apis.compare.comparison import check_figure_path
+    from mmerf.apis.result_folder import write_record
     from mmerf.core.targets import parse_target
     from mmerf.plots import save_figure
     from mmerf.plots.drawing.style import literal
     from mmerf.plots.questions import plot_questions
 
-    check_figure_path(args.out)
-    panels = {}
+    if args.out is not None:
+        check_figure_path(args.out)
+        place = None
+    else:
+        name = Path(args.config).stem
+        chosen = ChosenModel(args.config, args.checkpoint, name)
+        place = folder_of_run(
+            args, chosen, 'questions', 'questions.json', console
+        )
+    panels, notes = {}, []
     for text in args.targets:
         run = run_erf(
             args.config,
@@ -97,14 +110,26 @@ def ask(args: argparse.Namespace, console: Console) -> int:
             theory=False,
         )
         for note in run.notes:
-            print_line(console, f'note: {note}')
+            if note not in notes:
+                notes.append(note)
+                print_line(console, f'note: {note}')
         several = len(run.results) > 1
         for key, result in run.results.items():
             name = f'class={key.rpartition(":")[2]}' if several else text
             panels[panel_title(name)] = result
     figure, _ = plot_questions(panels, title=literal(args.layer))
-    save_figure(figure, args.out)
-    print_line(console, f'wrote {args.out}', wrap=False)
+    files = [args.out or place.path / 'questions.png']
+    save_figure(figure, files[0])
+    if place:
+        record = {
+            'provenance': run.provenance,
+            'notes': notes,
+            'panels': {name: one.record() for name, one in panels.items()},
+        }
+        path = place.path / 'questions.json'
+        files.append(write_record(path, record, files, place.measured))
+    for path in files:
+        print_line(console, f'wrote {path}', wrap=False)
     return 0
 
 

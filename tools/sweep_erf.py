@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -14,6 +13,7 @@ try:
     )
     from mmerf.apis.terminal.command import parsed, print_line, run_command
     from mmerf.apis.terminal.model_options import chosen_model
+    from mmerf.apis.terminal.out_folder import folder_of_run
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -54,7 +54,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/sweep)',
+        help='folder of the results (default: '
+        'work_dirs/<config>/sweep/<checkpoint or init>[_<images>])',
     )
     add(
         '--force',
@@ -83,13 +84,14 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     from mmerf.apis.sweep.vary import parse_vary
     from mmerf.apis.terminal.terminal_tables import comparison_table
 
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'sweep'
+    place = folder_of_run(args, chosen, 'sweep', 'sweep.json', console)
     with show_progress(console) as show:
         sweep = sweep_erf(
             chosen.config,
             chosen.checkpoint,
             vary=parse_vary(args.vary),
-            out_dir=folder,
+            out_dir=place.path,
+            measured=place.measured,
             num_images=args.num_images,
             normalization=args.normalization,
             cmap=args.cmap,
@@ -107,7 +109,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         print_line(console, f'wrote {path}', wrap=False)
     print_line(
         console,
-        f'and one folder per combination in {folder}',
+        f'and one folder per combination in {place.path}',
         wrap=False,
     )
     return 0

@@ -6,9 +6,7 @@ Without a config: python tools/tiles.py --module PATH --img-dir PHOTOS.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -18,6 +16,7 @@ try:
         add_model_options,
         chosen_model,
     )
+    from mmerf.apis.terminal.out_folder import folder_of_run
     from mmerf.core.errors import ConfigError
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
@@ -99,7 +98,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/tiles)',
+        help='folder of the results (default: '
+        'work_dirs/<config>/tiles/<checkpoint or init>[_<images>])',
     )
     return parsed(parser, argv)
 
@@ -115,14 +115,12 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     from mmerf.apis.terminal.progress import show_progress
 
     chosen = chosen_model(args)
-    from mmerf.apis import check_out_folder, run_tiles
+    from mmerf.apis import run_tiles
     from mmerf.apis.tiles.tables import conclusion, tiles_table
     from mmerf.apis.tiles.write import write_tiles
     from mmerf.core.targets.parsing import parse_target
 
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'tiles'
-    if args.out_dir or os.path.exists(folder):
-        check_out_folder(folder)
+    place = folder_of_run(args, chosen, 'tiles', 'tiles.json', console)
     target = parse_target(args.target)
     with show_progress(console) as show:
         run = run_tiles(
@@ -146,10 +144,10 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             say=lambda text: print_line(console, text),
         )
     try:
-        files = write_tiles(run, folder, args.format)
+        files = write_tiles(run, place.path, args.format, place.measured)
     except OSError as error:
         raise ConfigError(
-            f'{folder} cannot be written to: {error}; name another folder '
+            f'{place.path} cannot be written to: {error}; name another folder '
             'with --out-dir'
         ) from error
     for image, reason in run.skipped.items():

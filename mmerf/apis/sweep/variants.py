@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -12,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ...core.atomic_files import write_text
+from ...core.atomic_files import recorded_files
 from ...core.errors import ConfigError, ERFError
 from ...core.results.provenance import check_same_definition
 from ...plots.drawing.normalization import CMAP
@@ -25,7 +24,8 @@ from ..compare.comparison import (
 )
 from ..compare.table_files import check_tables
 from ..erf import ERFRun, run_erf
-from ..write_outputs import check_out_folder, write_report
+from ..result_folder import check_out_folder, write_record
+from ..write_outputs import write_report
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ class SweepOutput:
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
         normalization, cmap (str): Of the figures.
         title (str, optional): Over the figure of all variants.
+        measured (mapping, optional): See :func:`mmerf.apis.write_report`.
 
     Raises:
         ConfigError: If a setting is wrong, or other files are in the way.
@@ -87,6 +88,7 @@ class SweepOutput:
     normalization: str = 'power'
     cmap: str = CMAP
     title: str | None = None
+    measured: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_cmap(self.cmap)
@@ -112,6 +114,7 @@ def measure_variants(
     common: Mapping[str, Any],
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    write_more: Callable[[Sweep], Path] | None = None,
 ) -> Sweep:
     """Measure every variant, write its report, compare all of them.
 
@@ -125,6 +128,7 @@ def measure_variants(
         common (mapping): Arguments of ``run_erf`` for all of them.
         force (bool): Compare even if definitions differ.
         say (callable): Called with one line of text before each variant.
+        write_more (callable, optional): Writes one more file.
 
     Returns:
         Sweep: The runs, the gaps, the comparison and its files.
@@ -135,7 +139,7 @@ def measure_variants(
     """
     runs: dict[str, ERFRun] = {}
     gaps: dict[str, str] = {}
-    with _writing(output.folder):
+    with _writing(output.folder), recorded_files() as written:
         for number, variant in enumerate(every):
             name = variant.name
             say(f'{number + 1}/{len(every)}: {name}')
@@ -166,9 +170,14 @@ def measure_variants(
             title=output.title,
             **output.style,
         )
-        text = json.dumps(_sweep_record(every, result), indent=1, default=str)
-        record = output.figure.with_suffix('.json')
-        result.files.append(write_text(record, text + '\n'))
+        more = [] if write_more is None else [write_more(result)]
+        record = write_record(
+            output.figure.with_suffix('.json'),
+            {'variants': _variant_records(every, result)},
+            written,
+            output.measured,
+        )
+        result.files += [record, *more]
     return result
 
 
@@ -239,7 +248,7 @@ def _folder(number: int, name: str) -> str:
     return f'{number:02d}_' + re.sub(r'[^\w.=-]+', '_', name)[:80].strip('_')
 
 
-def _sweep_record(every: Sequence[Variant], sweep: Sweep) -> list[dict]:
+def _variant_records(every: Sequence[Variant], sweep: Sweep) -> list[dict]:
     return [
         {
             'name': c.name,

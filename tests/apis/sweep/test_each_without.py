@@ -35,7 +35,9 @@ def test_each_module_as_a_run_of_its_own(cfg, tmp_path):
     assert gap.endswith(f'; state {BLOCK}=zero') and 'its first input' in gap
     base_run = found.runs[WHOLE_MODEL]
     base = base_run.results['backbone[3]']
-    record = json.loads((tmp_path / 'o' / 'without.json').read_text())
+    record = json.loads((tmp_path / 'o' / 'without.json').read_text())[
+        'variants'
+    ]
     rows = changes_of(found)
     for row, entry in zip(rows[:2], record, strict=False):
         without = entry['options'].get('without')
