@@ -108,6 +108,7 @@ def sweep_erf(
             combination.name,
             {'cfg_options': {**(cfg_options or {}), **combination.options}},
             combination.options,
+            settings=combination.settings,
         )
         for combination in every
     ]
