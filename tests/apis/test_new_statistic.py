@@ -62,13 +62,13 @@ def test_it_shows_everywhere(added, make_result):
     }
     _, axes = plot_growth({'run': [record]})
     assert 'corner (%)' in [ax.get_ylabel() for ax in axes[:, 0]]
-    assert scalars_of({'a': result})['erf/a/corner'] == share
+    assert scalars_of({'a': result})['erf_corner/a'] == share
 
 
 def test_without_it_nothing_shows(make_result):
     result = make_result()
     assert 'corner' not in result.statistics()
-    assert 'erf/a/corner' not in scalars_of({'a': result})
+    assert 'erf_corner/a' not in scalars_of({'a': result})
 
 
 @pytest.mark.parametrize(

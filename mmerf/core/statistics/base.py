@@ -25,7 +25,7 @@ class Number:
 
     Attributes:
         key (str): Its name in CSV columns and in the scalar
-            ``erf/<layer>/<key>``.
+            ``erf_<key>/<layer>``.
         path (tuple[str, ...]): Keys that lead to it in the dict of
             ``compute``.
         heading (str): Heading of its column, with the unit.
