@@ -28,7 +28,7 @@ from .backends import (
 from .pictures import Picture
 
 SCALAR_SHARES = (0.5, 0.99)
-_OWN_KEYS = re.compile(r'(val|test)/erf(_[\w.]+)?/')
+_OWN_KEYS = re.compile(r'(val|test)/erf(_[^/]+)?/')
 
 
 def log_step(runner: Runner) -> int:
