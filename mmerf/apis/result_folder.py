@@ -86,9 +86,7 @@ def result_folder(
     cleaned = (re.sub(r'[^\w.=-]+', '_', one).strip('_.') for one in parts)
     name = '_'.join(one[:_LONGEST_PART] for one in cleaned if one)
     first = Path(parent) / name
-    if (
-        not first.exists()
-    ):  # a work_dirs that cannot be looked into shows later
+    if not first.exists():
         return ResultFolder(first, plain)
     why = ''
     for number in count(2):

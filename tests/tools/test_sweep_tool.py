@@ -51,6 +51,12 @@ def test_two_by_two_with_a_checkpoint(
         assert (out / entry['folder'] / 'backbone[3].svg').is_file()
     assert '4/4: ' in printed and 'sweep.svg' in printed
     assert 'initial weights' not in printed
+    table = printed[printed.index('difference to the first row') :]
+    for heading in ('dilations', 'align_corners', '50 % side', '99 % side'):
+        assert heading in table
+    sides = [int(row['side_0.99']) for row in rows]
+    assert f' {sides[2]} ({sides[2] - sides[0]:+d})' in table
+    assert len(table.splitlines()[2]) <= 100
 
 
 @pytest.mark.parametrize(
