@@ -10,10 +10,10 @@ import numpy as np
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import shown_numbers
 from ..core.statistics.base import GROWTH
+from ..plots.contact_sheet import plot_contact_sheet
 from ..plots.drawing.render import to_rgb
 from ..plots.drawing.style import literal
 from ..plots.growth import plot_growth
-from ..plots.layers import plot_layers
 from ..plots.map import plot_map
 
 ALL_LAYERS, OVER_STEPS = 'all_layers', 'growth'
@@ -54,7 +54,9 @@ def pictures_of(
     yield (
         f'{before}{ALL_LAYERS}{after}',
         lambda: to_rgb(
-            plot_layers(results, normalization=normalization, title=title)[0]
+            plot_contact_sheet(
+                results, normalization=normalization, title=title
+            )[0]
         ),
     )
     for layer, result in results.items():

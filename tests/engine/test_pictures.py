@@ -39,7 +39,7 @@ def test_no_name_comes_twice():
 
 def test_every_picture_is_drawn_from_its_results(monkeypatch):
     drawn = {}
-    for name in ('plot_layers', 'plot_map', 'plot_growth'):
+    for name in ('plot_contact_sheet', 'plot_map', 'plot_growth'):
         real = getattr(module, name)
 
         def spy(given, *args, name=name, real=real, **options):
@@ -53,7 +53,7 @@ def test_every_picture_is_drawn_from_its_results(monkeypatch):
         picture = draw()
         assert picture.dtype == np.uint8 and picture.shape[2] == 3
         assert min(picture.shape[:2]) > 100
-    assert list(drawn['plot_layers']) == ['a', 'b']
+    assert list(drawn['plot_contact_sheet']) == ['a', 'b']
     assert drawn['plot_map'].layer == 'b'
     assert [(r['step'], r['layer']) for r in drawn['plot_growth']['']] == [
         (0, 'a'), (0, 'b'), (8, 'a'), (8, 'b'),
