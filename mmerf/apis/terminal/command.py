@@ -87,11 +87,13 @@ def print_line(console: Console, text: str, wrap: bool = True) -> None:
     Args:
         console (Console): Where to.
         text (str): One line.
-        wrap (bool): Wrap it between words; a path stays whole without.
+        wrap (bool): Wrap it between words, on a terminal; a path stays whole
+            without.
     """
     from rich.text import Text
 
-    console.print(Text(printable(text)), soft_wrap=not wrap)
+    whole = not (wrap and console.is_terminal)
+    console.print(Text(printable(text)), soft_wrap=whole)
 
 
 def print_notes(
