@@ -182,7 +182,11 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     head, *rows = as_text(comparison.rows())
     results = [r for run in comparison.runs.values() for r in run.values()]
     sides = [n.heading for _, n in _headline_sides({'': results[0]})]
-    first = [0, 1, *(head.index(h) for h in (*sides, 'theory (px)'))]
+    first = [
+        0,
+        1,
+        *(head.index(h) for h in (*sides, 'theoretical field (px)')),
+    ]
     rest = [0, 1, *(i for i in range(2, len(head)) if i not in first)]
     return [
         table
