@@ -20,8 +20,8 @@ from PIL import Image
 # Tab, and the part (left, top, right, bottom) of the window to keep.
 WINDOW = (1080, 960)
 PARTS = (
-    ('images&tagFilter=all_layers|growth', (280, 105, 1080, 940)),
-    ('custom_scalars&_smoothingWeight=0', (0, 75, 1080, 570)),
+    ('images&tagFilter=all_layers|growth', (280, 128, 1080, 930)),
+    ('custom_scalars&_smoothingWeight=0', (0, 75, 1080, 690)),
 )
 
 
