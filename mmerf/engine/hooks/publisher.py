@@ -72,8 +72,8 @@ class Publisher:
         self._logged_step = step
         history = []
         if mode != 'test':
-            self._history += growth_records(results, step)
-            history = self._history
+            earlier = [r for r in self._history if r['step'] != step]
+            history = self._history = earlier + growth_records(results, step)
         tags = scalars_of(results)
         pictures = pictures_of(
             results, step, self.normalization, history, number
