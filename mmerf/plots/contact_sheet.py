@@ -21,7 +21,7 @@ from .drawing.style import UNIT_STYLE, style
 from .drawing.text import wrap_text
 
 _PANEL = 1.9  # inches
-_MARGIN = 1.2  # of the largest square
+_WINDOW_MARGIN = 1.2  # of the largest square
 
 
 def plot_contact_sheet(
@@ -98,7 +98,7 @@ def _window(results: Mapping[str, ERFResult]) -> int:
     whole = max(max(result.map.shape) for result in results.values())
     if not squares:
         return whole
-    return min(math.ceil(_MARGIN * max(squares)), whole)
+    return min(math.ceil(_WINDOW_MARGIN * max(squares)), whole)
 
 
 def _draw_marks_small(ax: Axes, result: ERFResult, window: int) -> None:
