@@ -62,10 +62,10 @@ erf: $(STAMP) data/texture/.ready
 		$(CONFIG) --work-dir $(WORK)
 	$(BIN)/python tools/erf.py $(CONFIG) $(WORK)/iter_160.pth
 	$(BIN)/python tools/erf.py $(CONFIG) $(WORK)/iter_160.pth \
-		--img-dir data/texture/photos --out-dir $(WORK)/erf_photos
+		--img-dir data/texture/photos
 	@echo
-	@echo 'Validation set:  $(WORK)/erf/erf.png'
-	@echo 'Photographs:     $(WORK)/erf_photos/erf.png'
+	@echo 'Validation set:  $(WORK)/erf/iter_160/erf.png'
+	@echo 'Photographs:     $(WORK)/erf/iter_160_photos/erf.png'
 	@echo 'The field growing over training, in TensorBoard:'
 	@echo '    $(BIN)/tensorboard --logdir $(WORK)'
 
@@ -81,8 +81,9 @@ work_dirs/%_texture/iter_160.pth: $(STAMP) data/texture/.ready
 figures: layers questions compare growth sweep
 
 layers: $(FCN)/iter_160.pth
-	$(BIN)/python tools/erf.py configs/demo/fcn_texture.py $<
-	$(SMALL) $(FCN)/erf/erf.png docs/erf_demo.png
+	$(BIN)/python tools/erf.py configs/demo/fcn_texture.py $< \
+		--out-dir $(FCN)/erf/iter_160
+	$(SMALL) $(FCN)/erf/iter_160/erf.png docs/erf_demo.png
 
 compare: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 	$(BIN)/python tools/compare_erf.py $(RUNS) --names FCN SegFormer \
@@ -97,8 +98,9 @@ growth: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 sweep: $(FCN)/iter_160.pth
 	$(BIN)/python tools/sweep_erf.py configs/demo/fcn_texture.py $< \
 		--vary 'model.backbone.strides=(1,2,1,1),(1,2,2,1)' \
-		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)'
-	$(SMALL) $(FCN)/sweep/sweep.png docs/sweep.png
+		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)' \
+		--out-dir $(FCN)/sweep/iter_160
+	$(SMALL) $(FCN)/sweep/iter_160/sweep.png docs/sweep.png
 
 # How much context the demo's models need, and which attribution is faithful.
 context: $(FCN)/iter_160.pth $(MIT)/iter_160.pth

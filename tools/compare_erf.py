@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import argparse
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
     from mmerf.apis.terminal.cli_options import add_statistics_option
-    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.command import (
+        parsed,
+        print_line,
+        print_notes,
+        run_command,
+    )
+    from mmerf.apis.terminal.tool_parser import ToolParser
     from mmerf.plots.drawing.normalization import CMAP, NORMALIZATIONS
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
@@ -17,63 +24,75 @@ except KeyboardInterrupt:
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mmerf.apis.result_folder import ResultFolder
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Draw several runs in one figure, runs down and layers '
-        'across, on one scale; write the numbers as tables.',
-        epilog='RUN is an out dir of tools/erf.py, the erf folder of a '
+    parser = ToolParser(
+        'RUN [RUN ...] [options]',
+        'Draw several runs in one figure, runs down and layers across, on one '
+        'scale; write the numbers as tables.',
+        [
+            'RUN RUN --names FCN SegFormer --out compare.pdf',
+            'RUN@0 RUN --names before after',
+            'RUN --growth --out growth.png',
+        ],
+        'RUN is an out dir of tools/erf.py, the erf folder of a '
         "training's vis_data (its last step, or RUN@STEP), or one .npz.",
     )
-    add = parser.add_argument
-    add('runs', nargs='+', metavar='RUN', help='results to compare; see below')
-    add(
+    parser.adder('what')(
+        'runs', nargs='+', metavar='RUN', help='results to compare; see below'
+    )
+    parser.adder('output')(
         '--out',
-        default='compare.png',
         metavar='FILE',
         help='the figure (.png, .pdf or .svg); tables go beside it as .md, '
-        '.csv and .tex (default: %(default)s)',
+        '.csv and .tex (default: compare.png in work_dirs/compare/<names>, or '
+        'growth.png in work_dirs/growth/<names>)',
     )
-    add(
+    parser.adder('what')(
         '--names',
         nargs='+',
         metavar='NAME',
         help='names of the runs, one per run (default: the parts of their '
         'paths that differ)',
     )
-    add(
+    parser.adder('what')(
         '--layers',
         nargs='+',
         metavar='LAYER',
         help='only these layers, in this order (default: all)',
     )
-    add(
+    parser.adder('picture')(
         '--growth',
         action='store_true',
         help='instead draw sides and ERF size over the steps of trainings; '
         'no tables (default: compare maps)',
     )
-    add('--title', help='title of the figure (default: none)')
-    add(
+    parser.adder('picture')(
+        '--title', help='title of the figure (default: none)'
+    )
+    parser.adder('picture')(
         '--normalization',
         choices=list(NORMALIZATIONS),
         default='power',
         help='how the figure scales contributions to [0, 1]; power is '
         '(x / max)^0.2 (default: %(default)s)',
     )
-    add(
+    parser.adder('picture')(
         '--cmap',
         default=CMAP,
         help='matplotlib colour map of the figure (default: %(default)s)',
     )
-    add(
+    parser.adder('output')(
         '--force',
         action='store_true',
         help='compare runs even if their definitions differ, such as target, '
         'attribution or precision (default: refuse)',
     )
     add_statistics_option(parser)
+    parser.add_output_options('every other number')
     return parsed(parser, argv)
 
 
@@ -85,12 +104,41 @@ def main(argv: list[str] | None = None) -> int:
 
 def show(args: argparse.Namespace, console: Console) -> int:
     """Write the files, print the table and their paths."""
+    from mmerf.apis.result_folder import write_record
     from mmerf.core.statistics import add_statistics
 
     add_statistics(args.statistics)
-    for path in grow(args) if args.growth else draw(args, console):
+    kind = 'growth' if args.growth else 'compare'
+    place = None
+    if args.out is None:
+        place = default_folder(args, kind, console)
+        args.out = place.path / f'{kind}.png'
+    files = grow(args) if args.growth else draw(args, console)
+    if place:
+        record = place.path / f'{kind}.json'
+        files.append(write_record(record, {}, files, place.measured))
+    for path in files:
         print_line(console, f'wrote {path}', wrap=False)
     return 0
+
+
+def default_folder(
+    args: argparse.Namespace, kind: str, console: Console
+) -> ResultFolder:
+    """A folder that is named after the runs, and holds no other result."""
+    from mmerf.apis.compare.read_runs import runs_by_name
+    from mmerf.apis.result_folder import result_folder
+
+    folder = result_folder(
+        None,
+        Path('work_dirs') / kind,
+        runs_by_name(args.runs, args.names),
+        f'{kind}.json',
+        {'runs': args.runs, 'names': args.names, 'layers': args.layers},
+    )
+    if folder.note:
+        print_line(console, f'note: {folder.note}')
+    return folder
 
 
 def grow(args: argparse.Namespace) -> list:
@@ -110,7 +158,7 @@ def grow(args: argparse.Namespace) -> list:
 def draw(args: argparse.Namespace, console: Console) -> list:
     """Write the figure and tables of the runs, print the table."""
     from mmerf.apis.compare.comparison import compare, write_comparison
-    from mmerf.apis.terminal.terminal_tables import comparison_table
+    from mmerf.apis.terminal.terminal_tables import comparison_tables
 
     comparison = compare(
         args.runs, names=args.names, layers=args.layers, force=args.force
@@ -122,9 +170,11 @@ def draw(args: argparse.Namespace, console: Console) -> list:
         cmap=args.cmap,
         title=args.title,
     )
-    console.print(comparison_table(comparison))
-    for note in comparison.notes:
-        print_line(console, f'note: {note}')
+    tables = comparison_tables(comparison)
+    verbose = args.verbose or args.statistics
+    for table in tables if verbose else tables[:1]:
+        console.print(table)
+    print_notes(console, comparison.notes)
     return files
 
 

@@ -6,9 +6,7 @@ Without a config: python tools/context.py --module PATH --img-dir PHOTOS.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -16,11 +14,18 @@ try:
         add_run_options,
         attribution_name,
     )
-    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.command import (
+        parsed,
+        print_line,
+        print_notes,
+        run_command,
+    )
     from mmerf.apis.terminal.model_options import (
         add_model_options,
         chosen_model,
     )
+    from mmerf.apis.terminal.out_folder import folder_of_run
+    from mmerf.apis.terminal.tool_parser import ToolParser
     from mmerf.core.errors import ConfigError
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
@@ -32,20 +37,25 @@ if TYPE_CHECKING:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Tell how large a square about its pixel a unit needs: '
-        'keep or replace squares of growing side in images, and see how much '
-        'the logits change and how many units get another class.'
+    parser = ToolParser(
+        'CONFIG [CHECKPOINT] [options]',
+        'Tell how large a square about its pixel a unit needs: keep or '
+        'replace squares of growing side in images, and see how much the '
+        'logits change and how many units get another class.',
+        [
+            'CONFIG CHECKPOINT',
+            'CONFIG CHECKPOINT --targets sample=20 --fill blur',
+            'CONFIG CHECKPOINT --rank-attributions',
+        ],
     )
     add_model_options(parser)
-    add = parser.add_argument
-    add(
+    parser.adder('question')(
         '--layer',
         metavar='NAME',
         help="layer to look at, with one channel per class; . is the model's "
         "own output (default: the decode head's logits)",
     )
-    add(
+    parser.adder('question')(
         '--targets',
         default='grid=3x3',
         metavar='UNITS',
@@ -53,7 +63,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'the output), pixel=Y,X (of the input), class=NAME (where it is '
         'predicted) (default: %(default)s)',
     )
-    add(
+    parser.adder('question')(
         '--sides',
         nargs='+',
         type=int,
@@ -61,7 +71,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='sides of the squares, odd (default: each about 0.7 of the next, '
         "up to the image's longer side)",
     )
-    add(
+    parser.adder('question')(
         '--fill',
         default='mean',
         metavar='mean|blur|shuffle|other-image',
@@ -69,20 +79,20 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         "part's own pixels in random order, or another image (default: "
         '%(default)s)',
     )
-    add(
+    parser.adder('question')(
         '--threshold',
         type=float,
         help='a layer with one channel is class 1 above this value (default: '
         "the decode head's own, else 0)",
     )
-    add(
+    parser.adder('question')(
         '--attribution',
         type=attribution_name,
         metavar='NAME',
         help='how the ERF beside the curves is attributed (default: '
         'InputGradient)',
     )
-    add(
+    parser.adder('question')(
         '--rank-attributions',
         nargs='*',
         metavar='NAME',
@@ -91,14 +101,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'patches are replaced in their order, and in random order (default: '
         'curves; without a NAME: one of each kind of method)',
     )
-    add(
+    parser.adder('images')(
         '--num-images',
         type=int,
         default=20,
         metavar='N',
         help='how many images to measure (default: %(default)s)',
     )
-    add(
+    parser.adder('speed')(
         '--batch-size',
         type=int,
         metavar='N',
@@ -106,11 +116,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'memory)',
     )
     add_run_options(parser)
-    add(
+    parser.adder('output')(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/context)',
+        help='folder of the results (default: '
+        'work_dirs/<config>/context/<checkpoint or init>[_<images>])',
     )
+    parser.add_output_options('the curves, one row per side')
     return parsed(parser, argv)
 
 
@@ -122,9 +134,9 @@ def main(argv: list[str] | None = None) -> int:
 
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the tables."""
-    from mmerf.apis import check_out_folder, run_context, run_ranking
+    from mmerf.apis import run_context, run_ranking
     from mmerf.apis.context.tables import (
-        curves_table,
+        curves_tables,
         ranking_table,
         sides_table,
     )
@@ -133,9 +145,6 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     from mmerf.core.targets import parse_target
 
     chosen = chosen_model(args)
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'context'
-    if args.out_dir or os.path.exists(folder):
-        check_out_folder(folder)
     options = {
         'layer': args.layer,
         'target': parse_target(args.targets),
@@ -151,11 +160,13 @@ def measure(args: argparse.Namespace, console: Console) -> int:
         'cfg_options': args.cfg_options,
     }
     ranking = args.rank_attributions is not None
+    record = 'ranking.json' if ranking else 'context.json'
     if ranking and (args.sides or args.attribution):
         raise ConfigError(
             '--rank-attributions stands instead of the curves; leave out '
             '--sides and --attribution'
         )
+    place = folder_of_run(args, chosen, 'context', record, console)
     with show_progress(console) as options['progress']:
         if ranking:
             run = run_ranking(
@@ -173,21 +184,21 @@ def measure(args: argparse.Namespace, console: Console) -> int:
                 **options,
             )
     try:
-        files = write_context(run, folder, args.format)
+        files = write_context(run, place.path, args.format, place.measured)
     except OSError as error:
         raise ConfigError(
-            f'{folder} cannot be written to: {error}; name another folder '
+            f'{place.path} cannot be written to: {error}; name another folder '
             'with --out-dir'
         ) from error
-    for image, reason in run.skipped.items():
-        print_line(console, f'skipped {image}: {reason}')
-    for note in run.notes:
-        print_line(console, f'note: {note}')
     if ranking:
-        console.print(ranking_table(run.result))
+        tables = [ranking_table(run.result)]
     else:
-        console.print(sides_table(run.result))
-        console.print(curves_table(run.result))
+        tables = [sides_table(run.result)]
+        if args.verbose:
+            tables += curves_tables(run.result)
+    for table in tables:
+        console.print(table)
+    print_notes(console, run.notes, run.warned, run.skipped)
     for path in files:
         print_line(console, f'wrote {path}', wrap=False)
     return 0

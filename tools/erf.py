@@ -6,10 +6,7 @@ Without a config: python tools/erf.py --module PATH --img-dir PHOTOS.
 from __future__ import annotations
 
 import argparse
-import os
-import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -17,9 +14,16 @@ try:
         add_measurement_options,
         run_erf_arguments,
     )
-    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.command import (
+        parsed,
+        print_line,
+        print_notes,
+        run_command,
+    )
     from mmerf.apis.terminal.launch import LAUNCHERS, is_main, join_processes
     from mmerf.apis.terminal.model_options import ChosenModel, chosen_model
+    from mmerf.apis.terminal.out_folder import folder_of_run
+    from mmerf.apis.terminal.tool_parser import ToolParser
     from mmerf.core.errors import ConfigError
     from mmerf.core.options import BY_CLASS
 except KeyboardInterrupt:
@@ -32,13 +36,21 @@ if TYPE_CHECKING:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Measure the effective receptive fields of a '
-        "segmentation model's layers; write maps, figures and statistics."
+    parser = ToolParser(
+        'CONFIG [CHECKPOINT] [options]\n'
+        '       %(prog)s --module PATH --img-dir PATH [options]',
+        'Measure the effective receptive fields of a segmentation model, or '
+        'of any network: how much each input pixel moves a unit of a layer. '
+        'Writes maps, figures and numbers.',
+        [
+            'CONFIG CHECKPOINT',
+            'CONFIG CHECKPOINT --img-dir PHOTOS --layers backbone decode_head',
+            '--module timm.create_model --module-options model_name=resnet18 '
+            '--img-dir PHOTOS',
+        ],
     )
     add_measurement_options(parser)
-    add = parser.add_argument
-    add(
+    parser.adder('what')(
         '--list-layers',
         nargs='?',
         const='**',
@@ -46,7 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='print the layers that can be measured, those that match GLOB or '
         'all, and measure nothing (default: measure)',
     )
-    add(
+    parser.adder('what')(
         '--each-without',
         nargs='+',
         metavar='GLOB',
@@ -54,7 +66,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'one after the other, as --without takes them, and compare (default: '
         'measure once)',
     )
-    add(
+    parser.adder('images')(
         '--num-images',
         type=number_or_auto,
         default=50,
@@ -62,14 +74,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='how many images to measure; auto: until the sides at shares 0.5 '
         'and 0.99 are known to --tolerance (default: %(default)s)',
     )
-    add(
+    parser.adder('images')(
         '--tolerance',
         type=float,
         default=0.02,
         help='for --num-images auto: largest relative standard error of a '
         'side (default: %(default)s)',
     )
-    add(
+    parser.adder('images')(
         '--max-images',
         type=int,
         default=500,
@@ -77,19 +89,19 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='for --num-images auto: stop after this many in any case '
         '(default: %(default)s)',
     )
-    add(
+    parser.adder('picture')(
         '--over-image',
         action='store_true',
         help='draw the maps over the mean of the images (default: maps alone)',
     )
-    add(
+    parser.adder('output')(
         '--per-image',
         action='store_true',
         help='also write the map, figure and numbers of every image, '
         'images.csv and a folder images/<number>_<name> each (default: the '
         'mean alone)',
     )
-    add(
+    parser.adder('question')(
         '--by-class',
         nargs='?',
         const='prediction',
@@ -99,20 +111,23 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'class, by prediction (default: leave it out; scores the largest '
         'component of every class unless --target says which)',
     )
-    add(
+    parser.adder('output')(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/erf, or '
-        'erf_without_NAME, or each_without)',
+        help='folder of the results (default: named after what is measured, '
+        'work_dirs/<config>/erf/<checkpoint or init>[_<images>])',
     )
-    add(
+    parser.adder('speed')(
         '--launcher',
         choices=LAUNCHERS,
         default='none',
         help='what started the processes that measure together; see '
         'tools/dist_erf.sh (default: %(default)s, one process)',
     )
-    add('--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        '--local_rank', '--local-rank', type=int, help=argparse.SUPPRESS
+    )
+    parser.add_output_options('every other number')
     return parsed(parser, argv)
 
 
@@ -160,18 +175,12 @@ def measure(
 
     check_cmap(args.cmap)
     arguments = run_erf_arguments(args)
-    from mmerf.apis import check_out_folder, run_erf, write_report
-    from mmerf.apis.terminal.context_tables import contexts_table
-    from mmerf.apis.terminal.terminal_tables import (
-        results_table,
-        shapes_table,
-    )
+    from mmerf.apis import run_erf, write_report
+    from mmerf.apis.terminal.context_tables import contexts_tables
+    from mmerf.apis.terminal.terminal_tables import more_tables, results_table
 
-    place = '_without_'.join(['erf', *(args.without or [])[:3]])
-    place = re.sub(r'[^\w.=-]+', '_', place)[:80].rstrip('_')
-    folder = args.out_dir or Path('work_dirs') / chosen.name / place
-    if args.out_dir or os.path.exists(folder):
-        check_out_folder(folder)
+    place = folder_of_run(args, chosen, 'erf', 'erf.json', console)
+    folder = place.path
     with show_progress(console) as show:
         run = run_erf(
             chosen.config,
@@ -195,22 +204,22 @@ def measure(
             cmap=args.cmap,
             suffix=args.format,
             over_image=args.over_image,
+            measured=place.measured,
         )
     except OSError as error:
         raise ConfigError(
             f'{folder} cannot be written to: {error}; name another folder '
             'with --out-dir'
         ) from error
-    for image, reason in run.skipped.items():
-        print_line(console, f'skipped {image}: {reason}')
-    for note in run.notes:
-        print_line(console, f'note: {note}')
-    console.print(results_table(run.results))
-    shapes = shapes_table(run.results)
-    if shapes.row_count:
-        console.print(shapes)
+    tables = [results_table(run.results)]
+    if args.verbose or args.statistics:
+        tables += more_tables(run.results)
     if run.by_class:
-        console.print(contexts_table(run.by_class))
+        contexts = contexts_tables(run.by_class)
+        tables += contexts if args.verbose else contexts[:1]
+    for table in tables:
+        console.print(table)
+    print_notes(console, run.notes, run.warnings, run.skipped)
     for path in files[: len(files) - 2 * len(run.results)]:
         print_line(console, f'wrote {path}', wrap=False)
     print_line(
@@ -227,7 +236,6 @@ def measure_each_without(
     args: argparse.Namespace, chosen: ChosenModel, console: Console
 ) -> int:
     """Measure without one module after the other; print the changes."""
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'each_without'
     other = [
         option
         for option, given in (
@@ -245,15 +253,19 @@ def measure_each_without(
             f'--each-without does not go with {other[0]}; leave one out'
         )
     from mmerf.apis.sweep.each_without import erf_each_without
+    from mmerf.apis.sweep.tables import changes_tables
     from mmerf.apis.terminal.progress import show_progress
-    from mmerf.apis.terminal.terminal_tables import changes_table
 
+    place = folder_of_run(
+        args, chosen, 'each_without', 'without.json', console
+    )
     with show_progress(console) as show:
         found = erf_each_without(
             chosen.config,
             chosen.checkpoint,
             each=args.each_without,
-            out_dir=folder,
+            out_dir=place.path,
+            measured=place.measured,
             num_images=args.num_images,
             normalization=args.normalization,
             cmap=args.cmap,
@@ -262,12 +274,15 @@ def measure_each_without(
             progress=show,
             say=lambda text: print_line(console, text),
         )
-    for note in found.notes:
-        print_line(console, f'note: {note}')
-    console.print(changes_table(found))
+    tables = changes_tables(found)
+    for table in tables if args.verbose else tables[:1]:
+        console.print(table)
+    print_notes(console, found.notes, found.warnings)
     for path in found.files:
         print_line(console, f'wrote {path}', wrap=False)
-    print_line(console, f'and one folder per module in {folder}', wrap=False)
+    print_line(
+        console, f'and one folder per module in {place.path}', wrap=False
+    )
     return 0
 
 

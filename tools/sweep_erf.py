@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
@@ -12,8 +11,15 @@ try:
         add_measurement_options,
         run_erf_arguments,
     )
-    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.command import (
+        parsed,
+        print_line,
+        print_notes,
+        run_command,
+    )
     from mmerf.apis.terminal.model_options import chosen_model
+    from mmerf.apis.terminal.out_folder import folder_of_run
+    from mmerf.apis.terminal.tool_parser import ToolParser
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -24,17 +30,24 @@ if TYPE_CHECKING:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Measure every combination of some settings of a config '
-        'on the same images and units, and compare them.'
+    parser = ToolParser(
+        'CONFIG [CHECKPOINT] --vary KEY=V1,V2 [options]',
+        'Measure every combination of some settings of a config on the same '
+        'images and units, and compare them.',
+        [
+            "CONFIG --vary 'model.backbone.depth=18,50'",
+            "CONFIG CHECKPOINT --vary 'model.backbone.dilations=(1,1,1,1),"
+            "(1,1,2,4)'",
+            '--module timm.create_model --module-options model_name=resnet18 '
+            '--img-dir PHOTOS --vary module.output_stride=8,16,32',
+        ],
     )
     add_measurement_options(
         parser,
         default_target='the unit nearest to the middle pixel of the smallest '
         'image',
     )
-    add = parser.add_argument
-    add(
+    parser.adder('question')(
         '--vary',
         action='append',
         required=True,
@@ -42,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='a config key and the values to measure; give the option once '
         'per key (required)',
     )
-    add(
+    parser.adder('images')(
         '--num-images',
         type=int,
         default=50,
@@ -50,18 +63,22 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='how many images to measure per combination (default: '
         '%(default)s)',
     )
-    add('--title', help='title of the figure (default: none)')
-    add(
+    parser.adder('picture')(
+        '--title', help='title of the figure (default: none)'
+    )
+    parser.adder('output')(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/sweep)',
+        help='folder of the results (default: '
+        'work_dirs/<config>/sweep/<checkpoint or init>[_<images>])',
     )
-    add(
+    parser.adder('output')(
         '--force',
         action='store_true',
         help='compare combinations even if their definitions differ, such as '
         'sliding windows and whole images (default: stop)',
     )
+    parser.add_output_options('every other number')
     return parsed(parser, argv)
 
 
@@ -80,16 +97,17 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     check_cmap(args.cmap)
     arguments = run_erf_arguments(args)
     from mmerf.apis import sweep_erf
+    from mmerf.apis.sweep.tables import sweep_tables
     from mmerf.apis.sweep.vary import parse_vary
-    from mmerf.apis.terminal.terminal_tables import comparison_table
 
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'sweep'
+    place = folder_of_run(args, chosen, 'sweep', 'sweep.json', console)
     with show_progress(console) as show:
         sweep = sweep_erf(
             chosen.config,
             chosen.checkpoint,
             vary=parse_vary(args.vary),
-            out_dir=folder,
+            out_dir=place.path,
+            measured=place.measured,
             num_images=args.num_images,
             normalization=args.normalization,
             cmap=args.cmap,
@@ -100,14 +118,15 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             progress=show,
             say=lambda text: print_line(console, text),
         )
-    for note in sweep.notes:
-        print_line(console, f'note: {note}')
-    console.print(comparison_table(sweep.comparison))
+    tables = sweep_tables(sweep)
+    for table in tables if args.verbose else tables[:1]:
+        console.print(table)
+    print_notes(console, sweep.notes, sweep.warnings)
     for path in sweep.files:
         print_line(console, f'wrote {path}', wrap=False)
     print_line(
         console,
-        f'and one folder per combination in {folder}',
+        f'and one folder per combination in {place.path}',
         wrap=False,
     )
     return 0

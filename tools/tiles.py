@@ -6,18 +6,23 @@ Without a config: python tools/tiles.py --module PATH --img-dir PHOTOS.
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
     from mmerf.apis.terminal.cli_options import add_run_options
-    from mmerf.apis.terminal.command import parsed, print_line, run_command
+    from mmerf.apis.terminal.command import (
+        parsed,
+        print_line,
+        print_notes,
+        run_command,
+    )
     from mmerf.apis.terminal.model_options import (
         add_model_options,
         chosen_model,
     )
+    from mmerf.apis.terminal.out_folder import folder_of_run
+    from mmerf.apis.terminal.tool_parser import ToolParser
     from mmerf.core.errors import ConfigError
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
@@ -29,14 +34,19 @@ if TYPE_CHECKING:
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(
-        description='Tell which window and overlap to slide with: compare '
-        'predictions from tiles with those of whole images, by the distance '
-        'to the borders of the tiles.'
+    parser = ToolParser(
+        'CONFIG [CHECKPOINT] [options]',
+        'Tell which window and overlap to slide with: compare predictions '
+        'from tiles with those of whole images, by the distance to the '
+        'borders of the tiles.',
+        [
+            'CONFIG CHECKPOINT',
+            'CONFIG CHECKPOINT --windows 128 256 --overlaps 0 0.5',
+            '--module net.onnx --img-dir PHOTOS --windows 160 192',
+        ],
     )
     add_model_options(parser)
-    add = parser.add_argument
-    add(
+    parser.adder('question')(
         '--windows',
         nargs='+',
         type=int,
@@ -45,7 +55,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'and 99 %% of the ERF, half of the latter, each rounded up to a '
         "multiple of 32, and of the training's crops)",
     )
-    add(
+    parser.adder('question')(
         '--strides',
         nargs='+',
         type=int,
@@ -53,7 +63,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='from one tile to the next; each is used with the windows that '
         'are at least as large (default: by --overlaps)',
     )
-    add(
+    parser.adder('question')(
         '--overlaps',
         nargs='+',
         type=float,
@@ -61,7 +71,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='instead of --strides: overlaps as shares of the window, in '
         '[0, 1) (default: 0 0.25 0.5)',
     )
-    add(
+    parser.adder('question')(
         '--within',
         type=float,
         default=1.0,
@@ -70,25 +80,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'so many percentage points more of the pixels than the best (default: '
         '%(default)s)',
     )
-    add(
+    parser.adder('question')(
         '--layer',
         metavar='NAME',
         help="layer whose ERF is the field; . is the model's own output "
         '(default: the head that makes the logits, else .)',
     )
-    add(
+    parser.adder('question')(
         '--target',
         metavar='UNIT',
         help='what of that layer is scored, as tools/erf.py takes it '
         '(default: the centre unit)',
     )
-    add(
+    parser.adder('question')(
         '--threshold',
         type=float,
         help='one channel of logits is class 1 above this value (default: '
         "the decode head's own, else 0)",
     )
-    add(
+    parser.adder('images')(
         '--num-images',
         type=int,
         default=20,
@@ -96,11 +106,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='how many images to compare on (default: %(default)s)',
     )
     add_run_options(parser)
-    add(
+    parser.adder('output')(
         '--out-dir',
         metavar='DIR',
-        help='folder of the results (default: work_dirs/<config>/tiles)',
+        help='folder of the results (default: '
+        'work_dirs/<config>/tiles/<checkpoint or init>[_<images>])',
     )
+    parser.add_output_options('shares by distance, and seconds')
     return parsed(parser, argv)
 
 
@@ -115,14 +127,12 @@ def measure(args: argparse.Namespace, console: Console) -> int:
     from mmerf.apis.terminal.progress import show_progress
 
     chosen = chosen_model(args)
-    from mmerf.apis import check_out_folder, run_tiles
-    from mmerf.apis.tiles.tables import conclusion, tiles_table
+    from mmerf.apis import run_tiles
+    from mmerf.apis.tiles.tables import conclusion, tiles_tables
     from mmerf.apis.tiles.write import write_tiles
     from mmerf.core.targets.parsing import parse_target
 
-    folder = args.out_dir or Path('work_dirs') / chosen.name / 'tiles'
-    if args.out_dir or os.path.exists(folder):
-        check_out_folder(folder)
+    place = folder_of_run(args, chosen, 'tiles', 'tiles.json', console)
     target = parse_target(args.target)
     with show_progress(console) as show:
         run = run_tiles(
@@ -146,17 +156,16 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             say=lambda text: print_line(console, text),
         )
     try:
-        files = write_tiles(run, folder, args.format)
+        files = write_tiles(run, place.path, args.format, place.measured)
     except OSError as error:
         raise ConfigError(
-            f'{folder} cannot be written to: {error}; name another folder '
+            f'{place.path} cannot be written to: {error}; name another folder '
             'with --out-dir'
         ) from error
-    for image, reason in run.skipped.items():
-        print_line(console, f'skipped {image}: {reason}')
-    for note in run.notes:
-        print_line(console, f'note: {note}')
-    console.print(tiles_table(run.result))
+    tables = tiles_tables(run.result)
+    for table in tables if args.verbose else tables[:1]:
+        console.print(table)
+    print_notes(console, run.notes, run.warned, run.skipped)
     for line in conclusion(run.result, run.within):
         print_line(console, line)
     for path in files:

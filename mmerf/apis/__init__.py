@@ -31,13 +31,12 @@ if TYPE_CHECKING:
     from .sweep.sweep import sweep_erf
     from .tiles.measure import tiles_from_config, tiles_from_module
     from .tiles.run import TilingRun, run_tiles
-    from .write_outputs import check_out_folder, write_report
+    from .write_outputs import write_report
 
 __all__ = [
     'ContextRun',
     'ERFRun',
     'TilingRun',
-    'check_out_folder',
     'context_from_config',
     'context_from_module',
     'erf_from_config',
@@ -91,7 +90,6 @@ __getattr__, __dir__ = exported(
         'ContextRun': '.context.run',
         'ERFRun': '.erf',
         'TilingRun': '.tiles.run',
-        'check_out_folder': '.write_outputs',
         'context_from_config': '.context.measure',
         'context_from_module': '.context.measure',
         'erf_from_config': '.erf',

@@ -6,14 +6,9 @@ import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-import mmcv
-import mmengine
-import mmseg
 import numpy as np
-import torch
 from mmengine.config import Config
 
 from ..core.aggregate.batch_maps import absent_everywhere
@@ -37,9 +32,15 @@ from .config.config_file import load_config
 from .images.each_image import ImageRun, check_one_process, image_runs
 from .images.measure_images import image_under_maps, measure_images
 from .images.open_images import open_images
-from .module.load_module import describe_module
-from .module.network import Network, build_network
-from .run_notes import default_layers_notes, result_notes, run_notes
+from .module.network import build_network
+from .run_notes import (
+    default_layers_notes,
+    deviation_notes,
+    missing_maps,
+    result_warnings,
+    run_notes,
+)
+from .run_provenance import provenance_of_run
 from .stopping import ToleranceStop
 
 
@@ -53,6 +54,8 @@ class ERFRun:
         notes (list[str]): What the user should know, one sentence per note.
         warned (list[str]): Those of the notes that say what was chosen, or
             not loaded.
+        warnings (list[str]): Those of the notes that say what is missing or
+            not as it seems: weights, images, maps, fields.
         absent (dict[str, str]): Keys for which no image had the target, such
             as a class, and why.
         provenance (dict): Config, checkpoint, device, versions.
@@ -72,6 +75,7 @@ class ERFRun:
     warned: list[str] = field(default_factory=list)
     images: list[ImageRun] = field(default_factory=list)
     by_class: dict[str, ClassContext] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 def erf_from_config(
@@ -242,44 +246,26 @@ def run_erf(
     mean = measure_images(measurement, source, number, order, stop, progress)
 
     notes = network.notes + run_notes(measurement, stop) + source.notes
+    warnings = list(network.warned)
     if theory and measurement.kind == 'erf':
         say('finding the theoretical fields (--no-theory leaves them out)')
-        notes += add_theory(measurement)
+        warnings += add_theory(measurement)
     provenance = provenance_of_run(config, cfg, network, seed)
     results = measurement.compute(provenance)
     if not results:
-        raise MeasurementError('; '.join(notes))
+        raise MeasurementError('; '.join([*notes, *missing_maps(measurement)]))
     notes += default_layers_notes(network.model, layers, results)
+    notes += deviation_notes(results)
+    warnings += result_warnings(measurement, results)
     return ERFRun(
         results,
         source.skipped,
-        notes + result_notes(measurement, results),
+        list(dict.fromkeys(notes + warnings)),
         absent_everywhere(measurement.accumulators),
         provenance,
         image_under_maps(mean, measurement, results),
         network.warned,
         image_runs(measurement, source, provenance) if per_image else [],
         class_contexts(measurement, results) if by_class else {},
+        warnings,
     )
-
-
-def provenance_of_run(
-    config: Any, cfg: Config, network: Network, seed: int
-) -> dict:
-    """What a run was made with: config, checkpoint, device, versions."""
-    name = config if isinstance(config, (str, os.PathLike)) else cfg.filename
-    if cfg.get('module'):
-        name = describe_module(cfg.module)
-    path = network.loaded.get('path')
-    first = next(network.model.parameters(), torch.zeros(0))
-    return {
-        'config': None if name is None else os.fspath(name),
-        'checkpoint': None if path is None else Path(path).name,
-        'checkpoint_sha256': network.loaded.get('sha256'),
-        'device': str(first.device),
-        'seed': seed,
-        **network.provenance,
-        'mmengine': mmengine.__version__,
-        'mmcv': mmcv.__version__,
-        'mmseg': mmseg.__version__,
-    }

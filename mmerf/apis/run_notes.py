@@ -35,11 +35,6 @@ def run_notes(
         notes.append(f'measured without {without}')
     if measurement.input_kind != 'whole image':
         notes.append(f'measured on {measurement.input_kind}')
-    notes += [
-        f'{k}: {why}'
-        for k, why in without_finite_map(measurement.accumulators).items()
-    ]
-    notes += absent_everywhere(measurement.accumulators).values()
     if stop is not None:
         notes.append(stop.summary(measurement))
     return notes
@@ -66,18 +61,25 @@ def default_layers_notes(
     return notes
 
 
-def result_notes(
+def result_warnings(
     measurement: Measurement, results: Mapping[str, ERFResult]
 ) -> list[str]:
-    """Notes on the results: images left out, zero scores, precision."""
+    """What is missing of the results: images, maps, scores."""
     return [
+        *missing_maps(measurement),
         *(
             f'{key}: left out as not finite: {", ".join(names[:5])}'
             for key, names in excluded_images(measurement.accumulators).items()
         ),
         *zero_notes(results),
-        *deviation_notes(results),
     ]
+
+
+def missing_maps(measurement: Measurement) -> list[str]:
+    """Layers and classes without a map, and why."""
+    found = without_finite_map(measurement.accumulators)
+    absent = absent_everywhere(measurement.accumulators)
+    return [*(f'{k}: {why}' for k, why in found.items()), *absent.values()]
 
 
 def skipped_reasons(skipped: Mapping[str, str]) -> str:

@@ -6,8 +6,9 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ..core.atomic_files import check_file_name, file_stem, write_text
+from ..core.atomic_files import file_stem, recorded_files, write_text
 from ..core.errors import ConfigError
 from ..plots import plot_map, save_figure
 from ..plots.drawing.normalization import CMAP
@@ -16,17 +17,7 @@ from .compare.table_files import Row, as_csv, table_rows
 from .context_outputs import write_contexts
 from .erf import ERFRun
 from .images.each_image import ImageRun
-
-
-def check_out_folder(folder: str | os.PathLike) -> None:
-    """Refuse an out dir before anything is measured for it.
-
-    Raises:
-        ConfigError: If it is a file, or no folder can have its name.
-    """
-    check_file_name(folder)
-    if os.path.exists(folder) and not os.path.isdir(folder):
-        raise ConfigError(f'{folder} is a file; name a folder with --out-dir')
+from .result_folder import write_record
 
 
 def write_report(
@@ -37,6 +28,7 @@ def write_report(
     cmap: str = CMAP,
     suffix: str = 'png',
     over_image: bool = False,
+    measured: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write ``erf.json``, overviews, and one map and figure per layer.
 
@@ -46,7 +38,8 @@ def write_report(
     one row per image and layer in ``images.csv`` and in ``erf.json``, and a
     folder each, ``images/<number>_<name>``, with maps, ``erf.json`` and one
     figure. Contexts by class, if the run has them, are ``by_class.csv``, in
-    ``erf.json``, and a file and figure per layer in ``by_class``.
+    ``erf.json``, and a file and figure per layer in ``by_class``. Files that
+    an older ``erf.json`` there lists and the new one does not are removed.
 
     Args:
         run (ERFRun): What was measured.
@@ -54,6 +47,8 @@ def write_report(
         normalization, cmap (str): Of the figures.
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
         over_image (bool): Draw the maps over the mean of the images.
+        measured (mapping, optional): What ``erf.json`` says was measured, so
+            that a tool replaces no result of something else.
 
     Returns:
         list[Path]: The files but those of the images' folders: first
@@ -79,6 +74,24 @@ def write_report(
         'absent': run.absent,
         'layers': {k: result.record() for k, result in run.results.items()},
     }
+    with recorded_files() as written:
+        tables, layer_files = _write_results(
+            run, folder, style, suffix, over_image, record
+        )
+        overviews = _write_overviews(run, folder, style, suffix)
+    own = write_record(folder / 'erf.json', record, written, measured)
+    return [own, *tables, *overviews, *layer_files]
+
+
+def _write_results(
+    run: ERFRun,
+    folder: Path,
+    style: Mapping,
+    suffix: str,
+    over_image: bool,
+    record: dict,
+) -> tuple[list[Path], list[Path]]:
+    """Write tables, and every layer's files; the record gets their rows."""
     layer_files = []
     for layer, result in run.results.items():
         stem = folder / file_stem(layer)
@@ -93,8 +106,13 @@ def write_report(
     if run.by_class:
         record['by_class'] = {k: c.record() for k, c in run.by_class.items()}
         tables += write_contexts(run.by_class, folder, suffix)
-    text = json.dumps(record, indent=1) + '\n'
-    files = [write_text(folder / 'erf.json', text), *tables]
+    return tables, layer_files
+
+
+def _write_overviews(
+    run: ERFRun, folder: Path, style: Mapping, suffix: str
+) -> list[Path]:
+    files = []
     for name, overview in OVERVIEWS.items():
         shown = {
             layer + result.label.removeprefix(result.layer): result
@@ -104,7 +122,7 @@ def write_report(
         if shown:
             figure = overview.draw(shown, style)
             files.append(save_figure(figure, folder / f'{name}.{suffix}'))
-    return files + layer_files
+    return files
 
 
 def _write_images(

@@ -26,13 +26,12 @@ _INDEX = re.compile(r'\[(-?\d+)\]')
 _REFUSED_BY_MLFLOW = re.compile(r'[^\w\-. /]', re.ASCII)
 _LEAVES_FOLDER = re.compile(r'^\.|[/\\]')
 _TRUSTED_PACKAGES = ('mmengine.', 'mmerf.')
+LAYER_RUNS = 'erf_layers'  # folder of TensorBoard's runs, one per layer
 # Chart titles and patterns over tags, for TensorBoard's Custom Scalars.
 GROWTH_CHARTS = {
-    'side of the 50 % square (px)': r'^erf/.*/side_0\.5$',
-    'side of the 99 % square (px)': r'^erf/.*/side_0\.99$',
-    'area of the 50 % square (share of the image)': (
-        r'^erf/.*/area_ratio_0\.5$'
-    ),
+    'side of the 50 % square (px)': r'^erf_side_0\.5$',
+    'side of the 99 % square (px)': r'^erf_side_0\.99$',
+    'area of the 50 % square (share of the image)': (r'^erf_area_ratio_0\.5$'),
 }
 
 
@@ -97,22 +96,55 @@ def plain_name(tag: str) -> str:
     """A tag in letters, digits and ``_ - . /``.
 
     Example:
-        >>> plain_name('erf/backbone[3]/side_0.5')
-        'erf/backbone-3/side_0.5'
-        >>> plain_name('erf/decode_head.conv@0/side_0.5')
-        'erf/decode_head.conv_0/side_0.5'
+        >>> plain_name('erf_side_0.5/backbone[3]')
+        'erf_side_0.5/backbone-3'
+        >>> plain_name('erf_side_0.5/decode_head.conv@0')
+        'erf_side_0.5/decode_head.conv_0'
     """
     return _REFUSED_BY_MLFLOW.sub('_', _INDEX.sub(r'-\1', tag))
 
 
 def add_layout(backend: BaseVisBackend) -> None:
-    """Give TensorBoard one chart per statistic, with a curve per layer."""
+    """Give TensorBoard one chart per statistic, with a line per layer.
+
+    The lines are those of ``add_layer_runs``.
+    """
     if isinstance(backend, TensorboardVisBackend):
         charts = {
             title: ['Multiline', [pattern]]
             for title, pattern in GROWTH_CHARTS.items()
         }
         backend.experiment.add_custom_scalars({'ERF over training': charts})
+
+
+def add_layer_runs(
+    backend: BaseVisBackend, tags: Mapping[str, float], step: int
+) -> None:
+    """Give TensorBoard the scalars again, in a run of its own per layer.
+
+    TensorBoard colours runs, not tags: of ``erf_side_0.5/<layer>`` the run
+    ``erf_layers/<layer>`` has ``erf_side_0.5``, so that one chart has all
+    layers, each in its colour. The writers are closed with the backend's, as
+    those of ``SummaryWriter.add_scalars`` are.
+
+    Args:
+        backend (BaseVisBackend): Any; nothing is done for others.
+        tags (mapping): Scalars by tag.
+        step (int): Training step.
+    """
+    if not isinstance(backend, TensorboardVisBackend) or not tags:
+        return
+    from torch.utils.tensorboard import FileWriter
+    from torch.utils.tensorboard.summary import scalar
+
+    main = backend.experiment
+    for tag, value in tags.items():
+        statistic, _, layer = tag.partition('/')
+        folder = os.path.join(main.log_dir, LAYER_RUNS, file_stem(layer))
+        if folder not in main.all_writers:
+            main.all_writers[folder] = FileWriter(folder)
+        main.all_writers[folder].add_summary(scalar(statistic, value), step)
+    main.flush()
 
 
 def _add_local(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -12,16 +13,22 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
+from mmengine.visualization import BaseVisBackend
 
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import shown_numbers
 from ..core.statistics.base import SCALARS
-from ..plots.drawing.render import to_rgb
-from ..plots.drawing.style import literal
-from ..plots.map import plot_map
-from .backends import add_image, add_layout, may_join_metrics, scalars_for
+from .backends import (
+    add_image,
+    add_layer_runs,
+    add_layout,
+    may_join_metrics,
+    scalars_for,
+)
+from .pictures import Picture
 
 SCALAR_SHARES = (0.5, 0.99)
+_OWN_KEYS = re.compile(r'(val|test)/erf(_[^/]+)?/')
 
 
 def log_step(runner: Runner) -> int:
@@ -55,6 +62,7 @@ def rename_test_results(
 def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
     """The headline scalars of each layer, by their tags.
 
+    A tag is a statistic with its layer, ``erf_side_0.5/backbone[3]``.
     A map that is zero everywhere has no sides: they are NaN. A picture of
     attention has none to log.
     """
@@ -67,28 +75,43 @@ def scalars_of(results: Mapping[str, ERFResult]) -> dict[str, float]:
         found = replace(result, shares=SCALAR_SHARES).statistics(families)
         for name, number in numbers:
             value = number.value(found[name])
-            tags[f'erf/{layer}/{number.key}'] = (
+            tags[scalar_tag(number.key, layer)] = (
                 math.nan if value is None else value
             )
-        tags[f'erf/{layer}/zero_score_images'] = result.zero_score_images
+        if result.zero_score_images:
+            tag = scalar_tag('zero_score_images', layer)
+            tags[tag] = result.zero_score_images
     return tags
+
+
+def scalar_tag(key: str, layer: str) -> str:
+    """A scalar's name, everywhere: viewers group by what is before the ``/``.
+
+    Example:
+        >>> scalar_tag('side_0.5', 'backbone[3]')
+        'erf_side_0.5/backbone[3]'
+    """
+    return f'erf_{key}/{layer}'
 
 
 def publish(
     runner: Runner,
     results: Mapping[str, ERFResult],
     step: int,
-    normalization: str,
+    pictures: Iterable[Picture],
+    tags: Mapping[str, float],
 ) -> dict[str, Exception]:
     """Give results to every vis backend.
 
-    A backend with ``add_erf`` gets the result itself, any other a picture.
+    A backend with ``add_erf`` gets the results themselves, any other the
+    pictures; TensorBoard also gets the scalars again, in one run per layer.
 
     Args:
         runner (Runner): With the visualizer whose backends get them.
         results (mapping of str to ERFResult): By layer.
         step (int): The step to log at.
-        normalization (str): How pictures scale the map.
+        pictures (iterable): From ``pictures_of``.
+        tags (mapping): From ``scalars_of``.
 
     Returns:
         dict[str, Exception]: What each backend that failed has raised, by
@@ -97,18 +120,30 @@ def publish(
     errors: dict[str, Exception] = {}
     if not is_main_process():
         return errors
-    for layer, result in results.items():
-        picture: np.ndarray | None = None
-        for name, backend in runner.visualizer._vis_backends.items():
+    drawn: dict[str, BaseVisBackend] = {}
+    for name, backend in runner.visualizer._vis_backends.items():
+        if not hasattr(backend, 'add_erf'):
+            drawn[name] = backend
+            continue
+        for result in results.values():
             try:
-                if hasattr(backend, 'add_erf'):
-                    backend.add_erf(result, step)
-                    continue
-                if picture is None:
-                    picture = _picture(result, step, normalization)
-                add_image(backend, layer, picture, step)
+                backend.add_erf(result, step)
             except Exception as error:  # no backend may stop a training
                 errors[name] = error
+    for what, draw in pictures if drawn else ():
+        picture: np.ndarray | None = None
+        for name, backend in drawn.items():
+            try:
+                if picture is None:
+                    picture = draw()
+                add_image(backend, what, picture, step)
+            except Exception as error:  # no backend may stop a training
+                errors[name] = error
+    for name, backend in drawn.items():
+        try:
+            add_layer_runs(backend, tags, step)
+        except Exception as error:  # no backend may stop a training
+            errors[name] = error
     return errors
 
 
@@ -182,7 +217,7 @@ def remove_scalars_from_hub(runner: Runner) -> None:
     """
     scalars = runner.message_hub.log_scalars
     for key in list(scalars):
-        if key.startswith(('val/erf/', 'test/erf/')):
+        if _OWN_KEYS.match(key):
             del scalars[key]
 
 
@@ -196,16 +231,6 @@ def warn(what: str, reason: object) -> None:
         logger='current',
         level=logging.WARNING,
     )
-
-
-def _picture(result: ERFResult, step: int, normalization: str) -> np.ndarray:
-    fig, _ = plot_map(
-        result,
-        normalization=normalization,
-        title=f'{literal(result.layer)}, step {step}, '
-        f'{result.num_images} image(s)',
-    )
-    return to_rgb(fig)
 
 
 def _by_epoch(runner: Runner) -> bool:

@@ -10,7 +10,7 @@ from rich.console import Console
 import mmerf
 from mmerf.apis.compare.comparison import comparison_of
 from mmerf.apis.compare.table_files import as_csv, as_latex, as_markdown
-from mmerf.apis.terminal.terminal_tables import comparison_table, shapes_table
+from mmerf.apis.terminal.terminal_tables import comparison_tables, more_tables
 from mmerf.core.errors import ConfigError
 from mmerf.core.statistics import STATISTICS, Number, add_statistics
 from mmerf.engine.publish import scalars_of
@@ -34,9 +34,10 @@ def added(monkeypatch):
     monkeypatch.setitem(STATISTICS, 'corner', Corner())
 
 
-def printed(table):
+def printed(*tables):
     out = io.StringIO()
-    Console(file=out, width=300).print(table)
+    for table in tables:
+        Console(file=out, width=300).print(table)
     return out.getvalue()
 
 
@@ -46,9 +47,9 @@ def test_it_shows_everywhere(added, make_result):
     percent = f'{100 * share:.2f} %'
     assert result.statistics()['corner'] == {'share': share}
     assert result.record()['statistics']['corner'] == {'share': share}
-    assert percent in printed(shapes_table({'a': result}))
+    assert percent in printed(*more_tables({'a': result}))
     comparison = comparison_of({'one': {'a': result}, 'two': {'a': result}})
-    assert percent in printed(comparison_table(comparison))
+    assert percent in printed(*comparison_tables(comparison))
     rows = comparison.rows()
     assert percent in as_markdown(rows)
     assert percent.replace('%', r'\%') in as_latex(rows)
@@ -61,13 +62,13 @@ def test_it_shows_everywhere(added, make_result):
     }
     _, axes = plot_growth({'run': [record]})
     assert 'corner (%)' in [ax.get_ylabel() for ax in axes[:, 0]]
-    assert scalars_of({'a': result})['erf/a/corner'] == share
+    assert scalars_of({'a': result})['erf_corner/a'] == share
 
 
 def test_without_it_nothing_shows(make_result):
     result = make_result()
     assert 'corner' not in result.statistics()
-    assert 'erf/a/corner' not in scalars_of({'a': result})
+    assert 'erf_corner/a' not in scalars_of({'a': result})
 
 
 @pytest.mark.parametrize(

@@ -67,10 +67,12 @@ def kept():
 
 
 def test_fifty_validations_keep_nothing(make_runner, monkeypatch):
-    from mmerf.engine import publish
+    from mmerf.engine.hooks import publisher
 
     picture = np.zeros((4, 4, 3), np.uint8)
-    monkeypatch.setattr(publish, '_picture', lambda *args: picture)
+    monkeypatch.setattr(
+        publisher, 'pictures_of', lambda *args: [('a', lambda: picture)]
+    )
     hook = dict(type='ERFHook', layers=['backbone[1]'], num_images=2)
     runner = make_runner([hook], backends=[dict(type='LocalVisBackend')])
     runner.val()

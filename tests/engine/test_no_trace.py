@@ -20,8 +20,7 @@ from mmseg.registry import MODELS, TRANSFORMS
 from torch.utils.data import DataLoader
 
 from mmerf.core.targets import TARGETS, CentreUnit
-from mmerf.engine import publish
-from mmerf.engine.hooks import erf_hook
+from mmerf.engine.hooks import erf_hook, publisher
 
 ERF = dict(type='ERFHook', num_images=3, initial=True)
 WITNESS = dict(type='Witness')
@@ -85,7 +84,9 @@ def test_training_is_bit_identical_with_and_without(row, train, monkeypatch):
     hooks, changes, on = changes_of(row)
     if on:  # the first row finds theory and draws pictures as well
         monkeypatch.setattr(
-            publish, '_picture', lambda *a: np.zeros((4, 4, 3), np.uint8)
+            publisher,
+            'pictures_of',
+            lambda *a: [('a', lambda: np.zeros((4, 4, 3), np.uint8))],
         )
     measured = count_passes(monkeypatch)
     ours = train([*hooks, ERF], changes, on)

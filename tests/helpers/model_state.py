@@ -114,7 +114,7 @@ def of_run(runner):
         {
             key: value
             for key, value in json.loads(line).items()
-            if not key.startswith(('erf/', 'time', 'data_time', 'memory'))
+            if not key.startswith(('erf', 'time', 'data_time', 'memory'))
         }
         for line in lines.splitlines()
     ]

@@ -48,7 +48,7 @@ def test_python_m_mmerf_measures_a_module(photo, tmp_path):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stderr == ''
-    folder = tmp_path / 'work_dirs' / 'torch.nn.Conv2d' / 'erf'
+    folder = tmp_path / 'work_dirs/torch.nn.Conv2d/erf/init_photos'
     record = json.loads((folder / 'erf.json').read_text())
     assert record['layers']['.']['num_images'] == 1
     assert 'ImageNet' in done.stdout and 'starts with' in done.stdout
@@ -67,7 +67,9 @@ def test_a_sweep_of_a_module(photo, capsys):
          '--cfg-options', 'module.padding=2']
     ) == 0  # fmt: skip
     assert 'kernel_size=5' in capsys.readouterr().out
-    assert Path('work_dirs/torch.nn.Conv2d/sweep/sweep.png').is_file()
+    assert Path(
+        'work_dirs/torch.nn.Conv2d/sweep/init_photos/sweep.png'
+    ).is_file()
 
 
 def test_a_sweep_of_a_trusted_file_at_the_size_that_it_states(photo, capsys):

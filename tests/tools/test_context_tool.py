@@ -34,7 +34,7 @@ def test_a_config_with_a_checkpoint(
     args = [str(config), 'x.pth', *SMALL, '--sides', '5', '9', '49']
     assert context([*args, '--format', 'svg']) == 0
     printed = capsys.readouterr().out
-    folder = tmp_path / 'work_dirs' / 'small' / 'context'
+    folder = tmp_path / 'work_dirs' / 'small' / 'context' / 'x'
     result = ContextResult.load(folder / 'context.npz')
     assert result.layer == 'decode_head' and result.sides == (5, 9, 49)
     assert result.units == (4, 4) and result.provenance['checkpoint']
@@ -55,7 +55,7 @@ def test_a_module_without_a_config(
     monkeypatch.chdir(tmp_path)
     args = [*CONV, '--img-dir', 'photos', *SMALL, '--sides', '1', '5', '7']
     assert context([*args, '--fill', 'shuffle']) == 0
-    folder = tmp_path / 'work_dirs' / 'torch.nn.Conv2d' / 'context'
+    folder = tmp_path / 'work_dirs/torch.nn.Conv2d/context/init_photos'
     result = ContextResult.load(folder / 'context.npz')
     assert (result.keep_change[:, 1:] == 0).all()
     assert (result.keep_change[:, 0] > 0).all()

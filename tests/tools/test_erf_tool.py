@@ -53,7 +53,7 @@ def test_default_out_dir_and_checkpoint(config, tmp_path, monkeypatch, erf):
     model, _ = build_model(load_config(config))
     torch.save({'state_dict': model.state_dict()}, 'x.pth')
     assert erf([str(config), 'x.pth', '--layers', 'backbone[0]']) == 0
-    record = json.loads(Path('work_dirs/small/erf/erf.json').read_text())
+    record = json.loads(Path('work_dirs/small/erf/x/erf.json').read_text())
     assert len(record['provenance']['checkpoint_sha256']) == 64
     assert record['layers']['backbone[0]']['num_images'] == 5
 
@@ -197,8 +197,20 @@ def test_a_module_of_another_package(data_root, tmp_path, erf, capsys):
     )
     path, out = tmp_path / 'unet.py', tmp_path / 'out'
     config_of(data_root, tmp_path / 'work', model=model).dump(str(path))
-    run = [str(path), '--num-images', '2', '--out-dir', str(out)]
-    assert erf([*run, '--layers', 'net.decoder', 'decode_head']) == 0
+    run = [str(path), '--num-images', '2']
+    assert (
+        erf(
+            [
+                *run,
+                '--out-dir',
+                str(out),
+                '--layers',
+                'net.decoder',
+                'decode_head',
+            ]
+        )
+        == 0
+    )
     assert ERFResult.load(out / 'net.decoder.npz').grid == (16, 24)
     assert ERFResult.load(out / 'decode_head.npz').grid == (32, 48)
     capsys.readouterr()
@@ -247,7 +259,7 @@ def test_without_a_module(config, tmp_path, monkeypatch, capsys, erf):
     arguments = [str(config), '--layers', 'backbone[3]', '--num-images', '1']
     assert erf([*arguments, '--no-theory', '--without', name]) == 0
     assert f'measured without {name} (identity)' in capsys.readouterr().out
-    folder = Path(f'work_dirs/small/erf_without_{name}')
+    folder = Path(f'work_dirs/small/erf/init_without_{name}')
     record = json.loads((folder / 'erf.json').read_text())
     (layer,) = record['layers'].values()
     assert layer['provenance']['without'] == {name: 'identity'}

@@ -66,13 +66,14 @@ def test_ctrl_c_tells_what_was_written(
     out = tmp_path / 'out'
     args = [str(config), '--layers', 'backbone[0]', '--num-images', '1',
             '--no-theory', '--out-dir', str(out)]  # fmt: skip
-    monkeypatch.setattr('mmerf.apis.write_outputs.write_text', interrupt)
+    monkeypatch.setattr('mmerf.apis.result_folder.write_text', interrupt)
     assert erf(args) == 130
     files = sorted(path.name for path in out.iterdir())
-    assert files == ['backbone[0].npz', 'backbone[0].png']
-    last = out / 'backbone[0].png'
+    assert files == ['backbone[0].npz', 'backbone[0].png', 'erf.png',
+                     'profile.png']  # fmt: skip
+    last = out / 'profile.png'
     assert capsys.readouterr().err == (
-        f'interrupted; 2 file(s) were written, the last is {last}\n'
+        f'interrupted; 4 file(s) were written, the last is {last}\n'
     )
     monkeypatch.setattr('mmerf.apis.erf.build_network', interrupt)
     assert erf(args) == 130

@@ -37,7 +37,7 @@ def test_two_by_two_with_a_checkpoint(
     # fmt: on
     assert sweep(args) == 0
     printed = capsys.readouterr().out
-    out = tmp_path / 'work_dirs' / 'small' / 'sweep'
+    out = tmp_path / 'work_dirs' / 'small' / 'sweep' / 'x'
     rows = list(csv.DictReader((out / 'sweep.csv').open()))
     assert [row['run'] for row in rows] == [
         f'dilations={d}, align_corners={a}'
@@ -46,11 +46,17 @@ def test_two_by_two_with_a_checkpoint(
     ]
     sigmas = [row['sigma_x'] for row in rows]  # align_corners comes later
     assert sigmas[0] == sigmas[1] != sigmas[2] == sigmas[3]
-    for entry in json.loads((out / 'sweep.json').read_text()):
+    for entry in json.loads((out / 'sweep.json').read_text())['variants']:
         assert (out / entry['folder'] / 'erf.json').is_file()
         assert (out / entry['folder'] / 'backbone[3].svg').is_file()
     assert '4/4: ' in printed and 'sweep.svg' in printed
     assert 'initial weights' not in printed
+    table = printed[printed.index('difference to the first row') :]
+    for heading in ('dilations', 'align_corners', '50 % side', '99 % side'):
+        assert heading in table
+    sides = [int(row['side_0.99']) for row in rows]
+    assert f' {sides[2]} ({sides[2] - sides[0]:+d})' in table
+    assert len(table.splitlines()[2]) <= 100
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_a_config_with_a_checkpoint(
     args = [str(config), 'x.pth', '--num-images', '2', '--windows', '16', '24']
     assert tiles([*args, '--format', 'svg', '--within', '50']) == 0
     printed = ' '.join(capsys.readouterr().out.split())
-    folder = tmp_path / 'work_dirs' / 'small' / 'tiles'
+    folder = tmp_path / 'work_dirs' / 'small' / 'tiles' / 'x'
     result = TilingResult.load(folder / 'tiles.npz')
     assert result.provenance['checkpoint'] == 'x.pth'
     assert [(t.window, t.stride) for t in result.tilings] == [
@@ -54,7 +54,7 @@ def test_a_module_without_a_config(photos, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     args = [*CONV, '--img-dir', 'photos', '--windows', '16', '--strides', '16']
     assert mmerf(['tiles', *args]) == 0
-    folder = tmp_path / 'work_dirs' / 'torch.nn.Conv2d' / 'tiles'
+    folder = tmp_path / 'work_dirs/torch.nn.Conv2d/tiles/init_photos'
     result = TilingResult.load(folder / 'tiles.npz')
     assert result.sides == {'0.5': 5, '0.99': 5}
     assert result.differs[..., 0].any() and result.miou() is None

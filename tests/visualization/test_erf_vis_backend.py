@@ -10,7 +10,7 @@ from PIL import Image
 
 from mmerf import ERFResult
 from mmerf.core.errors import ConfigError
-from mmerf.engine.publish import _picture
+from mmerf.engine.pictures import growth_records, pictures_of
 from mmerf.visualization import ERFVisBackend
 
 
@@ -132,4 +132,6 @@ def test_a_layer_name_in_a_title_is_no_formula(tmp_path):
     found = ERFResult.from_map([[0.0, 1.0]], layer=layer)
     ERFVisBackend(str(tmp_path)).add_erf(found, 1)
     assert len(list(tmp_path.rglob('*.png'))) == 1
-    assert _picture(found, 1, 'power').shape[2] == 3
+    history = growth_records({layer: found}, 1)
+    for _, draw in pictures_of({layer: found}, 1, 'power', history):
+        assert draw().shape[2] == 3

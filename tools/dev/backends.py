@@ -16,9 +16,10 @@ import pytest
 from PIL import Image
 
 LAYERS = ('backbone[3]', 'decode_head')
+PICTURES = ('all_layers', *LAYERS, 'growth')
 STEPS = (0, 2, 4)
-SCALARS = ('side_0.5', 'side_0.99', 'area_ratio_0.5', 'zero_score_images')
-TAGS = [f'erf/{layer}/{name}' for layer in LAYERS for name in SCALARS]
+SCALARS = ('side_0.5', 'side_0.99', 'area_ratio_0.5')
+TAGS = [f'erf_{name}/{layer}' for layer in LAYERS for name in SCALARS]
 CONFIGS = dict(
     tensorboard=dict(type='TensorboardVisBackend'),
     mlflow=dict(type='MLflowVisBackend'),
@@ -55,7 +56,7 @@ def read_local(vis_data):
                 )
     images = {
         (layer, step): pixels(vis_data / f'vis_image/erf/{layer}_{step}.png')
-        for layer in LAYERS
+        for layer in PICTURES
         for step in STEPS
     }
     return scalars, images
@@ -76,7 +77,7 @@ def read_tensorboard(vis_data):
     }
     images = {
         (layer, e.step): pixels(BytesIO(e.encoded_image_string))
-        for layer in LAYERS
+        for layer in PICTURES
         for e in events.Images(f'erf/{layer}')
     }
     return scalars, images
@@ -103,7 +104,7 @@ def read_mlflow(vis_data):
     root = Path(run.info.artifact_uri.removeprefix('file://')) / 'erf'
     images = {
         (layer, step): pixels(root / f'{plain(layer)}_{step}.png')
-        for layer in LAYERS
+        for layer in PICTURES
         for step in STEPS
     }
     return scalars, images
@@ -182,7 +183,7 @@ def read_dvclive(vis_data):
         (layer, step): pixels(
             vis_data / f'plots/images/erf/{layer}/{step}.png'
         )
-        for layer in LAYERS
+        for layer in PICTURES
         for step in STEPS
     }
     return scalars, images
@@ -236,7 +237,7 @@ def check(name, make_runner, folder, monkeypatch):
         assert images[key].shape == picture.shape
         off = np.abs(images[key].astype(int) - picture.astype(int)).mean()
         assert off <= near, key
-    assert len({picture.tobytes() for picture in pictures.values()}) == 6
+    assert len({picture.tobytes() for picture in pictures.values()}) == 12
 
 
 @pytest.mark.parametrize('name', CONFIGS)

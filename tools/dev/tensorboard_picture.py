@@ -18,10 +18,10 @@ from pathlib import Path
 from PIL import Image
 
 # Tab, and the part (left, top, right, bottom) of the window to keep.
-WINDOW = (1080, 700)
+WINDOW = (1080, 960)
 PARTS = (
-    ('images&tagFilter=backbone.3|decode_head', (280, 105, 1080, 630)),
-    ('custom_scalars&_smoothingWeight=0', (280, 75, 1080, 372)),
+    ('images&tagFilter=all_layers|growth', (280, 128, 1080, 930)),
+    ('custom_scalars&_smoothingWeight=0', (0, 75, 1080, 690)),
 )
 
 

@@ -76,7 +76,7 @@ class Comparison:
                 if layer in run and len(shapes) == 1
             }
             if len(pixels) > 1:
-                places = ', '.join(f'({y:g}, {x:g})' for y, x in pixels)
+                places = ', '.join(f'({y:.1f}, {x:.1f})' for y, x in pixels)
                 notes.append(f'{layer}: the units sit at {places} px')
         return notes
 

@@ -23,8 +23,8 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
     Args:
         spec: An out dir of ``tools/erf.py``; an ``erf`` folder of a run's
             ``vis_data``, its last step or ``FOLDER@STEP``; or one ``.npz``.
-            A folder that holds ``erf`` or ``vis_data/erf`` may be given
-            instead.
+            A folder that holds one such folder, itself or in its ``erf``
+            or ``vis_data``, may be given instead.
 
     Returns:
         dict[str, ERFResult]: By layer key.
@@ -117,8 +117,19 @@ def find_folder(path: Path) -> Path:
         folder = path / inside
         if any((folder / n).is_file() for n in ('erf.json', 'erf.jsonl')):
             return folder
-    found = sorted({str(p.parent) for p in path.rglob('erf.json*')})
-    hint = f'; give one of {", ".join(found[:4])}' if found else ''
+    for inside in ('*/erf.json', 'erf/*/erf.json'):
+        found = [file.parent for file in path.glob(inside)]
+        if len(found) == 1:
+            return found[0]
+    found = sorted(
+        {
+            file.parent
+            for file in path.rglob('erf.json*')
+            if file.parent.parent.name != 'images'
+        }
+    )
+    names = ', '.join(map(str, found[:4]))
+    hint = f'; give one of {names}' if found else ''
     raise ConfigError(
         f'{path} holds neither erf.json nor erf.jsonl, so it is no run{hint}'
     )
@@ -151,19 +162,34 @@ def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
         >>> run_names(['work_dirs/fcn/20250101_010101/vis_data/erf@40',
         ...            'work_dirs/fcn/20250101_010101/vis_data/erf@160'])
         ['fcn, step 40', 'fcn, step 160']
+        >>> run_names(['work_dirs/fcn/erf/iter_160', 'work_dirs/mit/erf/init'])
+        ['fcn/iter_160', 'mit/init']
         >>> run_names(['a/fcn/erf', 'b/fcn/erf'])
-        ['a/fcn/erf', 'b/fcn/erf']
+        ['a', 'b']
     """
-    names = []
+    steps, every, tails = [], [], []
     for spec in specs:
         path, step = _split(spec)
         plain = path.with_suffix('') if path.suffix == '.npz' else path
         parts = [p for p in plain.parts if not _COMMON_PARTS.fullmatch(p)]
-        name = parts[-1] if parts else str(plain)
-        names.append(name if step is None else f'{name}, step {step}')
-    if len(set(names)) < len(names):
-        return [os.fspath(spec) for spec in specs]
-    return names
+        every.append(parts or [str(plain)])
+        in_erf = plain == path and path.parent.name == 'erf'  # <config>/erf/
+        tails.append(every[-1][-2 if in_erf else -1 :])
+        steps.append('' if step is None else f', step {step}')
+    for kept in (_without_shared(tails), tails, _without_shared(every)):
+        names = [
+            '/'.join(parts) + step
+            for parts, step in zip(kept, steps, strict=True)
+        ]
+        if all(kept) and len(set(names)) == len(names):
+            return names
+    return [os.fspath(spec) for spec in specs]
+
+
+def _without_shared(every: Sequence[list[str]]) -> list[list[str]]:
+    """Each list without what all of them have."""
+    shared = set.intersection(*map(set, every))
+    return [[part for part in parts if part not in shared] for parts in every]
 
 
 def _split(spec: str | os.PathLike) -> tuple[Path, int | None]:

@@ -172,7 +172,7 @@ def as_text(rows: Sequence[Row]) -> list[list[str]]:
     shares = [float(match[1]) for match in found if match]
     numbers = _with_theory(shown_numbers(REPORT, shares)) if shares else []
     headings = [
-        'theory (px)' if number is None else number.heading
+        'theoretical field (px)' if number is None else number.heading
         for _, number in numbers
     ]
     table = [['run', 'layer', *headings, 'images']]

@@ -20,12 +20,12 @@ from ...core.layers.defaults import OUTPUT
 from ...engine.registry import ERF_TARGETS, resolve_registered
 from ...engine.selection import check_num_images, check_order, chosen_indices
 from ..config.config_file import load_config
-from ..erf import provenance_of_run
 from ..images.batches import measure_batch
 from ..images.open_images import open_images
 from ..images.source import ImageSource
 from ..module.network import build_network
 from ..run_notes import skipped_reasons
+from ..run_provenance import provenance_of_run
 
 Result = TypeVar('Result', ContextResult, RankingResult)
 _LOGITS = ('decode_head', 'segmentation_head')  # mmseg's and smp's

@@ -10,6 +10,7 @@ from rich.text import Text
 from ...core.context.ranking import RankingResult
 from ...core.context.result import ContextResult
 from ...core.errors import printable
+from ..terminal.terminal_tables import tables_of
 
 _NOT_WITHIN = 'not within the image'
 
@@ -48,34 +49,33 @@ def sides_table(result: ContextResult) -> Table:
     return table
 
 
-def curves_table(result: ContextResult) -> Table:
+def curves_tables(result: ContextResult) -> list[Table]:
     """The four curves and the share of the ERF, one row per side."""
-    table = Table(title='By the side of the square')
-    for column in (
-        'side (px)',
-        'kept: flip (%)',
-        'kept: change (std)',
-        'replaced: flip (%)',
-        'replaced: change (std)',
-        'ERF inside (%)',
+    tables = []
+    for way, title, more in (
+        ('keep', 'Squares that are kept, by side', ['ERF inside (%)']),
+        ('replace', 'Squares that are replaced, by side', []),
     ):
-        table.add_column(column, justify='right')
-    curves = [
-        (*result.curve(f'{way}_{name}'), scale, form)
-        for way in ('keep', 'replace')
-        for name, scale, form in (('flips', 100, '.1f'), ('change', 1, '.2f'))
-    ]
-    for i, side in enumerate(result.sides):
-        cells = [
-            with_stderr(scale * mean[i], scale * error[i], form)
-            for mean, error, scale, form in curves
-        ]
-        inside = '-'
-        if len(result.mass):
-            place = min(side // 2, len(result.mass) - 1)
-            inside = f'{100 * result.mass[place]:.1f}'
-        table.add_row(str(side), *cells, inside)
-    return table
+        flips, change = (
+            result.curve(f'{way}_{name}') for name in ('flips', 'change')
+        )
+        rows = []
+        for i, side in enumerate(result.sides):
+            inside = '-'
+            if len(result.mass):
+                place = min(side // 2, len(result.mass) - 1)
+                inside = f'{100 * result.mass[place]:.1f}'
+            rows.append(
+                [
+                    str(side),
+                    with_stderr(100 * flips[0][i], 100 * flips[1][i], '.1f'),
+                    with_stderr(change[0][i], change[1][i]),
+                    *([inside] if more else []),
+                ]
+            )
+        head = ['side (px)', 'units that flip (%)', 'change (std)', *more]
+        tables += tables_of(title, head, rows)
+    return tables
 
 
 def ranking_table(result: RankingResult) -> Table:

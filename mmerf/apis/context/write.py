@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from ...core.atomic_files import write_text
 from ...core.context.ranking import RankingResult
 from ...plots import save_figure
 from ...plots.context import plot_context
 from ...plots.ranking import plot_ranking
+from ..result_folder import write_record
 from .run import ContextRun
 
 
 def write_context(
-    run: ContextRun, out_dir: str | os.PathLike, suffix: str = 'png'
+    run: ContextRun,
+    out_dir: str | os.PathLike,
+    suffix: str = 'png',
+    measured: Mapping[str, Any] | None = None,
 ) -> list[Path]:
     """Write ``context.json``, ``.npz`` and the figure, and ``erf.npz``.
 
@@ -25,6 +29,7 @@ def write_context(
         run (ContextRun): What was measured.
         out_dir: The folder; created if it does not exist.
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
+        measured (mapping, optional): See :func:`mmerf.apis.write_report`.
 
     Returns:
         list[Path]: The files.
@@ -40,12 +45,13 @@ def write_context(
         'skipped': run.skipped,
         name: result.record(),
     }
-    text = json.dumps(record, indent=1) + '\n'
     files = [
-        write_text(folder / f'{name}.json', text),
         result.save(folder / f'{name}.npz'),
         save_figure(figure, folder / f'{name}.{suffix}'),
     ]
     if not isinstance(result, RankingResult) and result.erf is not None:
         files.append(result.erf.save(folder / 'erf.npz'))
-    return files
+    return [
+        write_record(folder / f'{name}.json', record, files, measured),
+        *files,
+    ]

@@ -34,6 +34,7 @@ def erf_each_without(
     cmap: str = CMAP,
     suffix: str = 'png',
     title: str | None = None,
+    measured: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda text: None,
     **options: Any,
 ) -> Sweep:
@@ -54,6 +55,7 @@ def erf_each_without(
         num_images (int): How many images.
         cfg_options (mapping, optional): Settings to override.
         normalization, cmap, suffix, title (str): Of the figures.
+        measured (mapping, optional): See :func:`mmerf.apis.write_report`.
         say (callable): Called with one line of text before each variant.
         **options: Further arguments of :func:`mmerf.apis.run_erf`.
 
@@ -66,7 +68,7 @@ def erf_each_without(
             or the folder cannot be written to.
     """
     output = SweepOutput(
-        Path(out_dir), 'without', suffix, normalization, cmap, title
+        Path(out_dir), 'without', suffix, normalization, cmap, title, measured
     )
     changes = output.folder / 'without_changes.csv'
     check_changes_file(changes)
@@ -94,8 +96,13 @@ def erf_each_without(
         'cfg_options': cfg_options,
         **options,
     }
-    found = measure_variants(
-        variants, output, (config, checkpoint), common, say=say
+    return measure_variants(
+        variants,
+        output,
+        (config, checkpoint),
+        common,
+        say=say,
+        write_more=lambda found: write_text(
+            changes, as_csv(changes_of(found))
+        ),
     )
-    found.files.append(write_text(changes, as_csv(changes_of(found))))
-    return found

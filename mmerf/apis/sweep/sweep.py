@@ -36,6 +36,7 @@ def sweep_erf(
     suffix: str = 'png',
     title: str | None = None,
     force: bool = False,
+    measured: Mapping[str, Any] | None = None,
     say: Callable[[str], None] = lambda text: None,
     **options: Any,
 ) -> Sweep:
@@ -61,6 +62,7 @@ def sweep_erf(
             :func:`mmerf.apis.run_erf`.
         normalization, cmap, suffix, title (str): Of the figures.
         force (bool): Compare even if definitions differ.
+        measured (mapping, optional): See :func:`mmerf.apis.write_report`.
         say (callable): Called with one line of text before each combination.
         **options: Further arguments of :func:`mmerf.apis.run_erf`.
 
@@ -74,7 +76,7 @@ def sweep_erf(
             differs from those before it and ``force`` is not set.
     """
     output = SweepOutput(
-        Path(out_dir), 'sweep', suffix, normalization, cmap, title
+        Path(out_dir), 'sweep', suffix, normalization, cmap, title, measured
     )
     check_num_images(num_images)
     cfg = load_config(config, cfg_options)
@@ -106,6 +108,7 @@ def sweep_erf(
             combination.name,
             {'cfg_options': {**(cfg_options or {}), **combination.options}},
             combination.options,
+            settings=combination.settings,
         )
         for combination in every
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,9 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from ...core.atomic_files import write_text
+from ...core.atomic_files import recorded_files
 from ...core.errors import ConfigError, ERFError
 from ...core.results.provenance import check_same_definition
 from ...plots.drawing.normalization import CMAP
@@ -25,7 +22,9 @@ from ..compare.comparison import (
 )
 from ..compare.table_files import check_tables
 from ..erf import ERFRun, run_erf
-from ..write_outputs import check_out_folder, write_report
+from ..result_folder import check_out_folder, write_record
+from ..write_outputs import write_report
+from .notes import notes_of_runs, same_maps
 
 
 @dataclass(frozen=True)
@@ -38,12 +37,14 @@ class Variant:
             ones.
         options (dict): What the record says of it.
         required (bool): Whether nothing can be compared without it.
+        settings (dict[str, str]): The options as a table has them.
     """
 
     name: str
     arguments: dict[str, Any]
     options: dict[str, Any]
     required: bool = False
+    settings: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
@@ -57,6 +58,10 @@ class Sweep:
             ``comparison.rows()`` has the numbers.
         notes (list[str]): What the user should know, one sentence per note.
         files (list[Path]): Figure, tables and record.
+        settings (dict[str, dict[str, str]]): What varies, by variant and
+            short key.
+        warnings (list[str]): Those of the notes that say what was left out
+            or is not as it seems.
     """
 
     runs: dict[str, ERFRun]
@@ -64,6 +69,8 @@ class Sweep:
     comparison: Comparison
     notes: list[str] = field(default_factory=list)
     files: list[Path] = field(default_factory=list)
+    settings: dict[str, dict[str, str]] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,7 @@ class SweepOutput:
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
         normalization, cmap (str): Of the figures.
         title (str, optional): Over the figure of all variants.
+        measured (mapping, optional): See :func:`mmerf.apis.write_report`.
 
     Raises:
         ConfigError: If a setting is wrong, or other files are in the way.
@@ -87,6 +95,7 @@ class SweepOutput:
     normalization: str = 'power'
     cmap: str = CMAP
     title: str | None = None
+    measured: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
         check_cmap(self.cmap)
@@ -112,6 +121,7 @@ def measure_variants(
     common: Mapping[str, Any],
     force: bool = False,
     say: Callable[[str], None] = lambda text: None,
+    write_more: Callable[[Sweep], Path] | None = None,
 ) -> Sweep:
     """Measure every variant, write its report, compare all of them.
 
@@ -125,6 +135,7 @@ def measure_variants(
         common (mapping): Arguments of ``run_erf`` for all of them.
         force (bool): Compare even if definitions differ.
         say (callable): Called with one line of text before each variant.
+        write_more (callable, optional): Writes one more file.
 
     Returns:
         Sweep: The runs, the gaps, the comparison and its files.
@@ -135,7 +146,7 @@ def measure_variants(
     """
     runs: dict[str, ERFRun] = {}
     gaps: dict[str, str] = {}
-    with _writing(output.folder):
+    with _writing(output.folder), recorded_files() as written:
         for number, variant in enumerate(every):
             name = variant.name
             say(f'{number + 1}/{len(every)}: {name}')
@@ -149,7 +160,7 @@ def measure_variants(
                 gaps[name] = str(error)
                 say(f'{name} is left out: {error}')
                 continue
-            runs[name].notes += _same_maps(name, runs)
+            runs[name].notes += same_maps(name, runs)
             inside = output.folder / _folder(number, name)
             suffix = output.suffix
             write_report(runs[name], inside, suffix=suffix, **output.style)
@@ -166,9 +177,14 @@ def measure_variants(
             title=output.title,
             **output.style,
         )
-        text = json.dumps(_sweep_record(every, result), indent=1, default=str)
-        record = output.figure.with_suffix('.json')
-        result.files.append(write_text(record, text + '\n'))
+        more = [] if write_more is None else [write_more(result)]
+        record = write_record(
+            output.figure.with_suffix('.json'),
+            {'variants': _variant_records(every, result)},
+            written,
+            output.measured,
+        )
+        result.files += [record, *more]
     return result
 
 
@@ -197,16 +213,16 @@ def _compared(
         gaps=gaps,
         force=force,
     )
-    notes: dict[str, list[str]] = {}
-    for name, run in runs.items():
-        skipped = [f'skipped {path}: {y}' for path, y in run.skipped.items()]
-        for note in [*skipped, *run.notes]:
-            notes.setdefault(note, []).append(name)
-    sentences = [
-        note if len(names) == len(runs) else f'{"; ".join(names)}: {note}'
-        for note, names in notes.items()
-    ]
-    return Sweep(runs, gaps, comparison, sentences + comparison.notes)
+    notes, warnings = notes_of_runs(runs)
+    left_out = [f'{name}: {why}' for name, why in comparison.gaps.items()]
+    return Sweep(
+        runs,
+        gaps,
+        comparison,
+        [*notes, *comparison.notes],
+        settings={one.name: one.settings for one in every},
+        warnings=[*warnings, *left_out],
+    )
 
 
 def _check_comparable(runs: Mapping[str, ERFRun], force: bool) -> None:
@@ -215,31 +231,12 @@ def _check_comparable(runs: Mapping[str, ERFRun], force: bool) -> None:
     check_same_definition(every, force)
 
 
-def _same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
-    """A note if an earlier run has exactly the maps of this one."""
-    own = {la: r.map for la, r in runs[name].results.items()}
-    if not any(map_hw.any() for map_hw in own.values()):
-        return []  # zero maps may have different causes
-    for other, run in runs.items():
-        theirs = {la: r.map for la, r in run.results.items()}
-        if (
-            other != name
-            and own.keys() == theirs.keys()
-            and all(np.array_equal(own[la], theirs[la]) for la in own)
-        ):
-            return [
-                f'every map is identical to that of {other}: what differs is '
-                'not read, comes after these layers, or means the same'
-            ]
-    return []
-
-
 def _folder(number: int, name: str) -> str:
     """Name of a variant's folder."""
     return f'{number:02d}_' + re.sub(r'[^\w.=-]+', '_', name)[:80].strip('_')
 
 
-def _sweep_record(every: Sequence[Variant], sweep: Sweep) -> list[dict]:
+def _variant_records(every: Sequence[Variant], sweep: Sweep) -> list[dict]:
     return [
         {
             'name': c.name,

@@ -27,10 +27,12 @@ class Combination:
     Attributes:
         name (str): Such as ``'align_corners=True, depth=18'``.
         options (dict): Dotted config keys and their values.
+        settings (dict[str, str]): The same as a table has them, by short key.
     """
 
     name: str
     options: dict[str, Any]
+    settings: dict[str, str]
 
 
 def parse_vary(texts: Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -180,6 +182,7 @@ def combinations(vary: Mapping[str, Any]) -> list[Combination]:
         Combination(
             ', '.join(f'{short[key]}={name}' for key, name, _ in chosen),
             {key: value for key, _, value in chosen},
+            {short[key]: name for key, name, _ in chosen},
         )
         for chosen in product(*choices)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import Any
 
 from ...core.options import AMP, ORDERS
@@ -10,10 +11,11 @@ from ...core.statistics import SHARES
 from ...plots.drawing.normalization import CMAP, NORMALIZATIONS
 from .key_value import KeyValuePairs
 from .model_options import add_model_options
+from .tool_parser import ToolParser
 
 
 def add_measurement_options(
-    parser: argparse.ArgumentParser, default_target: str = 'the centre unit'
+    parser: ToolParser, default_target: str = 'the centre unit'
 ) -> None:
     """Add CONFIG, CHECKPOINT and the options that all measuring tools share.
 
@@ -21,12 +23,11 @@ def add_measurement_options(
     runs; :func:`run_erf_arguments` reads them.
 
     Args:
-        parser (ArgumentParser): Gets the options.
+        parser (ToolParser): Gets the options.
         default_target (str): What is scored without ``--target``, in words.
     """
-    add = parser.add_argument
     add_model_options(parser)
-    add(
+    parser.adder('what')(
         '--layers',
         nargs='+',
         metavar='NAME',
@@ -35,7 +36,7 @@ def add_measurement_options(
         '(default: every output of the backbone, and the decode head; what '
         'else is chosen is printed)',
     )
-    add(
+    parser.adder('what')(
         '--without',
         nargs='+',
         metavar='NAME',
@@ -43,14 +44,14 @@ def add_measurement_options(
         'is only added or concatenated, becomes zero, another module returns '
         'its input; NAME=zero or NAME=identity states the way (default: none)',
     )
-    add(
+    parser.adder('images')(
         '--order',
         choices=ORDERS,
         default='even',
         help='spread the images evenly over the dataset, or take the first '
         'ones (default: %(default)s)',
     )
-    add(
+    parser.adder('question')(
         '--shares',
         nargs='+',
         type=float,
@@ -59,21 +60,23 @@ def add_measurement_options(
         help="shares of the map's sum for which squares are reported, each "
         f'in (0, 1] (default: {" ".join(map(str, SHARES))})',
     )
-    add(
+    parser.adder('speed')(
         '--batch-size',
         type=int,
         metavar='N',
         help='most images in one pass (default: what fits into the memory of '
         'a GPU, 1 on a CPU)',
     )
-    add(
+    parser.adder('question')(
         '--target',
         help='what is scored: unit=Y,X (of the output), pixel=Y,X (of the '
         "input), grid=RxC, sample=N, class=NAME,..., or a target's name or "
         f'import path (default: {default_target})',
     )
-    _add_pairs(parser, '--target-options', 'arguments of the target')
-    add(
+    _add_pairs(
+        parser.adder('question'), '--target-options', 'arguments of the target'
+    )
+    parser.adder('question')(
         '--attribution',
         type=attribution_name,
         metavar='NAME',
@@ -82,27 +85,31 @@ def add_measurement_options(
             'import path (default: InputGradient)'
         ),
     )
-    _add_pairs(parser, '--attribution-options', 'arguments of the attribution')
+    _add_pairs(
+        parser.adder('question'),
+        '--attribution-options',
+        'arguments of the attribution',
+    )
     add_statistics_option(parser)
-    add(
+    parser.adder('speed')(
         '--amp',
         choices=AMP,
         help='run the forward pass in this precision, and report what that '
         'changes (default: float32)',
     )
-    add(
+    parser.adder('picture')(
         '--normalization',
         choices=list(NORMALIZATIONS),
         default='power',
         help='how figures scale contributions to [0, 1]; power is '
         '(x / max)^0.2 (default: %(default)s)',
     )
-    add(
+    parser.adder('picture')(
         '--cmap',
         default=CMAP,
         help='matplotlib colour map of the figures (default: %(default)s)',
     )
-    add(
+    parser.adder('question')(
         '--no-theory',
         action='store_true',
         help='skip the theoretical receptive fields (default: find them)',
@@ -110,20 +117,19 @@ def add_measurement_options(
     add_run_options(parser)
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
+def add_run_options(parser: ToolParser) -> None:
     """Add what every tool that runs a model asks: images, device, weights.
 
     Args:
-        parser (ArgumentParser): Gets the options.
+        parser (ToolParser): Gets the options.
     """
-    add = parser.add_argument
-    add(
+    parser.adder('images')(
         '--img-dir',
         metavar='PATH',
         help='measure on the images of this folder and its subfolders, or on '
         "one file; no labels needed (default: the config's validation sets)",
     )
-    add(
+    parser.adder('images')(
         '--input-size',
         nargs=2,
         type=int,
@@ -131,39 +137,39 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help='resize every input to this height and width in pixels '
         '(default: the size that the test pipeline gives)',
     )
-    add(
+    parser.adder('picture')(
         '--format',
         choices=('png', 'pdf', 'svg'),
         default='png',
         help='file format of the figures (default: %(default)s)',
     )
-    add(
+    parser.adder('speed')(
         '--device',
         help='torch device, such as cpu or cuda:1 (default: cuda where there '
         'is a GPU, else cpu)',
     )
-    add(
+    parser.adder('what')(
         '--seed',
         type=int,
         default=0,
         help='seed of initial weights and of every random draw (default: '
         '%(default)s)',
     )
-    add(
+    parser.adder('what')(
         '--trust-checkpoint',
         action='store_true',
         help='load a checkpoint even if its pickle can run code (default: '
         'refuse it)',
     )
     _add_pairs(
-        parser, '--cfg-options', 'config settings to override, by dotted key'
+        parser.adder('what'),
+        '--cfg-options',
+        'config settings to override, by dotted key',
     )
 
 
-def _add_pairs(
-    parser: argparse.ArgumentParser, option: str, purpose: str
-) -> None:
-    parser.add_argument(
+def _add_pairs(add: Callable[..., Any], option: str, purpose: str) -> None:
+    add(
         option,
         nargs='+',
         action=KeyValuePairs,
@@ -172,9 +178,9 @@ def _add_pairs(
     )
 
 
-def add_statistics_option(parser: argparse.ArgumentParser) -> None:
+def add_statistics_option(parser: ToolParser) -> None:
     """Add ``--statistics`` for statistics of the user's own."""
-    parser.add_argument(
+    parser.adder('question')(
         '--statistics',
         nargs='+',
         metavar='PATH',

@@ -7,7 +7,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _LONGEST_ERROR = 2000  # characters of the line
-_WIDTH_PIPED = 140  # columns where the output is no terminal
+_WIDTH_PIPED = 100  # columns where the output is no terminal
 
 
 class _StoppedError(BaseException):
@@ -87,11 +87,36 @@ def print_line(console: Console, text: str, wrap: bool = True) -> None:
     Args:
         console (Console): Where to.
         text (str): One line.
-        wrap (bool): Wrap it between words; a path stays whole without.
+        wrap (bool): Wrap it between words, on a terminal; a path stays whole
+            without.
     """
     from rich.text import Text
 
-    console.print(Text(printable(text)), soft_wrap=not wrap)
+    whole = not (wrap and console.is_terminal)
+    console.print(Text(printable(text)), soft_wrap=whole)
+
+
+def print_notes(
+    console: Console,
+    notes: Iterable[str],
+    warnings: Iterable[str] = (),
+    skipped: Mapping[str, str] | None = None,
+) -> None:
+    """Print what a user should know, each once: warnings, then notes.
+
+    Args:
+        console (Console): Where to.
+        notes (iterable of str): One sentence each; they may hold warnings.
+        warnings (iterable of str): What is missing, or not as it seems.
+        skipped (mapping, optional): Images that were left out, and why.
+    """
+    first = [f'skipped {path}: {why}' for path, why in (skipped or {}).items()]
+    found = dict.fromkeys([*first, *warnings])
+    for text in found:
+        print_line(console, f'warning: {text}')
+    for text in dict.fromkeys(notes):
+        if text not in found:
+            print_line(console, f'note: {text}')
 
 
 def _written(files: list[Path]) -> str:

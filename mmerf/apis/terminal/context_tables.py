@@ -6,16 +6,15 @@ from collections.abc import Mapping
 
 import numpy as np
 from rich.table import Table
-from rich.text import Text
 
-from ...core.errors import printable
 from ...core.results.class_context import SPLIT, ClassContext
 from ..context.tables import with_stderr
+from .terminal_tables import tables_of
 
 _MOST = 3  # other classes that a row names
 
 
-def contexts_table(contexts: Mapping[str, ClassContext]) -> Table:
+def contexts_tables(contexts: Mapping[str, ClassContext]) -> list[Table]:
     """What ``erf.py --by-class`` prints: one row per layer and class.
 
     The whole matrix is in ``by_class.csv``; here stand the split and the
@@ -25,30 +24,31 @@ def contexts_table(contexts: Mapping[str, ClassContext]) -> Table:
         contexts (mapping): By layer, in drawing order.
     """
     first = next(iter(contexts.values()))
-    table = Table(
-        title=f'Where context comes from (%, classes by {first.by_class})'
-    )
-    table.add_column('layer', overflow='fold')
-    table.add_column('class', overflow='fold')
-    for heading in (*SPLIT, 'size / object', 'images'):
-        table.add_column(heading, justify='right')
-    table.add_column('most from', overflow='fold')
+    rows = []
     for layer, context in contexts.items():
         for i, name in enumerate(context.rows):
             parts = zip(context.split[i], context.split_stderr[i], strict=True)
             images, absent = context.images[i], context.absent_images[i]
-            cells = [
-                layer,
-                name,
-                *(with_stderr(100 * v, 100 * e, '.1f') for v, e in parts),
-                with_stderr(
-                    context.size_ratio[i], context.size_ratio_stderr[i], '.2f'
-                ),
-                f'{images} of {images + absent}' if absent else f'{images}',
-                _largest_others(context, i),
-            ]
-            table.add_row(*(Text(printable(cell)) for cell in cells))
-    return table
+            rows.append(
+                [
+                    f'{layer}: {name}',
+                    *(with_stderr(100 * v, 100 * e, '.1f') for v, e in parts),
+                    _largest_others(context, i),
+                    with_stderr(
+                        context.size_ratio[i],
+                        context.size_ratio_stderr[i],
+                        '.2f',
+                    ),
+                    f'{images} of {images + absent}'
+                    if absent
+                    else f'{images}',
+                ]
+            )
+    return tables_of(
+        f'Where context comes from (%, classes by {first.by_class})',
+        ['layer: class', *SPLIT, 'most from', 'size / object', 'images'],
+        rows,
+    )
 
 
 def _largest_others(context: ClassContext, row: int) -> str:

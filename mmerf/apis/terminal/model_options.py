@@ -15,6 +15,7 @@ from ...core.errors import ConfigError
 from ...core.import_path import import_module
 from ..config.find_config import find_config
 from .key_value import KeyValuePairs
+from .tool_parser import ToolParser
 
 if TYPE_CHECKING:
     from mmengine.config import Config
@@ -35,9 +36,9 @@ class ChosenModel:
     name: str
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: ToolParser) -> None:
     """Add CONFIG, CHECKPOINT, and what names a network without a config."""
-    add = parser.add_argument
+    add = parser.adder('what')
     add(
         'config',
         nargs='?',

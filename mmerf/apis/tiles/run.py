@@ -20,10 +20,10 @@ from ...core.tiling.result import TilingResult
 from ...engine.registry import ERF_TARGETS, resolve_registered
 from ...engine.selection import check_num_images, check_order, chosen_indices
 from ..config.config_file import load_config
-from ..erf import provenance_of_run
 from ..images.open_images import open_images
 from ..images.source import ImageSource
 from ..module.network import build_network
+from ..run_provenance import provenance_of_run
 from .field import measure_field
 from .prepared import each_prepared
 from .proposals import proposed_windows, training_crop

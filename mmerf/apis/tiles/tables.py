@@ -9,40 +9,48 @@ from rich.table import Table
 from ...core.tiling.recommend import MOST_WORSE, crop_and_field
 from ...core.tiling.result import TilingResult
 from ..context.tables import with_stderr
+from ..terminal.terminal_tables import tables_of
 
 
-def tiles_table(result: TilingResult) -> Table:
-    """One row per window and stride: shares that change, mIoU, time."""
-    table = Table(title='Pixels that get another class than in whole images')
+def tiles_tables(result: TilingResult) -> list[Table]:
+    """Shares that change, all and next to a border; then the other numbers.
+
+    One row per window and stride. mIoU is the fifth column where there are
+    labels, else the seconds.
+    """
     shown = [i for i, n in enumerate(result.pixels.sum(axis=(0, 1))) if n]
-    for column in ('window', 'stride', 'all (%)'):
-        table.add_column(column, justify='right')
-    for i in shown:
-        low, high = result.edges[i], result.edges[i + 1]
-        table.add_column(f'{low} to {high} px (%)', justify='right')
+    bins = [
+        f'{result.edges[i]} to {result.edges[i + 1]} px from a border (%)'
+        for i in shown
+    ]
     miou, seconds = result.miou(), result.seconds_per_megapixel()
-    if miou is not None:
-        table.add_column('mIoU (%)', justify='right')
-    table.add_column('s / Mpx', justify='right')
-    end = [] if miou is None else [f'{100 * miou[0]:.1f}']
-    blank = ['-'] * (1 + len(shown))
-    table.add_row('whole', '-', *blank, *end, f'{seconds[0]:.2f}')
+    end = ['s / Mpx'] if miou is None else ['mIoU (%)', 's / Mpx']
+    head = ['window (px)', 'stride (px)', 'all (%)', *bins[:1], *end]
+    rows = [['whole', '-', *['-'] * len(['all', *bins[:1]])]]
     shares = zip(*result.disagreement(), strict=True)
     near, error = result.by_distance()
-    for number, (tiling, whole) in enumerate(
-        zip(result.tilings, shares, strict=True)
-    ):
-        cells = [_percent_and_error(*whole)]
-        cells += [
-            _percent_and_error(near[number, i], error[number, i])
-            for i in shown
-        ]
+    for tiling, whole in zip(result.tilings, shares, strict=True):
+        rows.append([str(tiling.window), str(tiling.stride)])
+        rows[-1].append(_percent_and_error(*whole))
+    for number, row in enumerate(rows):
+        every = ['-'] * len(shown)
+        if number:
+            every = [
+                _percent_and_error(near[number - 1, i], error[number - 1, i])
+                for i in shown
+            ]
+            row += every[:1]
         if miou is not None:
-            cells.append(f'{100 * miou[number + 1]:.1f}')
-        took = seconds[number + 1]
-        cells.append('-' if math.isnan(took) else f'{took:.2f}')
-        table.add_row(str(tiling.window), str(tiling.stride), *cells)
-    return table
+            row.append(f'{100 * miou[number]:.1f}')
+        took = seconds[number]
+        row.append('-' if math.isnan(took) else f'{took:.2f}')
+        row += every[1:]
+    return tables_of(
+        'Pixels that get another class than in whole images',
+        [*head, *bins[1:]],
+        rows,
+        names=2,
+    )
 
 
 def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:

@@ -17,6 +17,7 @@ from ..errors import ResultError, one_line
 from ..grid.coordinates import clipped_pixel, nearest_pixel
 from ..statistics import SHARES, STATISTICS, StatisticContext, all_statistics
 from .npz import ARRAYS, check_map_array, read_npz, write_npz
+from .summary import summary_html, summary_line
 from .theoretical_field import Support
 from .validation import check_meta
 
@@ -26,7 +27,7 @@ NO_STATISTICS = (
 )
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class ERFResult:
     """The effective receptive field of one layer's target.
 
@@ -68,7 +69,7 @@ class ERFResult:
         provenance (dict): Versions, config, checkpoint, device and so on.
     """
 
-    map: np.ndarray = field(repr=False)
+    map: np.ndarray
     layer: str = 'map'
     unit_pixel: tuple[float, float] = (0.0, 0.0)
     unit: tuple[int, int] | None = None
@@ -83,8 +84,8 @@ class ERFResult:
     zero_score_units: int = 0
     kind: str = 'erf'
     sizes: tuple[tuple[int, int, int], ...] = ()
-    stderr: np.ndarray | None = field(default=None, repr=False)
-    coverage: np.ndarray | None = field(default=None, repr=False)
+    stderr: np.ndarray | None = None
+    coverage: np.ndarray | None = None
     theory: Support | None = None
     uncertainty: dict = field(default_factory=dict)
     definition: dict = field(default_factory=dict)
@@ -139,6 +140,12 @@ class ERFResult:
             sizes=((array.shape[0], array.shape[1], 1),),
             shares=tuple(float(share) for share in shares),
         )
+
+    def __repr__(self) -> str:
+        return summary_line(self)
+
+    def _repr_html_(self) -> str:
+        return summary_html(self)  # notebooks call it
 
     @property
     def center(self) -> tuple[int, int]:

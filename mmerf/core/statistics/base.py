@@ -25,7 +25,7 @@ class Number:
 
     Attributes:
         key (str): Its name in CSV columns and in the scalar
-            ``erf/<layer>/<key>``.
+            ``erf_<key>/<layer>``.
         path (tuple[str, ...]): Keys that lead to it in the dict of
             ``compute``.
         heading (str): Heading of its column, with the unit.
@@ -84,7 +84,7 @@ class Number:
         if '-' in texts:
             return '-'
         error = self.error(uncertainty)
-        return ' '.join(texts) + ('' if error is None else f' ± {error:.2g}')
+        return ' '.join(texts) + self._with_error(error)
 
     def format_value(self, value: Any, error: float | None = None) -> str:
         """Any value of this number as text, with a standard error."""
@@ -92,7 +92,13 @@ class Number:
             return '-'
         times, unit = (100, ' %') if self.percent else (1, '')
         text = f'{format(value * times, self.form)}{unit}'
-        return text if error is None else f'{text} ± {error:.2g}'
+        return text + self._with_error(error)
+
+    def _with_error(self, error: float | None) -> str:
+        """A standard error behind a number, to a tenth where it is in px."""
+        if error is None:
+            return ''
+        return f' ± {error:{".1f" if self.form in ("", ".1f") else ".2g"}}'
 
 
 class Statistic:

@@ -122,6 +122,7 @@ class CentredSquare(Statistic):
                     f'area_ratio_{share}',
                     (str(share), 'area_ratio'),
                     f'{percent} area',
+                    form='.2f',
                     percent=True,
                     share=share,
                     places=places,

@@ -90,7 +90,7 @@ class EffectiveArea(Statistic):
             Number(
                 'effective_side',
                 ('side',),
-                'effective (px)',
+                'effective side (px)',
                 form='.1f',
                 places={SIZES, REPORT, CSV},
                 rank=15,
@@ -98,7 +98,7 @@ class EffectiveArea(Statistic):
             Number(
                 'effective_area',
                 ('area',),
-                'effective (px2)',
+                'effective area (px2)',
                 form='.0f',
                 places={CSV},
                 rank=16,
@@ -106,7 +106,7 @@ class EffectiveArea(Statistic):
             Number(
                 'participation_area',
                 ('participation',),
-                'particip. (px2)',
+                'participation (px2)',
                 form='.0f',
                 places={SHAPES, REPORT, CSV},
                 rank=17,

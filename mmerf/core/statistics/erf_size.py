@@ -70,7 +70,7 @@ class ERFSize(Statistic):
             Number(
                 'theory_ratio',
                 ('theory_ratio',),
-                'of theory',
+                'ERF size / theory',
                 form='.2f',
                 places={SHAPES},
                 rank=21,

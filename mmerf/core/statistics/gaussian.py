@@ -54,7 +54,7 @@ class Gaussian(Statistic):
             Number(
                 'sigma',
                 y,
-                'sigma y x (px)',
+                'sigma y, x (px)',
                 form='.1f',
                 beside=x,
                 places={SHAPES},
@@ -63,7 +63,7 @@ class Gaussian(Statistic):
             Number(
                 'fit_sigma',
                 ('fit', 'sigma_y'),
-                'fit y x (px)',
+                'fitted sigma y, x (px)',
                 form='.1f',
                 beside=('fit', 'sigma_x'),
                 places={SHAPES},
@@ -73,7 +73,7 @@ class Gaussian(Statistic):
             Number(
                 'anisotropy',
                 ('anisotropy',),
-                'sy / sx',
+                'sigma y / x',
                 form='.2f',
                 places={SHAPES},
                 rank=43,

@@ -43,9 +43,10 @@ from .validation_count import past_validations
 class ERFHook(Hook):
     """Measure effective receptive fields on images that validation loads.
 
-    Each measured validation gives, per layer, one image ``erf/<layer>`` and
-    the scalars ``erf/<layer>/side_0.5``, ``side_0.99``, ``area_ratio_0.5``
-    and ``zero_score_images``. Also runs in ``runner.test()``.
+    Each measured validation gives the images ``erf/all_layers``,
+    ``erf/<layer>`` and ``erf/growth``, and per layer the scalars
+    ``erf_side_0.5/<layer>``, ``erf_side_0.99/<layer>`` and
+    ``erf_area_ratio_0.5/<layer>``. Also runs in ``runner.test()``.
 
     Note:
         The hook leaves no trace: weights, buffers, gradients, flags, random
@@ -149,8 +150,8 @@ class ERFHook(Hook):
     def before_train(self, runner: Runner) -> None:
         """Measure the untrained model where ``initial`` is set."""
         self._validations = past_validations(runner.train_loop)
-        lay_out_growth(runner)
         if self._of_run(runner)[:1] == [self]:
+            lay_out_growth(runner)
             warn_of_no_validation(runner)
         if not self.initial or runner.iter > 0 or runner.val_loop is None:
             return
@@ -254,7 +255,8 @@ class ERFHook(Hook):
         self._known = session.measurement.passes.known
         try:
             with random_state():  # a backend of somebody's own may draw
-                self._publisher.publish(runner, session, step, mode)
+                number = 1 + self._of_run(runner).index(self)
+                self._publisher.publish(runner, session, step, mode, number)
         except Exception as error:  # no failure may stop a training
             self._report(f'the ERF of step {step} was not logged', error)
 

@@ -12,6 +12,7 @@ from mmengine.runner import Runner
 from ...core.aggregate.batch_maps import absent_everywhere, excluded_images
 from ...core.errors import MeasurementError
 from ...core.measurement import Measurement
+from ..pictures import growth_records, pictures_of
 from ..publish import (
     add_scalars_to_hub,
     format_scalars,
@@ -40,9 +41,15 @@ class Publisher:
         self.normalization, self.report = normalization, report
         self._logged_step: int | None = None
         self._theory = TheoryCache()
+        self._history: list[dict] = []  # since this run began
 
     def publish(
-        self, runner: Runner, session: Session, step: int, mode: str | None
+        self,
+        runner: Runner,
+        session: Session,
+        step: int,
+        mode: str | None,
+        number: int = 1,
     ) -> None:
         """Log a session's results at a step.
 
@@ -52,6 +59,7 @@ class Publisher:
             step (int): The step to log at.
             mode (str, optional): ``'val'`` or ``'test'``; None before the
                 first training iteration, where no LoggerHook follows.
+            number (int): Of the hook among those of the run, from 1.
         """
         measurement = session.measurement
         self._report_left_out(measurement, step)
@@ -62,9 +70,16 @@ class Publisher:
         if mode == 'test' and step == self._logged_step:
             results = rename_test_results(results)
         self._logged_step = step
-        errors = publish(runner, results, step, self.normalization)
-        self._report_backends(errors, f'the ERF of step {step}')
+        history = []
+        if mode != 'test':
+            earlier = [r for r in self._history if r['step'] != step]
+            history = self._history = earlier + growth_records(results, step)
         tags = scalars_of(results)
+        pictures = pictures_of(
+            results, step, self.normalization, history, number
+        )
+        errors = publish(runner, results, step, pictures, tags)
+        self._report_backends(errors, f'the ERF of step {step}')
         in_hub = mode is not None and add_scalars_to_hub(runner, tags, mode)
         if mode != 'val' or not in_hub:  # else LoggerHook passes them on
             errors = publish_scalars(runner, tags, step)

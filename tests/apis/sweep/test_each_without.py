@@ -10,7 +10,7 @@ from mmerf.apis import run_erf
 from mmerf.apis.compare.read_runs import read_run
 from mmerf.apis.sweep import erf_each_without
 from mmerf.apis.sweep.changes import WHOLE_MODEL, changes_of
-from mmerf.apis.terminal.terminal_tables import changes_table
+from mmerf.apis.sweep.tables import changes_tables
 from mmerf.core.errors import ConfigError, LayerError
 
 SMALL = dict(num_images=2, theory=False, layers=['backbone[3]'])
@@ -35,7 +35,9 @@ def test_each_module_as_a_run_of_its_own(cfg, tmp_path):
     assert gap.endswith(f'; state {BLOCK}=zero') and 'its first input' in gap
     base_run = found.runs[WHOLE_MODEL]
     base = base_run.results['backbone[3]']
-    record = json.loads((tmp_path / 'o' / 'without.json').read_text())
+    record = json.loads((tmp_path / 'o' / 'without.json').read_text())[
+        'variants'
+    ]
     rows = changes_of(found)
     for row, entry in zip(rows[:2], record, strict=False):
         without = entry['options'].get('without')
@@ -67,7 +69,8 @@ def test_each_module_as_a_run_of_its_own(cfg, tmp_path):
     assert float(written[1]['total_change']) == rows[1]['total_change']
     assert written[-1]['note'] == gap
     console = Console(width=160, record=True)
-    console.print(changes_table(found))
+    for table in changes_tables(found):
+        console.print(table)
     text = console.export_text()
     assert f'({rows[1]["total_change"] * 100:+.1f}' not in text
     assert f'{rows[1]["total_change"] * 100:+.1f} %' in text

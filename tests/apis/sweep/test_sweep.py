@@ -50,7 +50,9 @@ def test_every_combination_as_a_run_of_its_own(cfg, checkpoint, tmp_path):
         f'dilations={d}, strides=(1, 2, 2, 1)' for d in ('wide', 'flat')
     ]
     assert not sweep.gaps and len(lines) == 2
-    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())
+    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())[
+        'variants'
+    ]
     for row, entry in zip(sweep.comparison.rows(), record, strict=True):
         alone = run_erf(
             cfg,
@@ -171,7 +173,9 @@ def test_what_cannot_be_built_is_a_named_gap(cfg, checkpoint, tmp_path):
     assert 'invalid depth 19' in (tmp_path / 'o' / 'sweep.md').read_text()
     (missing,) = (note for note in sweep.notes if 'missing' in note)
     assert missing.startswith('depth=34: ') and 'layer1.2.conv1' in missing
-    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())
+    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())[
+        'variants'
+    ]
     assert [entry['folder'] is None for entry in record] == [
         False,
         True,
@@ -191,7 +195,9 @@ def test_maps_that_an_earlier_combination_has_too_are_named(cfg, tmp_path):
         layers=['backbone[2]', 'backbone[3]'],
         **SMALL,
     )
-    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())
+    record = json.loads((tmp_path / 'o' / 'sweep.json').read_text())[
+        'variants'
+    ]
     notes = {
         entry['name']: [n for n in entry['notes'] if 'identical' in n]
         for entry in record

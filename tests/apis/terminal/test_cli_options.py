@@ -1,15 +1,14 @@
 """Options that all measuring tools have."""
 
-import argparse
-
 import pytest
 
 from mmerf.apis.terminal.cli_options import add_measurement_options
+from mmerf.apis.terminal.tool_parser import ToolParser
 
 
 @pytest.fixture
 def parser():
-    parser = argparse.ArgumentParser()
+    parser = ToolParser('', '', [])
     add_measurement_options(parser)
     return parser
 

@@ -6,13 +6,16 @@ from rich.console import Console
 from torch import nn
 
 from mmerf import measure_erf
-from mmerf.apis.terminal.terminal_tables import results_table, shapes_table
+from mmerf.apis.terminal.terminal_tables import more_tables, results_table
 from mmerf.core.errors import ConfigError
 
 
-def text(table):
+def text(*tables):
     out = io.StringIO()
-    Console(file=out, width=200).print(table)
+    for table in tables:
+        Console(file=out, width=100).print(table)
+    assert max(map(len, out.getvalue().splitlines())) <= 100
+    assert all(len(table.columns) <= 5 for table in tables)
     return out.getvalue()
 
 
@@ -27,13 +30,14 @@ def results():
 
 
 def test_every_number_is_the_statistics(results):
-    sides, shapes = text(results_table(results)), text(shapes_table(results))
+    sides = text(results_table(results))
+    shapes = text(*more_tables(results))
     for result in results.values():
         found = result.statistics()
         side = found['centred_square']['0.99']['side']
         error = found['uncertainty']['side']['0.99']['stderr']
-        assert f'{side} ± {error:.2g}' in sides
-        assert str(result.theory) in shapes
+        assert f'{side} ± {error:.1f}' in sides
+        assert str(result.theory) in sides
         assert f'{found["erf_size"]["theory_ratio"]:.2f}' in shapes
         assert f'{found["gaussian"]["moments"]["sigma_y"]:.1f}' in shapes
         assert f'{found["uncertainty"]["images_worth"]:.1f}' in shapes
@@ -48,5 +52,5 @@ def test_other_definitions_do_not_share_a_table(results):
     with pytest.raises(ConfigError, match="precision is 'float32'"):
         results_table(mixed)
     with pytest.raises(ConfigError, match='not comparable'):
-        shapes_table(mixed)
+        more_tables(mixed)
     assert 'other' in text(results_table(mixed, force=True))

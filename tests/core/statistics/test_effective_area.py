@@ -77,8 +77,8 @@ def test_in_the_tables_and_not_in_the_log():
     assert float(read['participation_area']) == pytest.approx(64)
     head, _, row = as_markdown(rows).splitlines()
     cells = dict(zip(head.split(' | '), row.split(' | '), strict=True))
-    assert cells['effective (px)'] == '8.0'
-    assert cells['particip. (px2)'] == '64'
+    assert cells['effective side (px)'] == '8.0'
+    assert cells['participation (px2)'] == '64'
     logged = {name for name, _ in shown_numbers(SCALARS)}
     assert logged == {'centred_square'}
     assert (

@@ -33,12 +33,12 @@ from mmerf.core.windows import planner, unit_places
 
 ERF = dict(type='ERFHook', layers=['backbone[3]', 'decode_head'], num_images=4)
 LAYERS = ERF['layers']
-CONTRACT = {'side_0.5', 'side_0.99', 'area_ratio_0.5', 'zero_score_images'}
-SCALARS = {
-    'zero_score_images',
-    *(n.key for _, n in shown_numbers('scalars', (0.5, 0.99))),
-}
-TAGS = {f'erf/{layer}/{name}' for layer in LAYERS for name in SCALARS}
+CONTRACT = {'side_0.5', 'side_0.99', 'area_ratio_0.5'}
+SCALARS = {n.key for _, n in shown_numbers('scalars', (0.5, 0.99))}
+OVERVIEWS = {'erf/all_layers', 'erf/growth'}
+PICTURES = {*OVERVIEWS, *(f'erf/{layer}' for layer in LAYERS)}
+ZERO = 'erf_zero_score_images/'
+TAGS = {f'erf_{name}/{layer}' for layer in LAYERS for name in SCALARS}
 
 
 def test_the_scalars_of_the_contract_are_among_those_logged():
@@ -64,7 +64,7 @@ def events(runner):
         found[kind] = Counter(
             (tag, event.step)
             for tag in accumulator.Tags()[kind]
-            if tag.startswith('erf/')
+            if tag.startswith('erf') and not tag.startswith(ZERO)
             for event in read(tag)
         )
     return found
@@ -79,7 +79,7 @@ def scalars_json(runner):
         (tag, line['step'])
         for line in json_lines(vis_data(runner) / 'scalars.json')
         for tag in line
-        if tag.startswith('erf/')
+        if tag.startswith('erf_') and not tag.startswith(ZERO)
     )
 
 
@@ -96,7 +96,7 @@ def test_each_validation_is_logged_once_everywhere(make_runner):
     runner = make_runner([{**ERF, 'initial': True}], log_level='INFO')
     runner.train()
     steps = (0, 2, 4)
-    images = expected(steps, {f'erf/{layer}' for layer in LAYERS})
+    images = expected(steps, PICTURES)
     found = events(runner)
     assert found['images'] == images
     assert found['scalars'] == expected(steps)
@@ -123,11 +123,13 @@ def test_each_validation_is_logged_once_everywhere(make_runner):
         assert result.num_images == 4
         square = result.statistics()['centred_square']
         assert line['statistics'] == result.statistics()
-        side = values[line['step']][f'erf/{line["layer"]}/side_0.5']
+        side = values[line['step']][f'erf_side_0.5/{line["layer"]}']
         if square is None:  # every logit negative: a zero map, counted
             assert np.isnan(side) and line['zero_score_images'] == 4
         else:
             assert side == square['0.5']['side']
+        zero = values[line['step']].get(ZERO + line['layer'])
+        assert zero == (line['zero_score_images'] or None)
     log = log_text(runner)
     for tag in TAGS:
         assert log.count(f'{tag}: ') == 3
@@ -200,8 +202,8 @@ def test_a_test_after_training_replaces_no_validation(make_runner):
     stem = picture.with_name('test%3Adecode_head')
     assert ERFResult.load(f'{stem}.npz').layer == 'test:decode_head'
     scalars = events(runner)['scalars']
-    assert scalars[('erf/decode_head/side_0.5', 4)] == 1
-    assert scalars[('erf/test:decode_head/side_0.5', 4)] == 1
+    assert scalars[('erf_side_0.5/decode_head', 4)] == 1
+    assert scalars[('erf_side_0.5/test:decode_head', 4)] == 1
 
 
 def test_test_without_training_data_measures_at_step_zero(make_runner):
@@ -376,7 +378,7 @@ def test_one_broken_backend_does_not_keep_the_others(make_runner):
     ]
     runner = make_runner([ERF], backends=backends)
     runner.train()
-    assert len(events(runner)['images']) == 4
+    assert events(runner)['images'] == expected((2, 4), PICTURES)
     assert 'Broken' in log_text(runner) and 'No space left' in log_text(runner)
 
 
@@ -465,9 +467,10 @@ def test_mmsegs_own_config_with_two_lines_added(data_root, tmp_path):
     runner.train()
     tags = {tag for tag, _ in scalars_json(runner)}
     layers = [*(f'backbone[{i}]' for i in range(4)), 'decode_head']
-    assert {f'erf/{layer}/zero_score_images' for layer in layers} <= tags
+    assert {f'erf_side_0.5/{layer}' for layer in layers} <= tags
     images = {p.name for p in vis_data(runner).rglob('vis_image/erf/*.png')}
-    assert images == {f'{layer}_1.png' for layer in layers}
+    names = [*layers, 'all_layers', 'growth']
+    assert images == {f'{name}_1.png' for name in names}
 
 
 def free_port():
@@ -503,7 +506,7 @@ def test_a_real_tensorboard_server_serves_images_and_scalars(make_runner):
             except OSError:
                 pass
             time.sleep(0.5)
-        assert set(tags['.']) == {f'erf/{layer}' for layer in LAYERS}
+        assert set(tags['.']) == PICTURES
         images = json.loads(
             get('images/images?tag=erf/decode_head&run=.&sample=0')
         )
@@ -514,9 +517,16 @@ def test_a_real_tensorboard_server_serves_images_and_scalars(make_runner):
         scalars = json.loads(get('scalars/tags'))['.']
         assert set(scalars) >= TAGS
         points = json.loads(
-            get('scalars/scalars?tag=erf/decode_head/side_0.5&run=.')
+            get('scalars/scalars?tag=erf_side_0.5/decode_head&run=.')
         )
         assert [point[1] for point in points] == [0, 2, 4]
+        runs = json.loads(get('scalars/tags'))
+        assert set(runs) == {'.', *(f'erf_layers/{la}' for la in LAYERS)}
+        for layer in LAYERS:
+            own = f'erf_layers/{layer}'
+            assert set(runs[own]) >= {f'erf_{name}' for name in CONTRACT}
+            query = f'scalars/scalars?tag=erf_side_0.5&run={own}'
+            assert [p[1] for p in json.loads(get(query))] == [0, 2, 4]
     finally:
         server.terminate()
         server.wait(timeout=20)

@@ -58,8 +58,12 @@ def test_every_class_has_its_files_tags_and_scalars(make_runner):
     tags = accumulator.Tags()
     for key in keys:
         assert f'erf/{key}' in tags['images']
-        assert f'erf/{key}/side_0.5' in tags['scalars']
-    assert '_' not in {key.split('/')[1][11] for key in tags['images']}
+        assert f'erf_side_0.5/{key}' in tags['scalars']
+    assert '_' not in {
+        key.removeprefix('erf/')[11]
+        for key in tags['images']
+        if key.startswith('erf/decode_head')
+    }
     # left and right halves of a 32 x 48 image: rows 15.5, columns 11.5, 35.5;
     # maps are aligned, so that the canvas keeps only what lies about them
     results = [
@@ -133,7 +137,7 @@ def test_attributions_leave_no_trace_either(make_runner, attribution):
     for line in found:
         assert line['kind'] == ('attention' if attention else 'erf')
         assert ('note' in line['statistics']) == attention
-        side = f'erf/{line["layer"]}/side_0.5'
+        side = f'erf_side_0.5/{line["layer"]}'
         assert (side in scalars) != attention
     assert np.isfinite(
         ERFResult.load(next(vis_data(runner).rglob('*.npz'))).map
@@ -180,7 +184,7 @@ def test_two_hooks_do_not_replace_each_others_results(
             assert any(key.startswith(hook['layers']) for key in logged)
         scalars = (vis_data(runner) / 'scalars.json').read_text()
         for layer in logged:
-            assert scalars.count(f'"erf/{layer}/side_0.5"') == 1
+            assert scalars.count(f'"erf_side_0.5/{layer}"') == 1
 
 
 class NeedsClasses(Target):

@@ -1,0 +1,42 @@
+"""What a notebook or a prompt shows of a result."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from mmerf import ERFResult
+
+
+def bell(**changes):
+    y, x = np.mgrid[:31, :41]
+    map_hw = np.exp(-((y - 15) ** 2 + (x - 20) ** 2) / 30)
+    return replace(ERFResult.from_map(map_hw, layer='backbone[3]'), **changes)
+
+
+def test_one_line_with_layer_sides_and_images():
+    result = bell(num_images=20)
+    sides = result.statistics()['centred_square']
+    assert repr(result) == (
+        f"ERFResult('backbone[3]', 50 % side (px) {sides['0.5']['side']}, "
+        f'99 % side (px) {sides["0.99"]["side"]}, 20 image(s))'
+    )
+    error = {'side': {'0.5': {'stderr': 0.33}}}
+    assert '± 0.3, 99' in repr(bell(uncertainty=error))
+
+
+def test_every_result_has_a_line_and_a_table():
+    strange = bell(layer='<b>a\nb\x1b[0m', shares=(0.8,))
+    zero = bell(map=np.zeros((3, 3)), zero_score_images=1)
+    attention = bell(kind='attention')
+    for result, text in (
+        (strange, '80 % side (px)'),
+        (zero, 'zero everywhere'),
+        (attention, 'picture of attention'),
+    ):
+        assert text in repr(result) and text in result._repr_html_()
+        for shown in (repr(result), result._repr_html_()):
+            assert '\n' not in shown and '\x1b' not in shown
+    assert '<b>' not in strange._repr_html_()
+    assert '1 with a zero score' in repr(zero)
+    assert '(15.0, 20.0) px' in bell()._repr_html_()
+    assert '(assumed)' in bell(pixel_known=False)._repr_html_()

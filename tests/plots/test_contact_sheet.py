@@ -1,0 +1,60 @@
+"""All layers in a picture that is seen small."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mmerf import ERFResult
+from mmerf.plots.contact_sheet import plot_contact_sheet
+
+
+def bell(width, side=101, at=50):
+    y, x = np.mgrid[:side, :side]
+    map_hw = np.exp(-((y - at) ** 2 + (x - at) ** 2) / width)
+    return ERFResult.from_map(map_hw, center_yx=(at, at))
+
+
+def test_all_panels_show_one_window_about_their_units():
+    results = {'a': bell(20), 'b': bell(60), 'c[0]': bell(40, at=3)}
+    fig, axes = plot_contact_sheet(results, title='step 8')
+    squares = [r.statistics()['centred_square'] for r in results.values()]
+    window = int(np.ceil(1.2 * max(s['0.99']['side'] for s in squares)))
+    assert fig.get_suptitle() == f'step 8, {window} px shown'
+    assert len(axes) == 3
+    for ax, (layer, result), square in zip(
+        axes, results.items(), squares, strict=True
+    ):
+        (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+        assert right - left == bottom - top
+        assert left == max(result.center[1] - window / 2, -0.5)
+        sides = [square[share]['side'] for share in ('0.5', '0.99')]
+        assert ax.get_title() == (
+            f'{layer}\n50 %: {sides[0]} px, 99 %: {sides[1]} px'
+        )
+        assert [p.get_width() for p in ax.patches] == sides
+        assert ax.images[0].get_array().max() == 1
+
+
+@pytest.mark.parametrize(
+    ('count', 'shape'), [(1, (1, 1)), (2, (1, 2)), (5, (3, 2)), (9, (3, 3))]
+)
+def test_the_picture_is_nearly_square(count, shape):
+    fig, axes = plot_contact_sheet(
+        {str(i): bell(9, 9, 4) for i in range(count)}
+    )
+    grid = axes[0].get_gridspec()
+    assert (grid.nrows, grid.ncols) == shape and len(axes) == count
+    width, height = fig.get_size_inches()
+    assert 0.4 < width / height < 1.8
+
+
+def test_what_has_no_sides_says_so():
+    zero = replace(bell(9), map=np.zeros((101, 101)))
+    attention = replace(bell(9), kind='attention')
+    _, axes = plot_contact_sheet({'a': zero, '$x$': attention})
+    assert [ax.get_title() for ax in axes] == [
+        'a\nzero everywhere', '$x$\nattention',
+    ]  # fmt: skip
+    assert not any(ax.patches for ax in axes)
+    assert axes[0].get_xlim() == (-0.5, 100.5)
