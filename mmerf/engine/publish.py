@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from mmengine.dist import is_main_process
@@ -13,6 +14,7 @@ from mmengine.hooks import LoggerHook
 from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 
+from ..core.results.class_context import ClassContext
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import shown_numbers
 from ..core.statistics.base import SCALARS
@@ -21,6 +23,7 @@ from ..plots.drawing.style import literal
 from ..plots.map import plot_map
 from .backends import add_image, add_layout, may_join_metrics, scalars_for
 
+Published = TypeVar('Published', ERFResult, ClassContext)
 SCALAR_SHARES = (0.5, 0.99)
 
 
@@ -39,12 +42,12 @@ def log_step(runner: Runner) -> int:
 
 
 def rename_test_results(
-    results: Mapping[str, ERFResult],
-) -> dict[str, ERFResult]:
+    results: Mapping[str, Published],
+) -> dict[str, Published]:
     """Results named ``test:<layer>``: a validation has logged ``<layer>``.
 
     Args:
-        results (mapping of str to ERFResult): By layer.
+        results (mapping of str to ERFResult or ClassContext): By layer.
     """
     return {
         f'test:{layer}': replace(result, layer=f'test:{layer}')

@@ -12,7 +12,7 @@ from ..context.tables import with_stderr
 
 
 def tiles_table(result: TilingResult) -> Table:
-    """One row per window and stride: shares that change, mIoU, time."""
+    """One row per window and stride: shares that change, mIoU, cost."""
     table = Table(title='Pixels that get another class than in whole images')
     shown = [i for i, n in enumerate(result.pixels.sum(axis=(0, 1))) if n]
     for column in ('window', 'stride', 'all (%)'):
@@ -23,10 +23,12 @@ def tiles_table(result: TilingResult) -> Table:
     miou, seconds = result.miou(), result.seconds_per_megapixel()
     if miou is not None:
         table.add_column('mIoU (%)', justify='right')
-    table.add_column('s / Mpx', justify='right')
+    costs = list(zip(seconds, result.megabytes_per_megapixel(), strict=True))
+    for column in ('s / Mpx', 'MB / Mpx'):
+        table.add_column(column, justify='right')
     end = [] if miou is None else [f'{100 * miou[0]:.1f}']
     blank = ['-'] * (1 + len(shown))
-    table.add_row('whole', '-', *blank, *end, f'{seconds[0]:.2f}')
+    table.add_row('whole', '-', *blank, *end, *_costs(*costs[0]))
     shares = zip(*result.disagreement(), strict=True)
     near, error = result.by_distance()
     for number, (tiling, whole) in enumerate(
@@ -39,8 +41,7 @@ def tiles_table(result: TilingResult) -> Table:
         ]
         if miou is not None:
             cells.append(f'{100 * miou[number + 1]:.1f}')
-        took = seconds[number + 1]
-        cells.append('-' if math.isnan(took) else f'{took:.2f}')
+        cells += _costs(*costs[number + 1])
         table.add_row(str(tiling.window), str(tiling.stride), *cells)
     return table
 
@@ -64,6 +65,12 @@ def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:
         lines.append(f'the field: of the ERF of {result.layer}, {squares}')
     crop = crop_and_field(result.crop_size, result.field_side)
     return [*lines, *([crop] if crop else [])]
+
+
+def _costs(seconds: float, megabytes: float) -> list[str]:
+    if math.isnan(seconds):
+        return ['-', '-']
+    return [f'{seconds:.2f}', f'{megabytes:.0f}']
 
 
 def _percent_and_error(mean: float, error: float) -> str:

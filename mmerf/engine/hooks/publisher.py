@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ...core.aggregate.batch_maps import absent_everywhere, excluded_images
+from ...core.by_class.contexts import class_contexts
 from ...core.errors import MeasurementError
 from ...core.measurement import Measurement
 from ..publish import (
@@ -21,6 +22,7 @@ from ..publish import (
     scalars_of,
     warn,
 )
+from ..publish_contexts import publish_contexts, scalars_of_contexts
 from ..session import Session
 from ..theory import TheoryCache
 
@@ -59,12 +61,19 @@ class Publisher:
             self._theory.add_to(measurement)
         began = time.perf_counter()
         results = measurement.compute()
+        contexts = (
+            class_contexts(measurement, results)
+            if measurement.options.by_class
+            else {}
+        )
         if mode == 'test' and step == self._logged_step:
             results = rename_test_results(results)
+            contexts = rename_test_results(contexts)
         self._logged_step = step
         errors = publish(runner, results, step, self.normalization)
+        errors.update(publish_contexts(runner, contexts, step))
         self._report_backends(errors, f'the ERF of step {step}')
-        tags = scalars_of(results)
+        tags = {**scalars_of(results), **scalars_of_contexts(contexts)}
         in_hub = mode is not None and add_scalars_to_hub(runner, tags, mode)
         if mode != 'val' or not in_hub:  # else LoggerHook passes them on
             errors = publish_scalars(runner, tags, step)
