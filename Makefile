@@ -145,9 +145,9 @@ pretrained: $(STAMP) data/texture/.ready
 # From a question to a crop and an overlap: U2-Net and the demo's networks.
 which-crop: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 	tools/dev/which_crop.sh
-	for name in context tiles ranking; do \
-		$(SMALL) work_dirs/which_crop/u2netp/$$name.png \
-		docs/which_crop_$$name.png || exit 1; done
+	for figure in context tiles; do \
+		$(SMALL) work_dirs/which_crop/fcn/$$figure.png \
+		docs/which_crop_$$figure.png || exit 1; done
 	$(SMALL) work_dirs/which_crop/by_class/by_class/decode_head.png \
 		docs/which_crop_by_class.png
 

@@ -23,19 +23,22 @@ u2netp() {  # the tool, then its options
         --layer logits --out-dir $WORK/u2netp "$@"
 }
 
+demo() {  # the tool, a network of the demo, its checkpoint, then options
+    local tool=$1 config=configs/demo/$2_texture.py weights=$3
+    shift 3
+    "$BIN/python" "tools/$tool" "$config" "$weights" "$@"
+}
+
+demo context.py fcn "$FCN" --out-dir $WORK/fcn
+demo tiles.py fcn "$FCN" --windows 32 64 96 --out-dir $WORK/fcn
+demo erf.py fcn "$FCN" --layers decode_head --num-images 20 --no-theory \
+    --by-class label --out-dir $WORK/by_class
+demo erf.py segformer "$MIT" --layers decode_head --num-images 20 \
+    --no-theory --each-without 'decode_head.convs.*' \
+    --out-dir $WORK/each_without
 u2netp context.py --sides 65 129 193 257 321
 u2netp tiles.py --threshold 0.5 --windows 128 160 192 256 --overlaps 0 0.5 \
     --target CentreUnit
 u2netp context.py --targets CentreUnit --rank-attributions InputGradient Luo
-
-"$BIN/python" tools/erf.py configs/demo/fcn_texture.py "$FCN" \
-    --layers decode_head --by-class label --num-images 20 --no-theory \
-    --out-dir $WORK/by_class
-"$BIN/python" tools/erf.py configs/demo/segformer_texture.py "$MIT" \
-    --layers decode_head --each-without 'decode_head.convs.*' \
-    --num-images 20 --no-theory --out-dir $WORK/each_without
-for net in fcn segformer; do
-    "$BIN/python" tools/context.py configs/demo/${net}_texture.py \
-        "$([ $net = fcn ] && echo "$FCN" || echo "$MIT")" \
-        --out-dir $WORK/$net --rank-attributions
-done
+demo context.py fcn "$FCN" --rank-attributions --out-dir $WORK/fcn
+demo context.py segformer "$MIT" --rank-attributions --out-dir $WORK/segformer
