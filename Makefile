@@ -4,6 +4,7 @@
 #     make layers, questions, compare, growth or sweep
 # make context   how much context the demo's models need, and which attribution
 #     is faithful on them
+# make which-crop   the figures and numbers of docs/which_crop.md
 # make smp    the study of decoder interpolation
 # make pretrained   a network that someone trained, against random weights
 # make outsiders   networks of other packages, each by one command, against
@@ -39,7 +40,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint docs dist clean figures layers compare growth \
-	sweep context smp pretrained outsiders backends fuzz agreement
+	sweep context which-crop smp pretrained outsiders backends fuzz agreement
 
 $(STAMP): setup.py pyproject.toml requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -144,6 +145,15 @@ smp: $(STAMP) data/texture/.ready
 pretrained: $(STAMP) data/texture/.ready
 	tools/dev/pretrained/study.sh
 	$(SMALL) work_dirs/pretrained/compare.png docs/pretrained.png
+
+# From a question to a crop and an overlap: U2-Net and the demo's networks.
+which-crop: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
+	tools/dev/which_crop.sh
+	for figure in context tiles; do \
+		$(SMALL) work_dirs/which_crop/fcn/$$figure.png \
+		docs/which_crop_$$figure.png || exit 1; done
+	$(SMALL) work_dirs/which_crop/by_class/by_class/decode_head.png \
+		docs/which_crop_by_class.png
 
 # timm, transformers, ultralytics and others go into an environment of theirs.
 outsiders: $(STAMP)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 import numpy as np
 from mmengine.dist import is_main_process
@@ -15,6 +16,7 @@ from mmengine.logging import print_log
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmengine.visualization import BaseVisBackend
 
+from ..core.results.class_context import ClassContext
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import shown_numbers
 from ..core.statistics.base import SCALARS
@@ -27,6 +29,7 @@ from .backends import (
 )
 from .pictures import Picture
 
+Published = TypeVar('Published', ERFResult, ClassContext)
 SCALAR_SHARES = (0.5, 0.99)
 _OWN_KEYS = re.compile(r'(val|test)/erf(_[^/]+)?/')
 
@@ -46,12 +49,12 @@ def log_step(runner: Runner) -> int:
 
 
 def rename_test_results(
-    results: Mapping[str, ERFResult],
-) -> dict[str, ERFResult]:
+    results: Mapping[str, Published],
+) -> dict[str, Published]:
     """Results named ``test:<layer>``: a validation has logged ``<layer>``.
 
     Args:
-        results (mapping of str to ERFResult): By layer.
+        results (mapping of str to ERFResult or ClassContext): By layer.
     """
     return {
         f'test:{layer}': replace(result, layer=f'test:{layer}')

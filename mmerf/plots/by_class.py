@@ -75,7 +75,7 @@ def plot_by_class(
         _label(axes[0], 'y', context.rows, size)
         axes[1].set_yticks([])
         axes[0].set_ylabel('class decided')
-        axes[0].set_xlabel('share of its contributions (%)')
+        axes[0].set_xlabel('from pixels of each class (%)')
         if not numbered:
             fig.colorbar(drawn, ax=list(axes), pad=0.02, aspect=25)
         heading = title or f'{context.layer} (by {context.by_class})'

@@ -70,7 +70,9 @@ def plot_tiles(
         ax.set_ylim(bottom=0)
         ax.grid(color='#dddddd', linewidth=0.5, axis='y')
         ax.spines[['top', 'right']].set_visible(False)
-        fig.legend(loc='outside lower center', ncols=2, frameon=False)
+        fig.legend(
+            loc='outside lower center', ncols=2, frameon=False, handlelength=3
+        )
         if title is not None:
             ax.set_title(literal(title))
     return fig, ax

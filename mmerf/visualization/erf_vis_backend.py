@@ -21,6 +21,7 @@ from PIL import Image
 
 from ..core.atomic_files import file_stem, folder_lock, write_text, write_whole
 from ..core.errors import ConfigError
+from ..core.results.class_context import KIND, ClassContext
 from ..core.results.erf_result import ERFResult
 from ..core.results.plain_json import parse_json
 from ..plots import plot_map, save_figure
@@ -55,7 +56,8 @@ class ERFVisBackend(BaseVisBackend):
     """Save raw maps, figures and all statistics under ``<save_dir>/erf/``.
 
     ``<step>/<layer>.npz`` and ``.png`` hold each map and its figure,
-    ``erf.jsonl`` one line per layer and step with every statistic. Images,
+    ``erf.jsonl`` one line per layer and step with every statistic, and one
+    with the contributions by class if the hook measures them. Images,
     scalars and the config are saved there too, so that the backend works
     alone or beside any other. A failed write leaves no half-written file;
     only ``scalars.json``, which grows line by line, may end in a torn line.
@@ -127,6 +129,19 @@ class ERFVisBackend(BaseVisBackend):
         )
         save_figure(fig, f'{stem}.png')
         self._add_line({'step': int(step), **result.record()})
+
+    @force_init_env
+    def add_class_context(self, context: ClassContext, step: int = 0) -> None:
+        """Save the contributions by class of a layer: a line of erf.jsonl.
+
+        Args:
+            context (ClassContext): All classes of one layer.
+            step (int): Training step.
+
+        Raises:
+            OSError: If the file cannot be written.
+        """
+        self._add_line({'step': int(step), **context.record()})
 
     def _add_line(self, record: dict) -> None:
         path = self.folder / 'erf.jsonl'
@@ -203,10 +218,13 @@ def _parsed(line: str) -> dict | None:
 
 
 def _is_replaced(line: str, record: dict) -> bool:
-    """Whether a line has the layer and step of a new record."""
+    """Whether a line has the layer and step of a new record of its kind."""
     old = _parsed(line) or {}
+    by_class = [one.get('kind') == KIND for one in (old, record)]
     keys = ('step', 'layer')
-    return all(old.get(key) == record[key] for key in keys)
+    return by_class[0] == by_class[1] and all(
+        old.get(key) == record[key] for key in keys
+    )
 
 
 def _to_python(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """The same over two real processes: DDP, gloo, a whole training each."""
 
+import json
 import os
 import pickle
 import socket
@@ -62,11 +63,12 @@ RANK = """
         torch.distributed.barrier()  # rank 0 writes scalars.json
         logs = Path(runner.log_dir).glob('*.log')
         text = ''.join(path.read_text() for path in logs)
-        return of_run(runner), text if rank == 0 else ''
+        return of_run(runner), text if rank == 0 else '', f'{folder}/{name}'
 
     found = {
         'without': train('without'),
         'with': train('with'),
+        'by_class': train('by_class', by_class='label', on_error='raise'),
         'fails': train('fails', target=dict(type='FailsOnOne')),
         'raises': train('raises', target=dict(type='FailsOnOne'),
                         on_error='raise'),
@@ -78,7 +80,7 @@ RANK = """
 
 @pytest.fixture(scope='module')
 def ranks(data_root, tmp_path_factory):
-    """What both ranks are left with after four trainings each."""
+    """What both ranks are left with after five trainings each."""
     folder = tmp_path_factory.mktemp('ddp')
     script = folder / 'rank.py'
     script.write_text(textwrap.dedent(RANK))
@@ -109,11 +111,30 @@ def ranks(data_root, tmp_path_factory):
     ]
 
 
-@pytest.mark.parametrize('case', ['with', 'fails'])
+def first_shares(folder):
+    """The shares by class that a run has logged first, at step 0."""
+    (path,) = Path(folder).glob('*/vis_data/scalars.json')
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0]['step'] == 0
+    return {k: v for k, v in lines[0].items() if k.endswith('_share')}
+
+
+def test_two_ranks_log_the_shares_by_class_of_one(ranks, make_runner):
+    """At step 0: later each rank has batch norms' statistics of its own."""
+    hook = dict(type='ERFHook', layers=['backbone[1]'], num_images=4,
+                initial=True, by_class='label', on_error='raise')  # fmt: skip
+    loop = dict(type='IterBasedTrainLoop', max_iters=1, val_interval=5)
+    alone = make_runner([hook], train_cfg=loop)
+    alone.train()
+    found = first_shares(ranks[0]['by_class'][2])
+    assert len(found) == 2
+    assert found == pytest.approx(first_shares(alone.work_dir), rel=1e-5)
+
+
+@pytest.mark.parametrize('case', ['with', 'fails', 'by_class'])
 def test_two_ranks_train_as_without_the_hook(ranks, case):
     for found in ranks:
-        theirs, _ = found['without']
-        ours, _ = found[case]
+        theirs, ours = found['without'][0], found[case][0]
         assert differing(ours, theirs) == []
         assert theirs['iter'] == len(theirs['batches']) == 4
     zero, one = (found['without'][0] for found in ranks)

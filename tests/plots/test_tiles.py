@@ -22,7 +22,8 @@ def made(windows, images=3, bins=5):
         np.minimum(rng.integers(0, 60, pixels.shape), pixels),
         pixels,
         np.zeros((0, 0, 0)),
-        np.ones((images, 1 + len(tilings))),
+        np.ones((images, 1 + len(tilings))),  # seconds
+        np.ones((images, 1 + len(tilings))),  # peak_bytes
         tuple('abcdef'[:images]),
         ((64, 64),) * images,
     )

@@ -6,12 +6,18 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ...core.results.class_context import KIND
 from ...core.results.erf_result import RESULT_KINDS
 from ...core.statistics import shown_numbers
 from ...core.statistics.base import GROWTH
 from ...core.statistics.profile import check_share
 
 _LARGEST_SHOWN = 2**53  # of a step or number; beyond it nothing is exact
+
+
+def is_by_class(record: Any) -> bool:
+    """Whether a line has a layer's contributions by class, not a map's."""
+    return isinstance(record, Mapping) and record.get('kind') == KIND
 
 
 def check_record(record: Any) -> None:

@@ -11,7 +11,7 @@ from ...core.atomic_files import file_stem
 from ...core.errors import ConfigError, ResultError, StatisticError, one_line
 from ...core.results.erf_result import ERFResult
 from ...core.results.plain_json import parse_json
-from .check_record import check_record
+from .check_record import check_record, is_by_class
 
 # parts of a path that every run has, no use as its name
 _COMMON_PARTS = re.compile(r'erf|vis_data|\d{8}_\d{6}|\.*')
@@ -67,6 +67,8 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
 def read_history(spec: str | os.PathLike) -> list[dict]:
     """The lines of a training's ``erf.jsonl``, one per layer and step.
 
+    Those with contributions by class are left out.
+
     Args:
         spec: The ``erf`` folder of a run's ``vis_data``, or one that holds
             it.
@@ -92,6 +94,7 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
     lines = path.read_bytes().splitlines()
     try:
         records = [parse_json(line) for line in lines if line.strip()]
+        records = [record for record in records if not is_by_class(record)]
         for record in records:
             check_record(record)
     except (KeyError, StatisticError, TypeError, ValueError) as error:

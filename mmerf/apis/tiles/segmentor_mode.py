@@ -54,4 +54,4 @@ class SegmentorSlide:
         with in_test_mode(
             self.model, mode='slide', crop_size=window, stride=stride
         ):
-            return self.model.slide_inference(images.clone(), metas)
+            return self.model.slide_inference(images, metas)

@@ -24,6 +24,7 @@ def tiles_tables(result: TilingResult) -> list[Table]:
         for i in shown
     ]
     miou, seconds = result.miou(), result.seconds_per_megapixel()
+    costs = list(zip(seconds, result.megabytes_per_megapixel(), strict=True))
     end = ['s / Mpx'] if miou is None else ['mIoU (%)', 's / Mpx']
     head = ['window (px)', 'stride (px)', 'all (%)', *bins[:1], *end]
     rows = [['whole', '-', *['-'] * len(['all', *bins[:1]])]]
@@ -42,12 +43,11 @@ def tiles_tables(result: TilingResult) -> list[Table]:
             row += every[:1]
         if miou is not None:
             row.append(f'{100 * miou[number]:.1f}')
-        took = seconds[number]
-        row.append('-' if math.isnan(took) else f'{took:.2f}')
-        row += every[1:]
+        row += [*_costs(*costs[number])[:1], *every[1:]]
+        row += _costs(*costs[number])[1:]
     return tables_of(
         'Pixels that get another class than in whole images',
-        [*head, *bins[1:]],
+        [*head, *bins[1:], 'MB / Mpx'],
         rows,
         names=2,
     )
@@ -72,6 +72,12 @@ def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:
         lines.append(f'the field: of the ERF of {result.layer}, {squares}')
     crop = crop_and_field(result.crop_size, result.field_side)
     return [*lines, *([crop] if crop else [])]
+
+
+def _costs(seconds: float, megabytes: float) -> list[str]:
+    if math.isnan(seconds):
+        return ['-', '-']
+    return [f'{seconds:.2f}', f'{megabytes:.0f}']
 
 
 def _percent_and_error(mean: float, error: float) -> str:

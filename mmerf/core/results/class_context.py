@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -14,6 +15,7 @@ import numpy as np
 from ..errors import ResultError, one_line
 from .npz import read_parts, write_npz
 
+KIND = 'class context'  # as files state it
 UNLABELLED = 'unlabelled'  # the last column: pixels of no class
 SPLIT = ('own segment', 'rest of own class', 'elsewhere')
 _TABLES = ('shares', 'shares_stderr', 'split', 'split_stderr', 'size_ratio',
@@ -73,10 +75,34 @@ class ClassContext:
         """Share inside the own class, by row, shape (rows,)."""
         return self.split[:, :2].sum(axis=1)
 
+    def means(self) -> dict[str, float]:
+        """Means over the rows, in which every class counts alike.
+
+        Returns:
+            dict[str, float]: ``own_segment_share``, the share inside the
+            scored segments, and ``own_class_share``, that inside the whole
+            own class; NaN without a row.
+        """
+        shares = {
+            'own_segment_share': self.split[:, 0],
+            'own_class_share': self.own_class_share,
+        }
+        return {
+            name: float(values.mean()) if len(values) else math.nan
+            for name, values in shares.items()
+        }
+
     def record(self) -> dict:
         """Everything as plain JSON; None for a number that is not known."""
         tables = {name: _as_lists(getattr(self, name)) for name in _TABLES}
-        return {**self._meta(), 'split_columns': list(SPLIT), **tables}
+        means = {name: _number(mean) for name, mean in self.means().items()}
+        return {
+            'kind': KIND,
+            **self._meta(),
+            **means,
+            'split_columns': list(SPLIT),
+            **tables,
+        }
 
     def table(self) -> list[dict[str, Any]]:
         """One row per class, with numbers as they are."""
@@ -103,7 +129,7 @@ class ClassContext:
         The file appears whole or not at all.
         """
         tables = {name: getattr(self, name) for name in _TABLES}
-        meta = {'kind': 'class context', **self._meta()}
+        meta = {'kind': KIND, **self._meta()}
         return write_npz(path, tables, meta)
 
     @classmethod
@@ -113,10 +139,10 @@ class ClassContext:
         Raises:
             ResultError: If the file is missing, damaged or something else.
         """
-        tables, meta = read_parts(path, _TABLES, 'class context')
+        tables, meta = read_parts(path, _TABLES, KIND)
         known = {item.name for item in fields(cls)} - set(_TABLES)
         try:
-            if meta['kind'] != 'class context':
+            if meta['kind'] != KIND:
                 raise ValueError(f'it is a {meta["kind"]!r:.40}')
             values: dict[str, Any] = {
                 k: tuple(v) if isinstance(v, list) else v

@@ -1,5 +1,5 @@
 """Run a model's forward once, and read its layers as they return.
 
 May import: ``state``, ``targets``, ``layers``, ``following``, ``grid``,
-``batch``, ``errors``.
+``batch``, ``aten``, ``errors``.
 """

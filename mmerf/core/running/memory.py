@@ -124,9 +124,11 @@ class SavedStorages:
     def add(self, tensor: Tensor) -> Tensor:
         """Count a tensor's storage; return the tensor, detached.
 
-        A tensor that its own graph keeps would never be freed.
+        A tensor that its own graph keeps would never be freed. One without
+        a storage, such as a sparse one, counts nothing.
         """
-        if type(tensor) in (Tensor, torch.nn.Parameter):
+        plain = tensor.layout == torch.strided
+        if plain and type(tensor) in (Tensor, torch.nn.Parameter):
             storage = tensor.untyped_storage()
             self._storages[storage.data_ptr()] = storage.nbytes()
         return tensor.detach()

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
 
 from ..batch import Batch
@@ -18,8 +16,6 @@ from ..results.provenance import versions
 from ..running.afresh import without_gradient
 from ..running.memory import is_out_of_memory
 from ..running.precision import as_weights, device_of
-from ..state.isolation import state_restored
-from ..state.process_state import random_state
 from ..targets.class_map import (
     classes_along,
     level_of_class_1,
@@ -27,6 +23,7 @@ from ..targets.class_map import (
 )
 from ..targets.pass_context import head_threshold, logits_of
 from .borders import border_distances, distance_edges
+from .cost import Cost
 from .disagreement import confusion, count_by_distance
 from .grid import Tiling
 from .result import TilingResult
@@ -34,7 +31,7 @@ from .slide import slide
 
 Slider = Callable[[Batch, Tensor, Tiling], Tensor]
 """``slider(batch, images, tiling)``: logits (N, C, H, W) of images of a batch,
-from tiles."""
+from tiles. It may write to the images."""
 
 
 class TilingMeasurement:
@@ -68,7 +65,8 @@ class TilingMeasurement:
         self._names: list[str] = []
         self._sizes: list[tuple[int, int]] = []
         self._counts: list[tuple[np.ndarray, np.ndarray]] = []
-        self._seconds: list[list[float]] = []
+        self._costs: list[list[list[float]]] = []
+        self._cost = Cost(model)
         self._matrices: np.ndarray | None = None
 
     def update(self, batch: Batch) -> None:
@@ -109,6 +107,7 @@ class TilingMeasurement:
             raise MeasurementError('no image was measured; give at least one')
         differs, pixels = (np.stack(one) for one in zip(*self._counts))  # noqa: B905
         self.check_cuts(max(max(size) for size in self._sizes))
+        seconds, peaks = np.moveaxis(np.array(self._costs), 2, 0)
         return TilingResult(
             self.tilings,
             self.edges,
@@ -117,7 +116,8 @@ class TilingMeasurement:
             np.zeros((0, 0, 0), np.int64)
             if self._matrices is None
             else self._matrices,
-            np.array(self._seconds),
+            seconds,
+            peaks,
             tuple(self._names),
             tuple(self._sizes),
             definition=self._definition(),
@@ -140,22 +140,24 @@ class TilingMeasurement:
 
     def _compare(self, batch: Batch, images: Tensor) -> None:
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        logits, first = self._timed(lambda: self._whole(batch, images))
+        logits, *cost = self._cost.of(
+            lambda: self._whole(batch, images), (size, None)
+        )
         self._settle(logits)
         level = self.threshold or 0.0
         whole = classes_along(logits, 1, level)[0]
         classes = max(int(logits.shape[1]), 2)
         rows, columns = shown = _without_padding(batch, size)
-        predictions, seconds = [whole], [first]
+        predictions, costs = [whole], [cost]
         bins = len(self.edges) - 1
         counts = np.zeros((2, len(self.tilings), bins), np.int64)
         for number, tiling in enumerate(self.tilings):
             if not tiling.cuts(size):
                 predictions.append(whole)
-                seconds.append(math.nan)
+                costs.append([math.nan, math.nan])
                 continue
-            logits, took = self._timed(
-                partial(self._tiles, batch, images, tiling)
+            logits, *cost = self._cost.of(
+                partial(self._tiles, batch, images, tiling), (size, tiling)
             )
             found = classes_along(logits, 1, level)[0]
             differs = (found != whole)[shown].cpu().numpy()
@@ -164,7 +166,7 @@ class TilingMeasurement:
                 differs, distances, self.edges
             )
             predictions.append(found)
-            seconds.append(took)
+            costs.append(cost)
         labels = batch.labels()
         if labels is not None:
             matrices = np.stack(
@@ -175,7 +177,7 @@ class TilingMeasurement:
         self._names.append(batch.names[0])
         self._sizes.append(size)
         self._counts.append((counts[0], counts[1]))
-        self._seconds.append(seconds)
+        self._costs.append(costs)
 
     def _whole(self, batch: Batch, images: Tensor) -> Tensor:
         logits = logits_of(batch.forward(images.clone(), [0]), 1)
@@ -189,7 +191,7 @@ class TilingMeasurement:
 
     def _tiles(self, batch: Batch, images: Tensor, tiling: Tiling) -> Tensor:
         try:
-            return self.slider(batch, images, tiling)
+            return self.slider(batch, images.clone(), tiling)
         except ERFError:
             raise
         except Exception as error:  # the model's code may raise anything
@@ -201,15 +203,6 @@ class TilingMeasurement:
                 f'{tiling.window} px ({reason}); give other windows, such as '
                 'multiples of 32'
             ) from error
-
-    def _timed(self, run: Callable[[], Tensor]) -> tuple[Tensor, float]:
-        """Logits, and the seconds that they took; the model as before."""
-        with random_state(self.model), state_restored(self.model):
-            start = time.perf_counter()
-            logits = run()
-            if logits.is_cuda:
-                torch.cuda.synchronize(logits.device)
-            return logits, time.perf_counter() - start
 
     def _settle(self, logits: Tensor) -> None:
         """Find the threshold of one channel; refuse probabilities."""
@@ -237,6 +230,8 @@ class TilingMeasurement:
             'miou': 'of all images together, at the pixels of the input',
             'seconds': 'wall time of a forward of one image, median over '
             'images',
+            'peak_bytes': 'the most that tensors take at once in it: the '
+            'image and what operations return, without weights',
             'precision': 'float32',
         }
 

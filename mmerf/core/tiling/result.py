@@ -18,7 +18,7 @@ from .disagreement import mean_iou
 from .grid import Tiling
 from .recommend import MOST_WORSE, Recommendation, crop_and_field, recommend
 
-_COUNTED = ('differs', 'pixels', 'matrices', 'seconds')
+_COUNTED = ('differs', 'pixels', 'matrices', 'seconds', 'peak_bytes')
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +37,8 @@ class TilingResult:
             tiling; shape (0, 0, 0) without labels.
         seconds (np.ndarray): Shape (images, 1 + tilings): time of each
             prediction; NaN where a tiling does not cut an image.
+        peak_bytes (np.ndarray): Likewise, the most that tensors take at
+            once; see :class:`mmerf.core.running.peak_memory.PeakMemory`.
         images (tuple[str, ...]): Names of the images.
         sizes (tuple): (H, W) of each, px.
         layer (str): Whose ERF the field is; empty without.
@@ -53,6 +55,7 @@ class TilingResult:
     pixels: np.ndarray = field(repr=False)
     matrices: np.ndarray = field(repr=False)
     seconds: np.ndarray = field(repr=False)
+    peak_bytes: np.ndarray = field(repr=False)
     images: tuple[str, ...] = ()
     sizes: tuple[tuple[int, int], ...] = ()
     layer: str = ''
@@ -84,8 +87,15 @@ class TilingResult:
 
     def seconds_per_megapixel(self) -> list[float]:
         """Median over images; of whole images, then of each tiling."""
+        return self._per_megapixel(self.seconds)
+
+    def megabytes_per_megapixel(self) -> list[float]:
+        """Likewise, the most megabytes (1e6) at once."""
+        return self._per_megapixel(self.peak_bytes / 1e6)
+
+    def _per_megapixel(self, values: np.ndarray) -> list[float]:
         areas = np.array([h * w / 1e6 for h, w in self.sizes])
-        rates = self.seconds / areas[:, None]
+        rates = values / areas[:, None]
         return [
             float(np.median(one[np.isfinite(one)]))
             if np.isfinite(one).any()
@@ -109,6 +119,7 @@ class TilingResult:
         mean, error = self.disagreement()
         near, near_error = self.by_distance()
         miou, seconds = self.miou(), self.seconds_per_megapixel()
+        megabytes = self.megabytes_per_megapixel()
         bins = list(zip(self.edges, self.edges[1:], strict=False))
         rows = [
             {
@@ -126,6 +137,7 @@ class TilingResult:
                 ],
                 'miou': None if miou is None else miou[i + 1],
                 'seconds_per_megapixel': seconds[i + 1],
+                'megabytes_per_megapixel': megabytes[i + 1],
             }
             for i, tiling in enumerate(self.tilings)
         ]
@@ -135,6 +147,7 @@ class TilingResult:
             'whole': {
                 'miou': None if miou is None else miou[0],
                 'seconds_per_megapixel': seconds[0],
+                'megabytes_per_megapixel': megabytes[0],
             },
             'tilings': rows,
             'recommended': {**asdict(found), 'within': within},
@@ -214,6 +227,7 @@ def _check_whole(result: TilingResult) -> None:
         ('differs', shape),
         ('pixels', shape),
         ('seconds', (images, 1 + tilings)),
+        ('peak_bytes', (images, 1 + tilings)),
         ('matrices', of_matrices),
     ):
         found = getattr(result, name)

@@ -82,6 +82,11 @@ class ERFHook(Hook):
             ``'raise'`` stops.
         statistics (sequence, optional): Your own statistics, by import path
             or registered name; their numbers are logged beside mmerf's.
+        by_class (str, optional): ``'prediction'`` or ``'label'``, which says
+            of which class a pixel is: also log
+            ``erf_own_segment_share/<layer>`` and
+            ``erf_own_class_share/<layer>``, means over classes. The target is a ClassRegion then; None: every
+            class's largest component.
 
     Raises:
         ConfigError: If an argument cannot be followed.
@@ -108,6 +113,7 @@ class ERFHook(Hook):
         normalization: str = 'power',
         on_error: str = 'warn',
         statistics: Sequence[Any] | None = None,
+        by_class: str | None = None,
     ) -> None:
         if not isinstance(interval, int) or interval < 1:
             raise ConfigError(
@@ -125,8 +131,9 @@ class ERFHook(Hook):
         self.on_error = on_error
         use_statistics(statistics)
         self.options = MeasurementOptions(
-            layers, target, attribution, shares, input_size, batch_size, amp
-        )
+            layers, target, attribution, shares, input_size, batch_size, amp,
+            by_class=by_class,
+        )  # fmt: skip
         self._result_keys: frozenset[str] = frozenset()
         self._session: Session | None = None
         self._validations = 0

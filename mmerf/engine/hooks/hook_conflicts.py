@@ -14,15 +14,20 @@ def result_keys(measurement: Measurement) -> frozenset[str]:
 
     Returns:
         frozenset[str]: ``layer``, or ``layer:label`` where the target gives
-        one result per class; empty where the classes show only while
-        measuring.
+        one result per class; none of these where the classes show only
+        while measuring. With ``by_class`` also ``layer/by_class``, for the
+        scalars of all classes together.
     """
     labels = measurement.target.result_labels(measurement.options.classes)
-    return frozenset(
-        f'{layer.key}:{label}' if label else layer.key
-        for layer in measurement.scored.layers
+    layers = [layer.key for layer in measurement.scored.layers]
+    keys = {
+        f'{layer}:{label}' if label else layer
+        for layer in layers
         for label in labels or ()
-    )
+    }
+    if measurement.options.by_class is not None:
+        keys |= {f'{layer}/by_class' for layer in layers}
+    return frozenset(keys)
 
 
 def check_disjoint(

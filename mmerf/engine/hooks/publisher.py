@@ -10,6 +10,7 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from ...core.aggregate.batch_maps import absent_everywhere, excluded_images
+from ...core.by_class.contexts import class_contexts
 from ...core.errors import MeasurementError
 from ...core.measurement import Measurement
 from ..pictures import growth_records, pictures_of
@@ -22,6 +23,7 @@ from ..publish import (
     scalars_of,
     warn,
 )
+from ..publish_contexts import publish_contexts, scalars_of_contexts
 from ..session import Session
 from ..theory import TheoryCache
 
@@ -67,18 +69,25 @@ class Publisher:
             self._theory.add_to(measurement)
         began = time.perf_counter()
         results = measurement.compute()
+        contexts = (
+            class_contexts(measurement, results)
+            if measurement.options.by_class
+            else {}
+        )
         if mode == 'test' and step == self._logged_step:
             results = rename_test_results(results)
+            contexts = rename_test_results(contexts)
         self._logged_step = step
         history = []
         if mode != 'test':
             earlier = [r for r in self._history if r['step'] != step]
             history = self._history = earlier + growth_records(results, step)
-        tags = scalars_of(results)
+        tags = {**scalars_of(results), **scalars_of_contexts(contexts)}
         pictures = pictures_of(
             results, step, self.normalization, history, number
         )
         errors = publish(runner, results, step, pictures, tags)
+        errors.update(publish_contexts(runner, contexts, step))
         self._report_backends(errors, f'the ERF of step {step}')
         in_hub = mode is not None and add_scalars_to_hub(runner, tags, mode)
         if mode != 'val' or not in_hub:  # else LoggerHook passes them on

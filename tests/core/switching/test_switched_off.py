@@ -174,6 +174,42 @@ class Bare(nn.Module):
         return self.net.forward(x + self.extra.forward(x))
 
 
+class Graph(nn.Module):
+    """Places exchange what they have along the edges of a sparse graph."""
+
+    def __init__(self, size):
+        super().__init__()
+        torch.manual_seed(0)
+        self.stem = nn.Conv2d(3, 4, 3, padding=1)
+        self.arm = nn.Conv2d(4, 4, 3, padding=1)
+        self.head = nn.Conv2d(4, 2, 1)
+        edges = (torch.rand(size, size) < 3 / size) * torch.rand(size, size)
+        self.register_buffer('edges', (edges + torch.eye(size)).to_sparse())
+
+    def forward(self, x):
+        y = self.stem(x)
+        y = y + self.arm(y)
+        places = y.permute(2, 3, 0, 1).flatten(2).flatten(0, 1)
+        joined = torch.sparse.mm(self.edges * 0.5, places)
+        shape = (*y.shape[2:], *y.shape[:2])
+        return self.head(joined.reshape(shape).permute(2, 3, 0, 1))
+
+
+def test_a_network_with_sparse_tensors():
+    """Without an arm: as with one whose weights are zero."""
+    net, images = Graph(144), images_like(2, 12, 12)
+    head = dict(name='head', layout='NCHW')  # the graph joins places at will
+    one_by_one = iter(images.split(1))  # more may come: memory is counted
+    result = measure_erf(net, one_by_one, [head], without='arm')['head']
+    assert result.provenance['without'] == {'arm': 'zero'}
+    whole = measure_erf(net, images, [head])['head']
+    nn.init.zeros_(net.arm.weight)
+    nn.init.zeros_(net.arm.bias)
+    expected = float64_map(net, images)
+    assert result.map == pytest.approx(expected, abs=1e-5 * expected.max())
+    assert abs(whole.map - expected).max() > 1e-2 * expected.max()
+
+
 def test_a_bare_forward_is_switched_off_too():
     net, images = Bare(branched()), images_like(2, 24, 24)
     less = measure_erf(net, images, ['net'], without='extra')['net']

@@ -104,6 +104,28 @@ def test_counts_are_those_of_a_plain_loop():
     assert result.recommendation().tiling in TILINGS[:2]
 
 
+def test_memory_is_that_of_the_tensors_alive_at_once():
+    """By hand, in planes of one channel: of the image, or of a tile."""
+    model = network()
+    result = measured(model, batch_of(model, images()))
+    image, tile = 4 * 24 * 40, 4 * 16 * 16
+    # the image, and what goes in and out of the batch norm
+    whole = (3 + 4 + 4) * image
+    # image, counts, sum of the logits; beside them the tile, the logits of
+    # the tile before, and what goes in and out of the batch norm
+    inside = (3 + 1 + 3) * image + (3 + 3 + 4 + 4) * tile
+    # image, counts, sum and mean of the logits, and the last tile's logits
+    at_the_end = (3 + 1 + 3 + 3) * image + 3 * tile
+    tiles = max(inside, at_the_end)
+    for found in result.peak_bytes:
+        assert found[:3].tolist() == [whole, tiles, tiles]
+        assert np.isnan(found[3])
+    megabytes = result.megabytes_per_megapixel()
+    assert megabytes[0] == pytest.approx(whole / (24 * 40))
+    rows = result.record()['tilings']
+    assert rows[1]['megabytes_per_megapixel'] == megabytes[2]
+
+
 def test_nothing_stays_on_the_model():
     model = network().train()
     batch = batch_of(model, images())

@@ -144,9 +144,12 @@ def test_attributions_leave_no_trace_either(make_runner, attribution):
     ).all()
 
 
-def of_classes(classes):
+def of_classes(classes, **more):
     target = dict(type='ClassRegion', classes=classes, region='ground_truth')
-    return dict(layers='decode_head', target=target)
+    return dict(layers='decode_head', target=target, **more)
+
+
+BOTH_BY_CLASS = [of_classes(c, by_class='label') for c in ('left', 'right')]
 
 
 @pytest.mark.parametrize(
@@ -165,6 +168,7 @@ def of_classes(classes):
         (of_classes('left'), of_classes('right'), False),
         (of_classes('left'), of_classes(0), True),
         (of_classes(None), of_classes('right'), True),
+        (*BOTH_BY_CLASS, True),  # means over classes have one name
     ],
 )
 def test_two_hooks_do_not_replace_each_others_results(

