@@ -7,9 +7,12 @@ import sys
 from typing import TYPE_CHECKING
 
 try:
-    from mmerf.apis.terminal.cli_options import add_statistics_option
+    from mmerf.apis.terminal.cli_options import (
+        add_look_options,
+        add_statistics_option,
+        look_of,
+    )
     from mmerf.apis.terminal.command import parsed, print_line, run_command
-    from mmerf.plots.drawing.normalization import CMAP, NORMALIZATIONS
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -55,18 +58,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'no tables (default: compare maps)',
     )
     add('--title', help='title of the figure (default: none)')
-    add(
-        '--normalization',
-        choices=list(NORMALIZATIONS),
-        default='power',
-        help='how the figure scales contributions to [0, 1]; power is '
-        '(x / max)^0.2 (default: %(default)s)',
-    )
-    add(
-        '--cmap',
-        default=CMAP,
-        help='matplotlib colour map of the figure (default: %(default)s)',
-    )
+    add_look_options(parser)
     add(
         '--force',
         action='store_true',
@@ -118,9 +110,8 @@ def draw(args: argparse.Namespace, console: Console) -> list:
     files = write_comparison(
         comparison,
         args.out,
-        normalization=args.normalization,
-        cmap=args.cmap,
         title=args.title,
+        **look_of(args),
     )
     console.print(comparison_table(comparison))
     for note in comparison.notes:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 try:
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
+        look_of,
         run_erf_arguments,
     )
     from mmerf.apis.terminal.command import parsed, print_line, run_command
@@ -80,7 +81,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--over-image',
         action='store_true',
-        help='draw the maps over the mean of the images (default: maps alone)',
+        help='draw the maps over the photograph, in colour, or over the mean '
+        'of several (default: maps alone)',
     )
     add(
         '--per-image',
@@ -156,9 +158,8 @@ def measure(
 ) -> int:
     """Measure, write the files, print the tables."""
     from mmerf.apis.terminal.progress import show_progress
-    from mmerf.plots.drawing.style import check_cmap
 
-    check_cmap(args.cmap)
+    look = look_of(args)
     arguments = run_erf_arguments(args)
     from mmerf.apis import check_out_folder, run_erf, write_report
     from mmerf.apis.terminal.context_tables import contexts_table
@@ -191,10 +192,9 @@ def measure(
         files = write_report(
             run,
             folder,
-            normalization=args.normalization,
-            cmap=args.cmap,
             suffix=args.format,
             over_image=args.over_image,
+            **look,
         )
     except OSError as error:
         raise ConfigError(
@@ -255,8 +255,7 @@ def measure_each_without(
             each=args.each_without,
             out_dir=folder,
             num_images=args.num_images,
-            normalization=args.normalization,
-            cmap=args.cmap,
+            look=look_of(args),
             suffix=args.format,
             **run_erf_arguments(args),
             progress=show,

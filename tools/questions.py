@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 try:
+    from mmerf.apis.terminal.cli_options import add_look_options, look_of
     from mmerf.apis.terminal.command import parsed, print_line, run_command
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
@@ -61,6 +62,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         metavar='FILE',
         help='the figure (default: %(default)s)',
     )
+    add_look_options(parser)
     return parsed(parser, argv)
 
 
@@ -85,6 +87,7 @@ def ask(args: argparse.Namespace, console: Console) -> int:
     from mmerf.plots.questions import plot_questions
 
     check_figure_path(args.out)
+    look = look_of(args)
     panels = {}
     for text in args.targets:
         run = run_erf(
@@ -102,7 +105,7 @@ def ask(args: argparse.Namespace, console: Console) -> int:
         for key, result in run.results.items():
             name = f'class={key.rpartition(":")[2]}' if several else text
             panels[panel_title(name)] = result
-    figure, _ = plot_questions(panels, title=literal(args.layer))
+    figure, _ = plot_questions(panels, title=literal(args.layer), **look)
     save_figure(figure, args.out)
     print_line(console, f'wrote {args.out}', wrap=False)
     return 0
