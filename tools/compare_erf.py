@@ -95,6 +95,7 @@ def grow(args: argparse.Namespace) -> list:
         names=args.names,
         layers=args.layers,
         title=args.title,
+        width=args.width,
         force=args.force,
     )
 

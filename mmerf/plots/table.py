@@ -31,7 +31,7 @@ def _layers(results: Mapping[str, ERFResult], style: Mapping) -> Figure:
 
 
 def _profile(results: Mapping[str, ERFResult], style: Mapping) -> Figure:
-    return plot_profile(results)[0]
+    return plot_profile(results, width=style.get('width', 'page'))[0]
 
 
 OVERVIEWS: dict[str, Overview] = {

@@ -36,7 +36,9 @@ def test_resized_and_padded_as_the_inputs_are(cfg):
     assert mean.picture((6, 8), resized=True).shape == (6, 8)
     assert mean.picture((2, 4)) is None
     run = run_erf(cfg, input_size=(40, 56), num_images=1, **SMALL)
-    assert run.results['backbone[0]'].map.shape == run.image.shape[:2] == (40, 56)
+    assert (
+        run.results['backbone[0]'].map.shape == run.image.shape[:2] == (40, 56)
+    )
 
 
 def test_a_single_photograph_keeps_its_colours(cfg, photos, data_root):
