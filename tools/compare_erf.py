@@ -54,8 +54,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     add(
         '--growth',
         action='store_true',
-        help='instead draw sides and ERF size over the steps of trainings; '
-        'no tables (default: compare maps)',
+        help='instead draw sides and ERF size over the steps of trainings, '
+        'or their maps step by step if --out ends in .gif or .mp4; no tables '
+        '(default: compare maps)',
     )
     add('--title', help='title of the figure (default: none)')
     add_look_options(parser)
@@ -86,7 +87,19 @@ def show(args: argparse.Namespace, console: Console) -> int:
 
 
 def grow(args: argparse.Namespace) -> list:
-    """Write the figure of sides and size over the steps of trainings."""
+    """Write the sides over the steps of trainings, or an animation."""
+    if args.out.endswith(('.gif', '.mp4')):
+        from mmerf.apis.compare.animation import write_animation
+
+        return write_animation(
+            args.runs,
+            args.out,
+            names=args.names,
+            layers=args.layers,
+            title=args.title,
+            force=args.force,
+            **look_of(args),
+        )
     from mmerf.apis.compare.growth import write_growth
 
     return write_growth(
