@@ -20,6 +20,8 @@ except KeyboardInterrupt:
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from mmerf.core.results.erf_result import ERFResult
+
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     """Read the command line."""
@@ -27,7 +29,9 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         description='Draw several runs in one figure, runs down and layers '
         'across, on one scale; write the numbers as tables.',
         epilog='RUN is an out dir of tools/erf.py, the erf folder of a '
-        "training's vis_data (its last step, or RUN@STEP), or one .npz.",
+        "training's vis_data (its last step, or RUN@STEP), one .npz, or a "
+        'checkpoint, which is measured first, with --config or the config '
+        'that MMEngine has written beside it.',
     )
     add = parser.add_argument
     add('runs', nargs='+', metavar='RUN', help='results to compare; see below')
@@ -59,6 +63,25 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '(default: compare maps)',
     )
     add('--title', help='title of the figure (default: none)')
+    add(
+        '--config',
+        help='config of the RUNs that are checkpoints (default: the only .py '
+        'file beside each)',
+    )
+    add(
+        '--img-dir',
+        metavar='PATH',
+        help='measure checkpoints on the images of this folder, or on one '
+        "file (default: their config's validation set)",
+    )
+    add(
+        '--num-images',
+        type=int,
+        default=50,
+        metavar='N',
+        help='how many images to measure of each checkpoint (default: '
+        '%(default)s)',
+    )
     add_look_options(parser)
     add(
         '--force',
@@ -118,19 +141,45 @@ def draw(args: argparse.Namespace, console: Console) -> list:
     from mmerf.apis.compare.comparison import compare, write_comparison
     from mmerf.apis.terminal.terminal_tables import comparison_table
 
+    look = look_of(args)
     comparison = compare(
-        args.runs, names=args.names, layers=args.layers, force=args.force
+        args.runs,
+        names=args.names,
+        layers=args.layers,
+        force=args.force,
+        read=lambda run: results_of(run, args, console),
     )
     files = write_comparison(
         comparison,
         args.out,
         title=args.title,
-        **look_of(args),
+        **look,
     )
     console.print(comparison_table(comparison))
     for note in comparison.notes:
         print_line(console, f'note: {note}')
     return files
+
+
+def results_of(
+    run: str, args: argparse.Namespace, console: Console
+) -> dict[str, ERFResult]:
+    """A run's results; those of a checkpoint are measured."""
+    from mmerf.apis.compare.read_runs import read_run
+
+    if not run.endswith(('.pth', '.pt', '.ckpt', '.safetensors')):
+        return read_run(run)
+    from mmerf.apis.compare.checkpoints import measure_checkpoint
+
+    return measure_checkpoint(
+        run,
+        args.config,
+        say=lambda text: print_line(console, text),
+        layers=args.layers,
+        img_dir=args.img_dir,
+        num_images=args.num_images,
+        theory=args.style != 'paper',
+    )
 
 
 if __name__ == '__main__':

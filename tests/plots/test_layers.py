@@ -107,7 +107,7 @@ def test_every_panel_shows_as_much_about_the_unit():
     size = round(2 * half)
     assert note.get_text() == (
         f'shown: {size} x {size} px about the unit; '
-        'images of 200 x 300, 300 x 400 px'
+        'image: 200 x 300, 300 x 400 px'
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -88,24 +88,24 @@ def compare(
     names: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
     force: bool = False,
+    read: Callable[[Any], dict[str, ERFResult]] = read_run,
 ) -> Comparison:
     """Read runs for a comparison.
 
     Args:
-        specs (sequence): Each as ``read_run`` takes it.
+        specs (sequence): Each as ``read`` takes it.
         names (sequence of str, optional): Names of the runs; None for the
             parts of their paths that differ.
         layers (sequence of str, optional): Only these keys; None for all.
         force (bool): Compare even if definitions differ.
+        read (callable): Gives a run's results by layer.
 
     Raises:
         ConfigError: If a run or layer does not exist, the names do not fit,
             or definitions differ and ``force`` is not set.
         ResultError: If a file is damaged.
     """
-    runs = {
-        k: read_run(spec) for k, spec in runs_by_name(specs, names).items()
-    }
+    runs = {k: read(spec) for k, spec in runs_by_name(specs, names).items()}
     return comparison_of(runs, layers=layers, force=force)
 
 

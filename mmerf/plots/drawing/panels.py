@@ -190,15 +190,12 @@ def add_colorbar(fig: Figure, image: Any, label: str, height: float) -> Axes:
 
 def view_note(view: View, results: Sequence[ERFResult]) -> str:
     """What the panels show, and the size of the images that they are from."""
-    shapes = sorted({result.map.shape for result in results})
-    whole = shapes[0] if len(shapes) == 1 else None
-    of_one = all(result.input_size is not None for result in results)
-    image = 'image' if of_one else 'canvas of all images'
-    if whole is None:
-        sizes = ', '.join(f'{h} x {w}' for h, w in shapes)
-        text = f'images of {sizes} px'
-    else:
-        text = f'{image}: {whole[0]} x {whole[1]} px'
+    sizes = {result.input_size for result in results}
+    canvas = None in sizes  # of images that differ in size
+    if canvas:
+        sizes = {result.map.shape[:2] for result in results}
+    text = ', '.join(f'{h} x {w}' for h, w in sorted(filter(None, sizes)))
+    text = f'{"canvas of all images" if canvas else "image"}: {text} px'
     if view.whole:
         return text
     height, width = view.size
