@@ -15,7 +15,7 @@ from ..core.errors import ConfigError
 from .drawing.figure import Figure
 from .drawing.render import to_rgb
 
-SUFFIXES = ('.gif', '.mp4')
+_ANIMATED = ('.gif', '.mp4')
 _FRAMES_PER_SECOND = 1
 _LAST = 3  # how many frames long the last one stays
 
@@ -28,7 +28,7 @@ def check_animation(path: str | os.PathLike) -> Path:
             for where the program ffmpeg is not found.
     """
     path = Path(path)
-    if path.suffix not in SUFFIXES:
+    if path.suffix not in _ANIMATED:
         raise ConfigError(
             f'{path} is no name for an animation; let it end in .gif or .mp4'
         )
