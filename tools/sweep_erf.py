@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 try:
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
+        look_of,
         run_erf_arguments,
     )
     from mmerf.apis.terminal.command import (
@@ -91,10 +92,9 @@ def main(argv: list[str] | None = None) -> int:
 def measure(args: argparse.Namespace, console: Console) -> int:
     """Measure, write the files, print the table."""
     from mmerf.apis.terminal.progress import show_progress
-    from mmerf.plots.drawing.style import check_cmap
 
     chosen = chosen_model(args)
-    check_cmap(args.cmap)
+    look = look_of(args)
     arguments = run_erf_arguments(args)
     from mmerf.apis import sweep_erf
     from mmerf.apis.sweep.tables import sweep_tables
@@ -109,8 +109,7 @@ def measure(args: argparse.Namespace, console: Console) -> int:
             out_dir=place.path,
             measured=place.measured,
             num_images=args.num_images,
-            normalization=args.normalization,
-            cmap=args.cmap,
+            look=look,
             suffix=args.format,
             title=args.title,
             force=args.force,

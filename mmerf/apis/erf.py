@@ -59,8 +59,8 @@ class ERFRun:
         absent (dict[str, str]): Keys for which no image had the target, such
             as a class, and why.
         provenance (dict): Config, checkpoint, device, versions.
-        image (np.ndarray, optional): Mean brightness of the images, shape
-            (H, W) of the maps; None if they do not lie on one image.
+        image (np.ndarray, optional): A single image, (H, W, 3) or (H, W) of
+            the maps, or several images' mean; None if they do not lie on it.
         images (list[ImageRun]): Every image's own results, with
             ``per_image``.
         by_class (dict[str, ClassContext]): By layer, with ``by_class``.

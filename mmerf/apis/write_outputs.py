@@ -11,7 +11,6 @@ from typing import Any
 from ..core.atomic_files import file_stem, recorded_files, write_text
 from ..core.errors import ConfigError
 from ..plots import plot_map, save_figure
-from ..plots.drawing.normalization import CMAP
 from ..plots.table import OVERVIEWS
 from .compare.table_files import Row, as_csv, table_rows
 from .context_outputs import write_contexts
@@ -24,11 +23,10 @@ def write_report(
     run: ERFRun,
     out_dir: str | os.PathLike,
     *,
-    normalization: str = 'power',
-    cmap: str = CMAP,
     suffix: str = 'png',
     over_image: bool = False,
     measured: Mapping[str, Any] | None = None,
+    **look: Any,
 ) -> list[Path]:
     """Write ``erf.json``, overviews, and one map and figure per layer.
 
@@ -44,11 +42,13 @@ def write_report(
     Args:
         run (ERFRun): What was measured.
         out_dir: The folder; created if it does not exist.
-        normalization, cmap (str): Of the figures.
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
-        over_image (bool): Draw the maps over the mean of the images.
+        over_image (bool): Draw the maps over the photograph, or over the mean
+            of several.
         measured (mapping, optional): What ``erf.json`` says was measured, so
             that a tool replaces no result of something else.
+        **look: How figures look: attributes of
+            ``mmerf.plots.drawing.look.Look``.
 
     Returns:
         list[Path]: The files but those of the images' folders: first
@@ -65,8 +65,7 @@ def write_report(
             '(give one with --input-size), are measured in windows, or units '
             'sit at different places; leave out --over-image'
         )
-    style: dict = {'normalization': normalization, 'cmap': cmap}
-    style['image'] = run.image if over_image else None
+    style = {**look, 'image': run.image if over_image else None}
     record = {
         'provenance': run.provenance,
         'notes': run.notes,

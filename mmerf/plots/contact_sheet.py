@@ -15,9 +15,9 @@ from matplotlib.patches import Rectangle
 from ..core.results.erf_result import ERFResult
 from ..core.statistics import headline_shares
 from .drawing.figure import Figure
-from .drawing.marks import square_line, square_sides
+from .drawing.marks import square_sides
 from .drawing.normalization import normalize
-from .drawing.style import UNIT_STYLE, style
+from .drawing.style import SQUARE_LINES, UNIT_STYLE, style
 from .drawing.text import wrap_text
 
 _PANEL = 1.9  # inches
@@ -90,10 +90,7 @@ def plot_contact_sheet(
 def _window(results: Mapping[str, ERFResult]) -> int:
     """Side of what every panel shows, px."""
     squares = [
-        side
-        for result in results.values()
-        for share, side in square_sides(result).items()
-        if share in headline_shares(result.shares)
+        side for result in results.values() for side in _sides(result).values()
     ]
     whole = max(max(result.map.shape) for result in results.values())
     if not squares:
@@ -104,21 +101,20 @@ def _window(results: Mapping[str, ERFResult]) -> int:
 def _draw_marks_small(ax: Axes, result: ERFResult, window: int) -> None:
     """The unit and two squares; then the window about the unit."""
     y, x = result.center
-    for share, side in square_sides(result).items():
-        if share in headline_shares(result.shares):
-            color, dash = square_line(result, share)
-            corner = (x - side / 2, y - side / 2)
-            ax.add_patch(
-                Rectangle(
-                    corner,
-                    side,
-                    side,
-                    fill=False,
-                    edgecolor=color,
-                    linestyle=dash,
-                    linewidth=1.2,
-                )
+    looks = zip(_sides(result).values(), SQUARE_LINES, strict=False)
+    for side, (color, dash) in looks:
+        corner = (x - side / 2, y - side / 2)
+        ax.add_patch(
+            Rectangle(
+                corner,
+                side,
+                side,
+                fill=False,
+                edgecolor=color,
+                linestyle=dash,
+                linewidth=1.2,
             )
+        )
     ax.plot([x], [y], linestyle='none', **UNIT_STYLE)
     height, width = result.map.shape
     half = window / 2
@@ -130,10 +126,14 @@ def _sides_in_words(result: ERFResult) -> str:
     """Sides of the two squares, or why there are none."""
     if result.kind != 'erf':
         return result.kind
-    sides = square_sides(result)
+    sides = _sides(result)
     if not sides:
         return 'zero everywhere'
     return ', '.join(
-        f'{share * 100:g} %: {sides[share]} px'
-        for share in headline_shares(result.shares)
+        f'{share * 100:g} %: {side} px' for share, side in sides.items()
     )
+
+
+def _sides(result: ERFResult) -> dict[float, int]:
+    """Sides of the two squares, px."""
+    return square_sides(result, headline_shares(result.shares))

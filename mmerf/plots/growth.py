@@ -13,6 +13,7 @@ from ..core.errors import ConfigError
 from ..core.statistics import headline_shares, shown_numbers
 from ..core.statistics.base import GROWTH
 from .drawing.figure import Figure
+from .drawing.look import Look
 from .drawing.panels import legend_below
 from .drawing.style import (
     COLUMN_WIDTH,
@@ -34,22 +35,26 @@ def plot_growth(
     *,
     layers: Sequence[str] | None = None,
     title: str | None = None,
+    width: str = 'page',
 ) -> tuple[Figure, np.ndarray]:
     """Sides and ERF size by training step, one line per layer.
 
     Bands reach one standard error up and down, where it was measured. Only
-    shares that all records have are drawn.
+    shares that all records have are drawn. Dotted lines are the height and
+    the width of the images, unless they are more than twice as large as every
+    value.
 
     Args:
         histories (mapping): By name of the training, the records of its
             ``erf.jsonl``: ``step``, ``layer``, ``statistics``.
         layers (sequence of str, optional): Layers to draw; None for all.
         title (str, optional): Title of the whole figure.
+        width (str): ``'page'`` or ``'column'`` of a paper; one training is
+            always as wide as a column, many are wider than a page.
 
     Returns:
         tuple[Figure, np.ndarray]: The figure, and its axes, shape
-        (quantities, trainings). The figure of one training is as wide as a
-        column of a paper, others at least as a page.
+        (quantities, trainings).
 
     Raises:
         ConfigError: If no training has one of the layers, a record is of a
@@ -85,10 +90,12 @@ def plot_growth(
         for _, number in numbers
     ]
     count = len(histories)
-    width = COLUMN_WIDTH if count == 1 else max(PAGE_WIDTH, 2.3 * count)
-    panel = width / count - 0.3
+    inches = COLUMN_WIDTH
+    if count > 1 and Look(width=width).width == 'page':
+        inches = max(PAGE_WIDTH, 2.3 * count)
+    panel = inches / count - 0.3
     with style():
-        fig = Figure(figsize=(width, 1), dpi=150)
+        fig = Figure(figsize=(inches, 1), dpi=150)
         fig.set_layout_engine('constrained')
         axes = fig.subplots(
             len(rows), count, squeeze=False, sharex='col', sharey='row'
@@ -115,8 +122,11 @@ def plot_growth(
             )
             if count > 1:
                 column[0].set_title(wrap_text(name, panel), parse_math=False)
-        for row in axes:  # which shares its limits, with zero among them
-            low, high = row[0].get_ylim()
+        for row, (_, number) in zip(axes, numbers, strict=True):
+            if number.heading.endswith('(px)'):
+                for ax, history in zip(row, kept.values(), strict=True):
+                    _draw_ceiling(ax, history, row[0].get_ylim()[1])
+            low, high = row[0].get_ylim()  # the row shares its limits
             negative = any(ax.dataLim.y0 < 0 for ax in row)
             row[0].set_ylim(low if negative else 0, max(1.05 * high, 0))
         for ax in axes.ravel():
@@ -129,6 +139,24 @@ def plot_growth(
         if title:
             fig.suptitle(title)
     return fig, axes
+
+
+def _draw_ceiling(ax: Axes, history: History, largest: float) -> None:
+    """Lines at the height and width of a training's images, if in sight."""
+    sizes = {tuple(record.get('input_size') or ()) for record in history}
+    for size in sorted({side for pair in sizes for side in pair}):
+        if len(sizes) == 1 and size <= 2 * largest:
+            ax.axhline(size, color='#888888', linestyle=':', linewidth=0.9)
+            ax.annotate(
+                f'image: {size} px',
+                (0.0, size),
+                xycoords=('axes fraction', 'data'),
+                xytext=(2, 1),
+                textcoords='offset points',
+                va='bottom',
+                fontsize=6.5,
+                color='#666666',
+            )
 
 
 def _percent(values: Sequence[float | None]) -> list[float | None]:
@@ -189,7 +217,7 @@ def _growth_line(
     """
     cycle, place = divmod(number, len(SERIES_STYLES))
     color, marker = SERIES_STYLES[place]
-    lighter = 0.5 * len(ax.get_lines())  # later lines are thinner
+    lighter = 0.3 * len(ax.get_lines())  # later lines are thinner
     steps = [r['step'] for r in records]
     every = -(-len(steps) // _MAX_MARKERS)
     y = np.array(values, dtype=float)
@@ -200,8 +228,8 @@ def _growth_line(
         marker=marker,
         markevery=(number % every, every),
         linestyle=_DASHES[cycle % len(_DASHES)],
-        markersize=max(6 - lighter, 2),
-        linewidth=max(2.4 - lighter * 0.6, 0.8),
+        markersize=max(3.8 - lighter, 2.4),
+        linewidth=max(1.8 - lighter, 0.8),
         label=drawable(records[0]['layer']),
     )
     if any(error is not None for error in errors):

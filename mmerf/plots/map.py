@@ -2,135 +2,187 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from textwrap import wrap
 from typing import Any
 
 import numpy as np
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.transforms import Bbox
 
 from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.inset import add_inset, finish_inset
-from .drawing.marks import color_label, draw_marks, square_sides
-from .drawing.normalization import CMAP, normalize
-from .drawing.style import COLUMN_WIDTH, LEGEND_STYLE, UNIT_STYLE, style
+from .drawing.look import Look
+from .drawing.marks import (
+    add_scale_bar,
+    color_label,
+    draw_marks,
+    is_seen,
+    square_sides,
+)
+from .drawing.normalization import normalize
+from .drawing.panels import add_legend_and_note, view_note
+from .drawing.style import COLUMN_WIDTH, UNIT_STYLE, style
 from .drawing.text import FittingText, wrap_text
+from .drawing.view import (
+    IMAGE_MARGIN,
+    MARGIN,
+    View,
+    common_view,
+    drawn_shares,
+)
+from .inset import add_inset, finish_inset
 
-_SMALL = 8  # a square is small if the map is more than this times larger
+_SMALL = 8  # a square is small if the panel is more than this times larger
+_OPAQUE = 0.85  # of the map's largest values over an image
+_SMOOTH = 2.0  # px, sigma by which an opacity is smoothed
 
 
 def plot_map(
     result: ERFResult,
     *,
-    normalization: str = 'power',
-    cmap: str = CMAP,
     title: str | None = None,
     image: np.ndarray | None = None,
+    **look: Any,
 ) -> tuple[Figure, Axes]:
-    """Map with colour bar, the unit, the squares and the theoretical field.
+    """Map with colour bar, the unit, its squares and the theoretical field.
 
-    The figure is as wide as a column of a paper. The scales to the left and
-    below are in pixels, those above and to the right in percent of the image.
+    The figure is as wide as a column of a paper. It shows the pixels about the
+    unit, 1.2 times as large as the largest square; below it stands the size
+    of the image. The scales are in pixels of the image.
 
     Args:
         result (ERFResult): The result to draw.
-        normalization (str): 'power', 'log10', 'sqrt' or 'linear'.
-        cmap (str): Name of a matplotlib colour map.
         title (str, optional): Title; None for the result's label.
         image (np.ndarray, optional): Image to draw under the map, of its
             (H, W), grey or with channels: a photograph, or the mean of the
             images. Where the map is small, the image shows through.
+        **look: Attributes of ``drawing.look.Look``: ``normalization``,
+            ``cmap``, ``style``, ``inset``.
 
     Returns:
         tuple[Figure, Axes]: The figure, which pyplot does not hold, and the
         axes that show the map.
 
     Raises:
-        ConfigError: If the normalisation is unknown, or the image's size is
-            not the map's.
+        ConfigError: If a setting is unknown, or the image's size is not the
+            map's.
 
     Example:
         >>> fig, ax = plot_map(ERFResult.from_map(np.eye(9)), title='nine')
         >>> ax.get_title()
         'nine'
     """
-    height, width = result.map.shape
-    panel = 2.35 * min(max(height / width, 0.4), 1.8)
+    chosen = Look(**look)
+    margin = MARGIN if image is None else IMAGE_MARGIN
+    view = common_view([result], margin=margin)
+    panel = 2.3 * min(max(view.aspect, 0.4), 1.8)
     with style():
-        fig = Figure(figsize=(COLUMN_WIDTH, panel + 1.0), dpi=150)
-        fig.set_layout_engine('compressed')
+        fig = Figure(figsize=(COLUMN_WIDTH, panel + 0.7), dpi=150)
+        layout = ConstrainedLayoutEngine(compress=True)
+        fig.set_layout_engine(layout)
         ax = fig.add_subplot()
-        drawn = draw_map(ax, result, normalization, cmap, image=image)
-        _add_percent_scales(ax, height, width)
+        drawn = draw_map(ax, result, chosen, image=image, view=view)
         if title is None:
             ax.set_title(wrap_text(result.label, 2.9), parse_math=False)
         else:
             ax.set_title('\n'.join(wrap(title, 44)))
-        bar = fig.colorbar(drawn, ax=ax, pad=0.02)
-        bar.set_label(color_label(result, normalization))
-        handles = ax.get_legend_handles_labels()[0]
-        if not handles:  # a picture of attention
-            fig.settle()
-            return fig, ax
-        fig.legend(
-            handles=handles,
-            loc='outside lower center',
-            ncols=3,
-            **LEGEND_STYLE,
-        )
+        bar = fig.colorbar(drawn, ax=ax, pad=0.02, ticks=[0, 0.5, 1])
+        bar.set_label(color_label(result, chosen.normalization))
+        note = ''
+        handles: list[Artist] = []
+        if chosen.marked:
+            ax.set_xlabel('x (px)')
+            ax.set_ylabel('y (px)')
+            handles, note = _foot(ax, result, view, image)
+        else:
+            ax.set(xticks=[], yticks=[])
+            add_scale_bar(ax)
+        foot, place_foot = add_legend_and_note(fig, handles, note)
+        height = fig.get_figheight() + foot
+        fig.set_figheight(height)
+        layout.set(rect=(0, foot / height, 1, 1 - foot / height))
+        place_foot()
         fig.settle()
     return fig, ax
+
+
+def _foot(
+    ax: Axes, result: ERFResult, view: View, image: np.ndarray | None
+) -> tuple[list[Artist], str]:
+    """What a legend names, and a note of what the panel shows."""
+    note = view_note(view, [result]) + image_note(image, [result])
+    if result.theory is not None and not is_seen(ax, 'theory'):
+        unit = ' px' if result.theory.size else ''
+        note += f'; theoretical field: {result.theory}{unit}'
+    handles = [
+        handle
+        for handle in ax.get_legend_handles_labels()[0]
+        if (gid := handle.get_gid()) is None or is_seen(ax, gid)
+    ]
+    return handles, note
 
 
 def draw_map(
     ax: Axes,
     result: ERFResult,
-    normalization: str = 'power',
-    cmap: str = CMAP,
+    look: Look | None = None,
     *,
     image: np.ndarray | None = None,
-    shares: Sequence[float] | None = None,
-    inset: bool = True,
+    view: View | None = None,
 ) -> Any:
     """Draw a map, its unit and its squares into existing axes.
 
     Args:
         ax (Axes): The axes to draw into.
         result (ERFResult): The result to draw.
-        normalization, cmap, image: As for :func:`plot_map`.
-        shares (sequence of float, optional): Shares whose squares are drawn;
-            None for all.
-        inset (bool): Whether to enlarge squares that are small beside the
-            map in an inset.
+        look (Look, optional): Colours and marks; None for the usual ones.
+        image: As for :func:`plot_map`.
+        view (View, optional): What the axes show; None for the whole
+            map.
 
     Returns:
         matplotlib.image.AxesImage: The normalised map as drawn, 0 to 1.
 
     Raises:
-        ConfigError: If the normalisation is unknown, or the image's size is
-            not the map's.
+        ConfigError: If the image's size is not the map's.
     """
-    normalized = normalize(result.map, normalization)
-    under = None if image is None else _brightness(image, result)
-    drawn = _draw_content(ax, result, normalized, cmap, under, shares)
-    ax.set_xlabel('x (px)')
-    ax.set_ylabel('y (px)')
-    ax.set_xlim(-0.5, normalized.shape[1] - 0.5)
-    ax.set_ylim(normalized.shape[0] - 0.5, -0.5)
-    sides = square_sides(result)
+    look = look or Look()
+    normalized = normalize(result.map, look.normalization)
+    under = None if image is None else _scaled_image(image, result)
+    shares = drawn_shares(result) if look.marked else None
+    drawn = _draw_content(ax, result, normalized, look.cmap, under, shares)
+    if view is None:
+        ax.set_xlim(-0.5, normalized.shape[1] - 0.5)
+        ax.set_ylim(normalized.shape[0] - 0.5, -0.5)
+    else:
+        view.show(ax, result)
     if not result.map.any():
         _label_zero_map(ax, result)
-    shorter = min(normalized.shape)
-    small = [side for side in sides.values() if side * _SMALL < shorter]
-    if small and inset:
-        window = 2 * max(small)
-        enlarged = add_inset(ax, result, window)
-        _draw_content(enlarged, result, normalized, cmap, under, shares)
-        finish_inset(ax, enlarged, result, window)
+    if look.inset and look.marked:
+        shorter = min(view.size if view else normalized.shape)
+        sides = square_sides(result, drawn_shares(result)).values()
+        small = [side for side in sides if side * _SMALL < shorter]
+        if small:
+            enlarged = add_inset(ax, result, 2 * max(small))
+            _draw_content(
+                enlarged, result, normalized, look.cmap, under, shares
+            )
+            finish_inset(ax, enlarged, result, 2 * max(small))
     return drawn
+
+
+def image_note(image: np.ndarray | None, results: Sequence[ERFResult]) -> str:
+    """What lies under the maps, to be written behind another note."""
+    if image is None:
+        return ''
+    count = max(result.num_images for result in results)
+    if count == 1:
+        return '; under the map: the image'
+    return f'; under the map: the mean of {count} images'
 
 
 def _label_zero_map(ax: Axes, result: ERFResult) -> None:
@@ -168,41 +220,30 @@ def _draw_content(
     alpha = None
     if under is not None:
         ax.imshow(under, cmap='gray', vmin=0, vmax=1, zorder=-1)
-        alpha = normalized
+        alpha = _OPAQUE * np.sqrt(smoothed(normalized))
     drawn = ax.imshow(normalized, cmap=cmap, vmin=0, vmax=1, alpha=alpha)
-    draw_marks(ax, result, shares)
+    if shares is not None:
+        draw_marks(ax, result, shares)
     return drawn
 
 
-def _brightness(image: np.ndarray, result: ERFResult) -> np.ndarray:
-    """An image's brightness (H, W), scaled to reach from 0 to 1."""
+def smoothed(normalized: np.ndarray) -> np.ndarray:
+    """A map without its finest detail, so that single zeros are no holes."""
+    from scipy.ndimage import gaussian_filter  # late: it takes long to import
+
+    return gaussian_filter(normalized, _SMOOTH)
+
+
+def _scaled_image(image: np.ndarray, result: ERFResult) -> np.ndarray:
+    """An image scaled to reach from 0 to 1: (H, W), or (H, W, 3) in colour."""
     if image.shape[:2] != result.map.shape or image.ndim not in (2, 3):
         raise ConfigError(
             f'the image is {" x ".join(map(str, image.shape))}, the map '
             f'{" x ".join(map(str, result.map.shape))}; give an image of '
             "the map's height and width"
         )
-    grey = np.asarray(image, dtype=np.float64)
-    grey = grey if grey.ndim == 2 else grey.mean(axis=2)
-    low, high = float(grey.min()), float(grey.max())
-    return (grey - low) / (high - low) if high > low else grey * 0 + 0.5
-
-
-def _add_percent_scales(ax: Axes, height: int, width: int) -> None:
-    """Scales above and to the right, in percent of the image's extent."""
-    above = ax.secondary_xaxis('top', functions=_percent_scale(width))
-    right = ax.secondary_yaxis('right', functions=_percent_scale(height))
-    for axis, ticks in (
-        (above, (0, 50, 100)),
-        (right, (0, 25, 50, 75, 100)),
-    ):
-        axis.set_ticks(ticks, [f'{tick} %' for tick in ticks])
-        axis.tick_params(labelsize=6.5, length=2, pad=1.5)
-
-
-def _percent_scale(length: int) -> tuple[Callable, Callable]:
-    """From pixels to percent of a length in pixels, and back."""
-    return (
-        lambda px: (px + 0.5) / length * 100,
-        lambda percent: percent / 100 * length - 0.5,
-    )
+    picture = np.asarray(image, dtype=np.float64)
+    if picture.ndim == 3 and picture.shape[2] != 3:
+        picture = picture.mean(axis=2)
+    low, high = float(picture.min()), float(picture.max())
+    return (picture - low) / (high - low) if high > low else picture * 0 + 0.5

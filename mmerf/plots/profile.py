@@ -10,6 +10,9 @@ from matplotlib.axes import Axes
 from ..core.results.erf_result import ERFResult
 from ..core.statistics.radial import mass_by_radius, ring_means
 from .drawing.figure import Figure
+from .drawing.look import Look
+from .drawing.panels import legend_below
+from .drawing.sheet import fold
 from .drawing.style import COLUMN_WIDTH, PAGE_WIDTH, SERIES_STYLES, style
 from .drawing.text import wrap_text
 
@@ -21,19 +24,24 @@ def plot_profile(
     results: ERFResult | Mapping[str, ERFResult],
     *,
     title: str | None = None,
+    width: str = 'page',
 ) -> tuple[Figure, np.ndarray]:
     """Mean contribution at each distance from the unit, and share within it.
 
     Upper row, on a logarithmic scale: the map's mean over the ring of pixels
     at a distance (rounded to whole pixels), divided by the largest such mean;
     dashed, the same for the fitted Gaussian, with its R2. Lower row: the
-    share of the map's sum within a distance.
+    share of the map's sum within a distance. R2 is the share of the variance
+    of the map's pixels that the Gaussian explains. A tail of small values
+    changes little of it, even where it holds much of the sum.
 
     Args:
         results (ERFResult or mapping of str to ERFResult): One result, drawn
             as wide as a column of a paper; or several by layer, in drawing
             order, as wide as a page.
         title (str, optional): Title of the whole figure.
+        width (str): ``'page'``, or ``'column'``: more than three layers are
+            then folded into further pairs of rows.
 
     Returns:
         tuple[Figure, np.ndarray]: The figure, and its axes, shape
@@ -47,42 +55,73 @@ def plot_profile(
     if isinstance(results, ERFResult):
         results = {results.layer: results}
     count = len(results)
-    width = COLUMN_WIDTH if count == 1 else max(PAGE_WIDTH, 1.3 * count + 0.5)
+    across, inches = count, COLUMN_WIDTH
+    if Look(width=width).width == 'column':
+        across = fold(count, 3)
+    elif count > 1:
+        inches = max(PAGE_WIDTH, 1.3 * count + 0.5)
+    blocks = -(-count // across)
     with style():
-        fig = Figure(figsize=(width, 3.6), dpi=150)
+        fig = Figure(figsize=(inches, 0.4 + 3.2 * blocks), dpi=150)
         fig.set_layout_engine('constrained')
-        axes = fig.subplots(2, count, squeeze=False, sharex=True, sharey='row')
+        axes, unused = _pairs_of_rows(fig, count, across)
         reach = 10
         for (ring, mass), (layer, result) in zip(
             axes.T, results.items(), strict=True
         ):
-            name = wrap_text(layer, width / count - 0.3)
+            name = wrap_text(layer, inches / across - 0.3)
             ring.set_title(name, parse_math=False)
             if result.map.any():
                 reach = max(reach, _draw_profile(ring, mass, result))
             else:
                 ring.text(0.5, 0.5, 'zero', transform=ring.transAxes)
             mass.set_xlabel('distance (px)')
-        axes[0, 0].set(yscale='log', ylabel='ring mean / largest')
+        axes[0, 0].set_yscale('log')
         axes[0, 0].set_ylim(max(axes[0, 0].get_ylim()[0], _LOWEST), 2)
-        axes[1, 0].set(ylabel='share within', ylim=(0, 1.03))
+        axes[1, 0].set_ylim(0, 1.03)
+        for first in range(0, count, across):
+            axes[0, first].set_ylabel('ring mean / largest')
+            axes[1, first].set_ylabel('share within')
+        for ax in unused:
+            ax.set_axis_off()
         axes[0, 0].set_xlim(0, reach)
         for ax in axes.ravel():
             ax.grid(color='#dddddd', linewidth=0.5)
             ax.spines[['top', 'right']].set_visible(False)
         handles = [axes[0, 0].plot([], [], label='map', **_profile_line(0))[0]]
-        handles += axes[0, 0].plot(
-            [], [], label='fitted Gaussian', **_profile_line(1)
-        )
-        fig.legend(
-            handles=handles,
-            loc='outside lower center',
-            ncols=2,
-            frameon=False,
-        )
+        label = "fitted Gaussian (R²: share of the pixels' variance)"
+        handles += axes[0, 0].plot([], [], label=label, **_profile_line(1))
+        legend_below(fig, handles, frameon=False)
         if title:
             fig.suptitle(title)
     return fig, axes
+
+
+def _pairs_of_rows(
+    fig: Figure, count: int, across: int
+) -> tuple[np.ndarray, list[Axes]]:
+    """Two axes per layer, shape (2, layers), and those that stay empty.
+
+    Layers beyond ``across`` go into further pairs of rows. All axes share the
+    distances, and all of one kind their values.
+    """
+    blocks = -(-count // across)
+    grid = fig.subplots(2 * blocks, across, squeeze=False)
+    upper, lower = grid[::2].ravel(), grid[1::2].ravel()
+    for ax in (*upper[:count], *lower[:count]):
+        if ax is not upper[0]:
+            ax.sharex(upper[0])
+    for kind in (upper[:count], lower[:count]):
+        for place, ax in enumerate(kind):
+            if place:
+                ax.sharey(kind[0])
+            ax.tick_params(labelleft=place % across == 0)
+    for ax in upper[:count]:
+        ax.tick_params(labelbottom=False)
+    return np.stack([upper[:count], lower[:count]]), [
+        *upper[count:],
+        *lower[count:],
+    ]
 
 
 def _draw_profile(ring: Axes, mass: Axes, result: ERFResult) -> int:

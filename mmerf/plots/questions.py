@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.normalization import CMAP
-from .layers import draw_panels
+from .drawing.look import Look
+from .drawing.view import common_view
+from .panel_grid import draw_grid
 
 
 def plot_questions(
     results: Mapping[str, ERFResult],
     *,
     reach: int | None = None,
-    normalization: str = 'power',
-    cmap: str = CMAP,
     title: str | None = None,
+    **look: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Maps of several targets, each centred on its own unit.
 
@@ -28,25 +29,22 @@ def plot_questions(
         results (mapping of str to ERFResult): By the panel's title, in
             drawing order.
         reach (int, optional): Pixels shown to each side of the unit; None for
-            half of the longer side of the first result's image.
-        normalization, cmap (str): As for ``plot_layers``.
+            1.2 times the largest square.
         title (str, optional): Title of the whole figure.
+        **look: As for ``plot_layers``.
 
     Returns:
         tuple[Figure, np.ndarray]: The figure, and its axes in drawing order,
         shape (results,).
 
     Raises:
-        ConfigError: If the normalisation is unknown.
+        ConfigError: If a setting is unknown.
     """
-    if reach is None:
-        first = next(iter(results.values()))
-        reach = max(first.input_size or first.map.shape) // 2
-    return draw_panels(
-        results,
-        1,
-        reach=reach,
-        normalization=normalization,
-        cmap=cmap,
+    fig, axes = draw_grid(
+        [list(results.values())],
+        list(results),
+        look=Look(**look),
+        view=common_view(results.values(), reach),
         title=title,
     )
+    return fig, axes[0]

@@ -17,7 +17,7 @@ class Overview(NamedTuple):
     Attributes:
         draw (callable): ``draw(results, style)`` gives the figure; results
             by layer, style as keyword arguments of :func:`plot_layers`:
-            ``normalization``, ``cmap`` and ``image``.
+            ``image`` and the attributes of ``drawing.look.Look``.
         attention (bool): Whether pictures of attention are drawn too; else
             only ERFs are, and without one there is no figure.
     """
@@ -31,7 +31,7 @@ def _layers(results: Mapping[str, ERFResult], style: Mapping) -> Figure:
 
 
 def _profile(results: Mapping[str, ERFResult], style: Mapping) -> Figure:
-    return plot_profile(results)[0]
+    return plot_profile(results, width=style.get('width', 'page'))[0]
 
 
 OVERVIEWS: dict[str, Overview] = {

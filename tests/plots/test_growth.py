@@ -90,6 +90,35 @@ def test_trainings_share_the_scale(history):
     assert labels == ['a', 'b', 'c']
 
 
+def ceilings(ax):
+    return [
+        line.get_ydata()[0]
+        for line in ax.get_lines()
+        if line.get_linestyle() == ':'
+    ]
+
+
+def test_the_size_of_the_images_is_a_ceiling(history):
+    for entry in history:
+        entry['input_size'] = [48, 60]
+    _, axes = plot_growth({'run': history})
+    half, most = axes[:2, 0]  # up to 17 and 51 px
+    assert ceilings(half) == [] and ceilings(most) == [48, 60]
+    texts = [text.get_text() for text in most.texts]
+    assert texts == ['image: 48 px', 'image: 60 px']
+    assert most.get_ylim()[1] > 60
+    history[0]['input_size'] = None  # of different sizes
+    _, axes = plot_growth({'run': history})
+    assert ceilings(axes[1, 0]) == []
+
+
+def test_a_column_holds_two_trainings(history):
+    fig, _ = plot_growth({'a': history, 'b': history}, width='column')
+    assert fig.get_figwidth() == 3.4
+    fig, _ = plot_growth({'a': history, 'b': history})
+    assert fig.get_figwidth() == 7
+
+
 def test_a_zero_map_is_a_gap_in_the_line(history):
     history[2]['statistics'] = {'centred_square': None, 'erf_size': None}
     _, axes = plot_growth({'run': history}, layers=['a'])

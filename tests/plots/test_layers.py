@@ -68,9 +68,13 @@ def test_sides_are_written_below_layers(result):
     _, axes = plot_layers({'a': result, 'zero': zero(result)})
     squares = result.statistics()['centred_square']
     below = axes[0].get_xlabel()
-    for share, square in squares.items():
-        assert f'{float(share) * 100:g} %: {square["side"]}' in below
+    assert below == '   '.join(
+        f'{percent} %: {squares[share]["side"]} px'
+        for percent, share in ((50, '0.5'), (99, '0.99'))
+    )
     assert axes[1].get_xlabel() == ''
+    _, axes = plot_layers(dict.fromkeys('abcde', result))
+    assert axes[0].get_xlabel() == below.replace('   ', '\n')
 
 
 def test_layers_share_one_scale(result):
@@ -83,19 +87,72 @@ def test_layers_share_one_scale(result):
     assert len(plot_layers(many)[1]) == 7
 
 
-def test_figures_are_as_wide_as_a_page(result):
-    for count in (2, 5, 7):
-        fig, axes = plot_layers({str(i): result for i in range(count)})
-        assert fig.get_figwidth() <= 7.1
-        to_rgb(fig)
-        sizes = [
-            text.get_fontsize()
-            for text in fig.findobj(mpl.text.Text)
-            if text.get_text()
-        ]
-        assert min(sizes) >= 6
-        panels = [ax.get_window_extent() for ax in axes]
-        assert min(box.width for box in panels) > 0.8 * fig.dpi
+def test_every_panel_shows_as_much_about_the_unit():
+    """1.2 times the largest square, also where a map is far larger."""
+    shapes = {'a': (300, 400, 3), 'b': (300, 400, 9), 'c': (200, 300, 5)}
+    results = {
+        name: ERFResult.from_map(gaussian(h, w, sigma, (90, 110)), (90, 110))
+        for name, (h, w, sigma) in shapes.items()
+    }
+    largest = max(
+        result.statistics()['centred_square']['0.99']['side']
+        for result in results.values()
+    )
+    fig, axes = plot_layers(results)
+    half = np.ceil(1.2 * largest / 2) + 0.5
+    for ax in axes:
+        assert ax.get_xlim() == (110 - half, 110 + half)
+        assert ax.get_ylim() == (90 + half, 90 - half)
+    (note,) = fig.texts
+    size = round(2 * half)
+    assert note.get_text() == (
+        f'shown: {size} x {size} px about the unit; '
+        'image: 200 x 300, 300 x 400 px'
+    )
+
+
+def test_the_scale_bar_is_as_long_as_it_says(result):
+    _, axes = plot_layers({'a': zero(result), 'b': result})
+    assert not [line for line in axes[0].lines if line.get_gid()]
+    (bar,) = (x for x in axes[1].lines if x.get_gid() == 'scale bar')
+    (label,) = axes[1].texts
+    left, right = bar.get_xdata()
+    assert label.get_text() == f'{right - left:g} px'
+    for axis in (axes[1].xaxis, axes[1].yaxis):
+        assert not len(axis.get_ticklocs())
+
+
+def test_the_paper_look_has_maps_and_bars_alone(result):
+    fig, axes = plot_layers({'a': result, 'b': result}, style='paper')
+    assert not fig.legends and not fig.texts
+    for ax in axes:
+        assert not ax.patches and not ax.get_xlabel()
+        assert all(line.get_gid() == 'scale bar' for line in ax.lines)
+    assert len(fig.axes) == 3  # one colour bar
+    dark, bright = (
+        sum(axes[0].get_images()[0].cmap(value)[:3]) for value in (0.0, 1.0)
+    )
+    assert dark < 0.05 and bright > 2
+
+
+@pytest.mark.parametrize(('width', 'inches'), [('page', 7), ('column', 3.4)])
+@pytest.mark.parametrize('count', [1, 2, 5, 7])
+def test_figures_are_as_wide_as_asked(result, width, inches, count):
+    maps = {str(i): result for i in range(count)}
+    fig, axes = plot_layers(maps, width=width)
+    assert fig.get_figwidth() <= inches + 0.01
+    if count > 3:
+        assert fig.get_figwidth() == pytest.approx(inches)
+    to_rgb(fig)
+    sizes = [
+        text.get_fontsize()
+        for text in fig.findobj(mpl.text.Text)
+        if text.get_text()
+    ]
+    assert min(sizes) >= 6
+    panels = [ax.get_window_extent() for ax in axes]
+    assert min(box.width for box in panels) > 0.8 * fig.dpi
+    assert len({round(box.x0) for box in panels}) <= 5
 
 
 def test_layers_lie_over_an_image(result):
@@ -116,4 +173,6 @@ def test_picture_looks_as_the_map_does(result):
 
 def test_attention_has_no_cross_and_no_squares(attention):
     _, axes = plot_layers({'a': attention, 'b': attention})
-    assert all(not ax.lines and not ax.patches for ax in axes)
+    assert all(not ax.patches for ax in axes)
+    (bar,) = (line for ax in axes for line in ax.lines)
+    assert bar.get_gid() == 'scale bar'

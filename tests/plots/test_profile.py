@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from helpers.figure_probe import apart, boxes, gaussian
+from helpers.figure_probe import apart, boxes, gaussian, within
 from matplotlib.colors import to_rgb as rgb_of
 
 from mmerf import ERFResult
@@ -35,6 +35,21 @@ def test_a_gaussian_is_its_own_fit(result):
             assert y[int(radius)] == pytest.approx(share)
     inside = y[x <= mass.get_xlim()[1]]
     assert inside[-1] >= 0.995
+
+
+@pytest.mark.parametrize(('width', 'inches'), [('page', 7), ('column', 3.4)])
+def test_layers_fit_the_width(result, width, inches):
+    maps = {f'layer {i}': result for i in range(5)}
+    fig, axes = plot_profile(maps, width=width)
+    assert axes.shape == (2, 5) and fig.get_figwidth() == inches
+    to_rgb(fig)
+    found = boxes(axes.ravel())
+    assert apart(found) and min(box.width for box in found) > 80
+    texts = fig.legends[0].get_texts()
+    assert all(within(box, fig.bbox) for box in boxes(texts))
+    assert any('variance' in text.get_text() for text in texts)
+    assert len({ax.get_ylim() for ax in axes[0]}) == 1
+    assert len({ax.get_xlim() for ax in axes.ravel()}) == 1
 
 
 def test_layers_share_the_scales(result):

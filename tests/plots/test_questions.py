@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -23,16 +24,12 @@ def results():
 
 
 def test_every_panel_is_as_wide_and_about_its_own_unit(results, tmp_path):
-    fig, axes = plot_questions(results, reach=20)
+    fig, axes = plot_questions(results, reach=10)
     fig.canvas.draw()
     for ax, result in zip(axes, results.values(), strict=True):
         y, x = result.center
-        assert ax.get_xlim() == (x - 20, x + 20)
-        assert ax.get_ylim() == (y + 20, y - 20)
-        ticks = ax.get_xticks()
-        labels = [label.get_text() for label in ax.get_xticklabels()]
-        shown = {t - x: text for t, text in zip(ticks, labels, strict=True)}
-        assert shown[0] == '0' and shown[10] == '10' and shown[-10] == '-10'
+        assert ax.get_xlim() == (x - 10.5, x + 10.5)
+        assert ax.get_ylim() == (y + 10.5, y - 10.5)
         assert ax.get_images()[0].get_clim() == (0, 1)
     names = [ax.get_legend_handles_labels()[1][-1] for ax in axes]
     assert names == ['unit at (20, 24)', 'units, aligned']
@@ -40,6 +37,11 @@ def test_every_panel_is_as_wide_and_about_its_own_unit(results, tmp_path):
     assert save_figure(fig, tmp_path / 'q.svg').is_file()
 
 
-def test_the_reach_is_half_of_the_first_image(results):
+def test_the_reach_is_that_of_the_largest_square(results):
+    largest = max(
+        result.statistics()['centred_square']['0.99']['side']
+        for result in results.values()
+    )
     _, axes = plot_questions(results)
-    assert axes[0].get_xlim() == (24 - 24, 24 + 24)
+    half = np.ceil(0.6 * largest) + 0.5
+    assert axes[0].get_xlim() == (24 - half, 24 + half)

@@ -1,13 +1,19 @@
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from helpers.mmseg_configs import build
+from mmengine.config import Config
+from PIL import Image
 
 from mmerf import ERFResult
+from mmerf.apis import run_erf
 from mmerf.visualization import ERFVisBackend
 
 ROOT = Path(__file__).parents[2]
@@ -42,6 +48,43 @@ def test_before_and_after_a_training(vis_data, tmp_path, capsys, compare):
         assert f'compare.{name}' in printed
     assert 'before' in printed
     assert '50 % side (px)' in out.with_suffix('.md').read_text()
+
+
+def test_checkpoints_become_one_pdf_of_a_column(
+    config, tmp_path, monkeypatch, capsys, compare
+):
+    """A paper's figure from files of weights, by one command."""
+    monkeypatch.chdir(tmp_path)
+    for seed in (0, 1):
+        model = build(Config.fromfile(config).model, seed)
+        folder = tmp_path / f'training_{seed}'
+        folder.mkdir()
+        torch.save({'state_dict': model.state_dict()}, folder / 'iter_8.pth')
+        shutil.copy(config, folder / 'small.py')
+    runs = [f'training_{seed}/iter_8.pth' for seed in (0, 1)]
+    args = [*runs, '--layers', 'backbone[0]', '--num-images', '2']
+    args += ['--width', 'column', '--style', 'paper', '--out', 'f.pdf']
+    assert compare(args) == 0
+    assert Path('f.pdf').read_bytes().startswith(b'%PDF')
+    printed = capsys.readouterr().out.replace('\n', ' ')
+    assert f'measuring {runs[1]} with training_1/small.py' in printed
+    rows = list(csv.DictReader(Path('f.csv').read_text().splitlines()))
+    expected = run_erf(
+        str(config), runs[1], layers=['backbone[0]'], num_images=2,
+        theory=False,
+    ).results['backbone[0]'].statistics()['centred_square']  # fmt: skip
+    assert [row['run'] for row in rows] == runs
+    assert int(rows[1]['side_0.99']) == expected['0.99']['side']
+
+
+def test_growth_as_an_animation(vis_data, tmp_path, compare):
+    out = tmp_path / 'growth.gif'
+    assert compare([str(vis_data), '--growth', '--out', str(out)]) == 0
+    with Image.open(out) as film:
+        assert film.n_frames == 2
+    out = tmp_path / 'compare.gif'  # without --growth
+    assert compare([str(vis_data), '--out', str(out)]) == 1
+    assert not out.exists()
 
 
 def test_growth(vis_data, tmp_path, capsys, compare):

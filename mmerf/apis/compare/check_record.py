@@ -41,6 +41,9 @@ def check_record(record: Any) -> None:
         raise ValueError(f'kind is {record["kind"]!r:.40}')
     if not isinstance(record.get('definition') or {}, Mapping):
         raise TypeError(f'definition is {record["definition"]!r:.40}')
+    size = record.get('input_size')
+    if size is not None and not _is_size(size):
+        raise ValueError(f'input_size is {size!r:.40}')
     statistics = record['statistics']
     if not isinstance(statistics, Mapping):
         raise TypeError(f'statistics is {statistics!r:.40}')
@@ -63,6 +66,15 @@ def _check_numbers_of(statistics: Mapping, shares: list[float]) -> None:
         for value in values:
             if value is not None and not _is_shown(value):
                 raise ValueError(f'{number.key} is {value!r:.40}')
+
+
+def _is_size(value: Any) -> bool:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(side) is int for side in value)
+        and all(0 < side < _LARGEST_SHOWN for side in value)
+    )
 
 
 def _is_shown(value: Any) -> bool:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from ...core.atomic_files import check_file_name, write_text
 from ...core.errors import ConfigError, one_line
@@ -16,8 +17,8 @@ from ...core.results.provenance import (
 )
 from ...plots import plot_comparison, save_figure
 from ...plots.comparison import Runs
-from ...plots.drawing.normalization import CMAP
-from ...plots.drawing.style import check_cmap, check_title
+from ...plots.drawing.look import Look
+from ...plots.drawing.style import check_title
 from .read_runs import read_run, runs_by_name
 from .table_files import TABLES, check_tables, table_rows
 
@@ -87,24 +88,24 @@ def compare(
     names: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
     force: bool = False,
+    read: Callable[[Any], dict[str, ERFResult]] = read_run,
 ) -> Comparison:
     """Read runs for a comparison.
 
     Args:
-        specs (sequence): Each as ``read_run`` takes it.
+        specs (sequence): Each as ``read`` takes it.
         names (sequence of str, optional): Names of the runs; None for the
             parts of their paths that differ.
         layers (sequence of str, optional): Only these keys; None for all.
         force (bool): Compare even if definitions differ.
+        read (callable): Gives a run's results by layer.
 
     Raises:
         ConfigError: If a run or layer does not exist, the names do not fit,
             or definitions differ and ``force`` is not set.
         ResultError: If a file is damaged.
     """
-    runs = {
-        k: read_run(spec) for k, spec in runs_by_name(specs, names).items()
-    }
+    runs = {k: read(spec) for k, spec in runs_by_name(specs, names).items()}
     return comparison_of(runs, layers=layers, force=force)
 
 
@@ -184,9 +185,8 @@ def write_comparison(
     comparison: Comparison,
     out: str | os.PathLike,
     *,
-    normalization: str = 'power',
-    cmap: str = CMAP,
     title: str | None = None,
+    **look: Any,
 ) -> list[Path]:
     """Write the figure, and tables of the same numbers beside it.
 
@@ -194,28 +194,28 @@ def write_comparison(
         comparison (Comparison): What to show.
         out: The figure: ``.png``, ``.pdf`` or ``.svg``. The tables have its
             name and end in ``.md``, ``.csv`` and ``.tex``.
-        normalization, cmap (str): Of the figure.
         title (str, optional): Over the figure.
+        **look: How the figure looks: attributes of
+            ``mmerf.plots.drawing.look.Look``.
 
     Returns:
         list[Path]: The files, the figure first.
 
     Raises:
-        ConfigError: If the suffix, colour map or normalisation is unknown,
-            the title is a formula that cannot be drawn, or a table would
-            replace another file.
+        ConfigError: If the suffix or a setting of the look is unknown, the
+            title is a formula that cannot be drawn, or a table would replace
+            another file.
     """
     path = check_figure_path(out)
-    check_cmap(cmap)
+    Look(**look)
     check_title(title)
     check_tables(path)
     figure, _ = plot_comparison(
         comparison.runs,
         layers=comparison.layers,
         gaps=comparison.gaps,
-        normalization=normalization,
-        cmap=cmap,
         title=title,
+        **look,
     )
     files = [save_figure(figure, path)]
     rows = comparison.rows()

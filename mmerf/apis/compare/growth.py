@@ -21,6 +21,7 @@ def write_growth(
     names: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
     title: str | None = None,
+    width: str = 'page',
     force: bool = False,
 ) -> list[Path]:
     """Draw sides and size by step: one column per training, a line per layer.
@@ -31,6 +32,7 @@ def write_growth(
         names (sequence of str, optional): Names of the trainings.
         layers (sequence of str, optional): Only these keys; None for all.
         title (str, optional): Over the figure.
+        width (str): ``'page'`` or ``'column'`` of a paper.
         force (bool): Draw even if definitions differ.
 
     Returns:
@@ -58,5 +60,5 @@ def write_growth(
         },
         force,
     )
-    figure, _ = plot_growth(histories, layers=layers, title=title)
+    figure, _ = plot_growth(histories, layers=layers, title=title, width=width)
     return [save_figure(figure, path)]

@@ -25,8 +25,8 @@ class ImageRun:
         name (str): The image's path.
         results (dict[str, ERFResult]): By layer; without the keys whose
             target the image has not.
-        image (np.ndarray, optional): Its brightness, shape (H, W) of the
-            maps; None if they do not lie on it.
+        image (np.ndarray, optional): As :meth:`MeanImage.picture` gives it,
+            (H, W) of the maps; None if they do not lie on it.
     """
 
     name: str
@@ -56,7 +56,7 @@ def image_runs(
     index = {path: i for i, path in enumerate(source.paths)}
     runs = []
     for name, results in measurement.compute_each(provenance):
-        shown = MeanImage()
+        shown = MeanImage(source.bgr)
         if name in index and os.path.isfile(name):  # not numbered
             shown.add([source.load(index[name])['inputs']])
         picture = image_under_maps(shown, measurement, results)

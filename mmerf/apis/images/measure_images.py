@@ -56,7 +56,7 @@ def measure_images(
     indices = choose(len(source.paths), number, order)
     own = images_of_this_rank(indices)
     measurement.expect(len(own))
-    failure, mean = None, MeanImage()
+    failure, mean = None, MeanImage(source.bgr)
     try:
         for batch in source.batches(own, partial(pass_size, measurement)):
             mean.add(batch['inputs'])
@@ -101,7 +101,7 @@ def image_under_maps(
     measurement: Measurement,
     results: Mapping[str, ERFResult],
 ) -> np.ndarray | None:
-    """The mean image, brought to the (H, W) of the results' maps.
+    """The mean image, or the only one, at the (H, W) of the results' maps.
 
     None if the maps do not lie on one image: windows, several sizes, units
     at different pixels.
@@ -114,4 +114,4 @@ def image_under_maps(
     ):
         return None
     resized = measurement.options.input_size is not None
-    return mean.grey(shapes.pop(), resized)
+    return mean.picture(shapes.pop(), resized)

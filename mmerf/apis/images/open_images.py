@@ -88,6 +88,7 @@ def _from_files(
         lambda i: steps(_info(paths[i])),
         str(img_dir),
         classes=_configured_classes(loaders),
+        bgr=_reads_bgr(pipelines[0]),
     )
     if any(pipeline != pipelines[0] for pipeline in pipelines):
         source.notes.append(
@@ -156,6 +157,17 @@ def _from_dataset(key: str, loader: Mapping, pipeline: list) -> ImageSource:
         lambda i: dataset[i],
         type(dataset).__name__,
         classes=class_names(dataset),
+        bgr=_reads_bgr(pipeline),
+    )
+
+
+def _reads_bgr(pipeline: list) -> bool:
+    """Whether a pipeline starts with mmcv's reader of colour images."""
+    first = pipeline[0] if pipeline else {}
+    return (
+        first.get('type') == 'LoadImageFromFile'
+        and first.get('color_type', 'color') == 'color'
+        and first.get('imdecode_backend', 'cv2') == 'cv2'
     )
 
 

@@ -27,6 +27,7 @@ class ImageSource:
         preprocessor (callable, optional): Makes the model's input of a
             batch; None for the model's ``data_preprocessor``.
         notes (list[str]): What the user should know, one sentence per note.
+        bgr (bool): Whether three channels are known to be blue, green, red.
     """
 
     paths: list[str]
@@ -36,6 +37,7 @@ class ImageSource:
     classes: list[str] | None = None
     preprocessor: Any = None
     notes: list[str] = field(default_factory=list)
+    bgr: bool = False
     _held: dict[str, str] = field(default_factory=dict)
 
     def batches(
@@ -118,4 +120,5 @@ def joined_sources(sources: Sequence[ImageSource]) -> ImageSource:
         ' and '.join(source.where for source in sources),
         classes=first if all(s.classes == first for s in sources) else None,
         notes=[note for source in sources for note in source.notes],
+        bgr=all(source.bgr for source in sources),
     )

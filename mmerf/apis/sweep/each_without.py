@@ -13,7 +13,6 @@ from ...core.atomic_files import write_text
 from ...core.options import check_without
 from ...core.switching.requests import find_switches
 from ...engine.selection import check_num_images
-from ...plots.drawing.normalization import CMAP
 from ..compare.table_files import as_csv
 from ..config.config_file import load_config
 from ..module.network import build_network
@@ -30,8 +29,7 @@ def erf_each_without(
     without: Sequence[str] | str | None = None,
     num_images: int = 50,
     cfg_options: Mapping | None = None,
-    normalization: str = 'power',
-    cmap: str = CMAP,
+    look: Mapping[str, Any] | None = None,
     suffix: str = 'png',
     title: str | None = None,
     measured: Mapping[str, Any] | None = None,
@@ -54,7 +52,9 @@ def erf_each_without(
         without (sequence of str, optional): Modules that are always off.
         num_images (int): How many images.
         cfg_options (mapping, optional): Settings to override.
-        normalization, cmap, suffix, title (str): Of the figures.
+        look (mapping, optional): How figures look: attributes of
+            ``mmerf.plots.drawing.look.Look``.
+        suffix, title (str): Of the figures.
         measured (mapping, optional): See :func:`mmerf.apis.write_report`.
         say (callable): Called with one line of text before each variant.
         **options: Further arguments of :func:`mmerf.apis.run_erf`.
@@ -68,7 +68,7 @@ def erf_each_without(
             or the folder cannot be written to.
     """
     output = SweepOutput(
-        Path(out_dir), 'without', suffix, normalization, cmap, title, measured
+        Path(out_dir), 'without', suffix, look or {}, title, measured
     )
     changes = output.folder / 'without_changes.csv'
     check_changes_file(changes)

@@ -11,7 +11,6 @@ from mmengine.config import Config
 
 from ...core.options import check_size
 from ...engine.selection import check_num_images
-from ...plots.drawing.normalization import CMAP
 from ..config.config_file import load_config
 from .common_pixel import common_middle
 from .variants import Sweep, SweepOutput, Variant, measure_variants
@@ -31,8 +30,7 @@ def sweep_erf(
     input_size: Sequence[int] | None = None,
     cfg_options: Mapping | None = None,
     layers: Sequence[str] | None = None,
-    normalization: str = 'power',
-    cmap: str = CMAP,
+    look: Mapping[str, Any] | None = None,
     suffix: str = 'png',
     title: str | None = None,
     force: bool = False,
@@ -60,7 +58,9 @@ def sweep_erf(
             that pixel.
         num_images, order, img_dir, input_size, cfg_options, layers: See
             :func:`mmerf.apis.run_erf`.
-        normalization, cmap, suffix, title (str): Of the figures.
+        look (mapping, optional): How figures look: attributes of
+            ``mmerf.plots.drawing.look.Look``.
+        suffix, title (str): Of the figures.
         force (bool): Compare even if definitions differ.
         measured (mapping, optional): See :func:`mmerf.apis.write_report`.
         say (callable): Called with one line of text before each combination.
@@ -76,7 +76,7 @@ def sweep_erf(
             differs from those before it and ``force`` is not set.
     """
     output = SweepOutput(
-        Path(out_dir), 'sweep', suffix, normalization, cmap, title, measured
+        Path(out_dir), 'sweep', suffix, look or {}, title, measured
     )
     check_num_images(num_images)
     cfg = load_config(config, cfg_options)

@@ -12,8 +12,8 @@ from typing import Any
 from ...core.atomic_files import recorded_files
 from ...core.errors import ConfigError, ERFError
 from ...core.results.provenance import check_same_definition
-from ...plots.drawing.normalization import CMAP
-from ...plots.drawing.style import check_cmap, check_title
+from ...plots.drawing.look import Look
+from ...plots.drawing.style import check_title
 from ..compare.comparison import (
     Comparison,
     by_run_and_layer,
@@ -81,7 +81,7 @@ class SweepOutput:
         folder (Path): Gets the files, and one folder per variant.
         stem (str): Name of the figure, the tables and the record.
         suffix (str): ``'png'``, ``'pdf'`` or ``'svg'``.
-        normalization, cmap (str): Of the figures.
+        look (mapping): How figures look, as attributes of ``Look``.
         title (str, optional): Over the figure of all variants.
         measured (mapping, optional): See :func:`mmerf.apis.write_report`.
 
@@ -92,13 +92,12 @@ class SweepOutput:
     folder: Path
     stem: str
     suffix: str = 'png'
-    normalization: str = 'power'
-    cmap: str = CMAP
+    look: Mapping[str, Any] = field(default_factory=dict)
     title: str | None = None
     measured: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        check_cmap(self.cmap)
+        Look(**self.look)
         check_title(self.title)
         check_out_folder(self.folder)
         check_tables(self.figure, '--out-dir')
@@ -107,11 +106,6 @@ class SweepOutput:
     def figure(self) -> Path:
         """The figure of all variants."""
         return self.folder / f'{self.stem}.{self.suffix}'
-
-    @property
-    def style(self) -> dict[str, Any]:
-        """How every figure looks."""
-        return {'normalization': self.normalization, 'cmap': self.cmap}
 
 
 def measure_variants(
@@ -163,7 +157,7 @@ def measure_variants(
             runs[name].notes += same_maps(name, runs)
             inside = output.folder / _folder(number, name)
             suffix = output.suffix
-            write_report(runs[name], inside, suffix=suffix, **output.style)
+            write_report(runs[name], inside, suffix=suffix, **output.look)
             _check_comparable(runs, force)
         if not runs:
             reasons = list(dict.fromkeys(gaps.values()))
@@ -175,7 +169,7 @@ def measure_variants(
             result.comparison,
             output.figure,
             title=output.title,
-            **output.style,
+            **output.look,
         )
         more = [] if write_more is None else [write_more(result)]
         record = write_record(

@@ -29,10 +29,17 @@ def densest_area(map_hw: np.ndarray, share: float) -> int:
         >>> densest_area(np.array([[1.0, 6.0], [3.0, 0.0]]), 0.9)
         2
     """
+    return _densest_areas(map_hw, [share])[0]
+
+
+def _densest_areas(map_hw: np.ndarray, shares: Sequence[float]) -> list[int]:
+    """As :func:`densest_area`, for several shares."""
     check_map(map_hw)
-    check_share(share)
+    for share in shares:
+        check_share(share)
     mass = np.cumsum(np.sort(map_hw, axis=None)[::-1])
-    return int(np.argmax(mass / mass[-1] >= share)) + 1
+    mass /= mass[-1]
+    return [int(np.argmax(mass >= share)) + 1 for share in shares]
 
 
 class DensestArea(Statistic):
@@ -45,14 +52,11 @@ class DensestArea(Statistic):
     ) -> dict:
         """Number of pixels, and their area ratio, for each share."""
         area = map_hw.size if context.area is None else context.area
-        result = {}
-        for share in context.shares:
-            pixels = densest_area(map_hw, share)
-            result[str(share)] = {
-                'pixels': pixels,
-                'area_ratio': pixels / area,
-            }
-        return result
+        found = _densest_areas(map_hw, context.shares)
+        return {
+            str(share): {'pixels': pixels, 'area_ratio': pixels / area}
+            for share, pixels in zip(context.shares, found, strict=True)
+        }
 
     def numbers(self, shares: Sequence[float]) -> list[Number]:
         """The area at the middle share."""

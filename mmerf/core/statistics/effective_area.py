@@ -35,7 +35,7 @@ def entropy_area(map_hw: np.ndarray) -> float:
     check_map(map_hw)
     parts = map_hw[map_hw > 0] / map_hw.max()
     total = parts.sum()
-    entropy = math.log(total) - float(parts @ np.log(parts)) / total
+    entropy = math.log(total) - float((parts * np.log(parts)).sum()) / total
     return math.exp(entropy)
 
 

@@ -8,11 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from .bell_equations import BellEquations
 from .moments import Moments, moments
 from .profile import check_map
 
 _MOST_EVALUATIONS = 100
-_MOST_PIXELS = 40_000  # in one fit; a larger map is reduced to block means
+_COARSE_PIXELS = 10_000  # block means of so few pixels are fitted first
+_COARSE, _FINE = 1e-6, 1e-13  # relative change of the cost at which to stop
 
 
 @dataclass(frozen=True)
@@ -36,8 +38,9 @@ class Fit:
 def fit(map_hw: np.ndarray) -> Fit | None:
     """Least-squares fit of a 2-D Gaussian with correlated axes.
 
-    Only the surroundings of the map's mass are fitted. A large map is reduced
-    to means of blocks that are small compared with its peak.
+    Only the surroundings of the map's mass are fitted. A large map is first
+    fitted as means of blocks that are small compared with its peak; the fit
+    to all pixels starts from there.
 
     Args:
         map_hw (np.ndarray): Raw ERF map, shape (H, W), >= 0, any scale.
@@ -55,23 +58,12 @@ def fit(map_hw: np.ndarray) -> Fit | None:
     if min(moments(map_hw).sigma) < 0.3 or spread == 0:
         return None
     part, top, left = _surroundings(scaled)
-    block = _block(part)
-    found = _solve(_means(part, block))
+    found = _solve(part, _starts(part))
     if found is None:
         return None
-    a, cy, cx, sy, sx, rho = found
-    cy, cx = (c * block + (block - 1) / 2 for c in (cy, cx))
-    # Block means add a block's own variance, and no covariance.
-    covariance = rho * sy * sx * block**2
-    sy, sx = (
-        math.sqrt(max((s * block) ** 2 - (block**2 - 1) / 12, 0.0025))
-        for s in (sy, sx)
-    )
-    rho = min(max(covariance / (sy * sx), -0.999), 0.999)
-    bell = _bell(np.array([a, cy, cx, sy, sx, rho]), part.shape)[2]
-    amplitude = float((bell * part).sum() / (bell**2).sum())
-    residual = float(((amplitude * bell - part) ** 2).sum())
-    return Fit((cy + top, cx + left), (sy, sx), rho, 1 - residual / spread)
+    _, cy, cx, sy, sx, rho = (float(value) for value in found.x)
+    r2 = 1 - 2 * found.cost / spread
+    return Fit((cy + top, cx + left), (sy, sx), rho, r2)
 
 
 def _surroundings(scaled: np.ndarray) -> tuple[np.ndarray, int, int]:
@@ -86,10 +78,35 @@ def _surroundings(scaled: np.ndarray) -> tuple[np.ndarray, int, int]:
     return scaled[slices[0], slices[1]], slices[0].start, slices[1].start
 
 
+def _starts(part: np.ndarray) -> list[list[float]]:
+    """Where the fit to all pixels starts: at the optimum of block means."""
+    block = _block(part)
+    means = _means(part, block)
+    starts = _first_starts(means, moments(means))
+    if block == 1:
+        return starts
+    found = _solve(means, starts, _COARSE)
+    if found is None:
+        return _first_starts(part, moments(part))
+    a, cy, cx, sy, sx, rho = found.x
+    cy, cx = (c * block + (block - 1) / 2 for c in (cy, cx))
+    # Block means add a block's own variance, and no covariance.
+    covariance = rho * sy * sx * block**2
+    sy, sx = (
+        math.sqrt(max((s * block) ** 2 - (block**2 - 1) / 12, 0.0026))
+        for s in (sy, sx)
+    )
+    rho = min(max(covariance / (sy * sx), -0.99), 0.99)
+    return [[a, cy, cx, sy, sx, rho]]
+
+
 def _block(part: np.ndarray) -> int:
-    """Side of blocks: few enough pixels are left, and the peak is resolved."""
-    needed = math.ceil(math.sqrt(part.size / _MOST_PIXELS))
-    return max(min(needed, int(_peak_sigma(part) / 2)), 1)
+    """Side of blocks: few pixels are left, and their means show the peak."""
+    block = math.ceil(math.sqrt(part.size / _COARSE_PIXELS))
+    block = min(block, *part.shape)
+    while block > 1 and _peak_sigma(_means(part, block)) < 2:
+        block //= 2
+    return block
 
 
 def _means(part: np.ndarray, block: int) -> np.ndarray:
@@ -101,56 +118,37 @@ def _means(part: np.ndarray, block: int) -> np.ndarray:
     return cut.reshape(h, block, w, block).mean(axis=(1, 3))
 
 
-def _bell(
-    p: np.ndarray, shape: tuple[int, ...]
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Scaled distances down and across, and a Gaussian of height 1."""
-    u = (np.arange(shape[0])[:, None] - p[1]) / p[3]
-    v = (np.arange(shape[1])[None, :] - p[2]) / p[4]
-    power = (u * u - 2 * p[5] * u * v + v * v) / (2 * (1 - p[5] ** 2))
-    return u, v, np.exp(-power)
+def _solve(
+    part: np.ndarray, starts: list[list[float]], tolerance: float = _FINE
+) -> Any:
+    """SciPy's result of the best fit from several starts, None without one.
 
-
-def _solve(scaled: np.ndarray) -> list[float] | None:
-    """Amplitude, centre, sigmas and correlation of the best fit."""
+    ``x`` is amplitude, centre, sigmas and correlation.
+    """
     from scipy.optimize import least_squares  # late: it takes long to import
 
-    def residual(p: np.ndarray) -> np.ndarray:
-        return (p[0] * _bell(p, scaled.shape)[2] - scaled).ravel()
-
-    def jacobian(p: np.ndarray) -> np.ndarray:
-        u, v, bell = _bell(p, scaled.shape)
-        rho, rest, high = p[5], 1 - p[5] ** 2, p[0] * bell
-        du, dv = (u - rho * v) / rest, (v - rho * u) / rest
-        power = (u * u - 2 * rho * u * v + v * v) / (2 * rest)
-        columns = (
-            bell,
-            high * du / p[3],
-            high * dv / p[4],
-            high * du * u / p[3],
-            high * dv * v / p[4],
-            high * (u * v - 2 * rho * power) / rest,
-        )
-        return np.stack([c.ravel() for c in columns], axis=1)
-
-    height, width = scaled.shape
+    height, width = part.shape
     bounds = (
         [0, -height, -width, 0.05, 0.05, -0.999],
         [np.inf, 2 * height, 2 * width, 10 * height, 10 * width, 0.999],
     )
+    equations = BellEquations(part)
     best: Any = None
-    for first in _starts(scaled, moments(scaled)):
+    for first in starts:
         found = least_squares(
-            residual,
+            equations.residual,
             first,
-            jacobian,
+            equations.jacobian,
             bounds=bounds,
             x_scale=[1, *first[3:5], *first[3:5], 0.1],
+            ftol=tolerance,
+            xtol=tolerance,
+            gtol=tolerance,
             max_nfev=_MOST_EVALUATIONS,
         )
         if found.success and (best is None or found.cost < best.cost):
             best = found
-    return None if best is None else [float(value) for value in best.x]
+    return best
 
 
 def _peak_sigma(scaled: np.ndarray) -> float:
@@ -159,7 +157,7 @@ def _peak_sigma(scaled: np.ndarray) -> float:
     return max(math.sqrt(high / (2 * math.pi * math.log(2))), 0.3)
 
 
-def _starts(scaled: np.ndarray, start: Moments) -> list[list[float]]:
+def _first_starts(scaled: np.ndarray, start: Moments) -> list[list[float]]:
     """Starting points of fits: from the peak's half height, and from moments.
 
     A map with a long tail has moments far wider than its peak, and a fit

@@ -66,5 +66,7 @@ def moments(map_hw: np.ndarray) -> Moments:
     cy, cx = float(rows @ y), float(columns @ x)
     var_y = float(rows @ (y - cy) ** 2)
     var_x = float(columns @ (x - cx) ** 2)
-    cov = float((y - cy) @ weights @ (x - cx))
+    # by einsum: BLAS would start threads, which take longer
+    across = np.einsum('yx,x->y', weights, x - cx)
+    cov = float(((y - cy) * across).sum())
     return Moments((cy, cx), np.array([[var_y, cov], [cov, var_x]]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from .base import Statistic
@@ -37,17 +39,27 @@ def replknet_side(map_hw: np.ndarray, share: float) -> int | None:
         >>> replknet_side(np.ones((9, 9)), 0.99) is None
         True
     """
+    return _replknet_sides(map_hw, [share])[0]
+
+
+def _replknet_sides(
+    map_hw: np.ndarray, shares: Sequence[float]
+) -> list[int | None]:
+    """As :func:`replknet_side`, for several shares."""
     check_map(map_hw)
-    check_share(share)
+    for share in shares:
+        check_share(share)
     scaled = np.log10(map_hw + 1)
     peak = scaled.max()
     if peak == 0:  # every value below the resolution of x + 1
-        return None
+        return [None] * len(shares)
     height, width = map_hw.shape
     mass = mass_by_square(scaled / peak, (height // 2, width // 2))
-    stop = min(height // 2, width // 2 + 1)
-    above = mass[1:stop] / mass[-1] > share
-    return 2 * int(np.argmax(above)) + 3 if above.any() else None
+    held = mass[1 : min(height // 2, width // 2 + 1)] / mass[-1]
+    return [
+        2 * int(np.argmax(held > share)) + 3 if (held > share).any() else None
+        for share in shares
+    ]
 
 
 class RepLKNetAreas(Statistic):
@@ -68,8 +80,10 @@ class RepLKNetAreas(Statistic):
         one_size = context.area is None
         result: dict = {}
         missing = []
-        for share in context.shares:
-            side = replknet_side(map_hw, share) if one_size else None
+        sides: list[int | None] = [None] * len(context.shares)
+        if one_size:
+            sides = _replknet_sides(map_hw, context.shares)
+        for share, side in zip(context.shares, sides, strict=True):
             if side is None:
                 missing.append(str(share))
                 result[str(share)] = None

@@ -85,8 +85,8 @@ class ERFHook(Hook):
         by_class (str, optional): ``'prediction'`` or ``'label'``, which says
             of which class a pixel is: also log
             ``erf_own_segment_share/<layer>`` and
-            ``erf_own_class_share/<layer>``, means over classes. The target is a ClassRegion then; None: every
-            class's largest component.
+            ``erf_own_class_share/<layer>``, means over classes. The target
+            is a ClassRegion then; None: every class's largest component.
 
     Raises:
         ConfigError: If an argument cannot be followed.

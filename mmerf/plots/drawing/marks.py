@@ -1,20 +1,22 @@
-"""Marks over a map: the unit, the squares and the theoretical field."""
+"""Marks over a map: unit, squares, theoretical field, and a scale bar."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import blended_transform_factory
 
 from ...core.results.erf_result import ERFResult
 from ...core.statistics.centred_square import centred_square
 from .normalization import LABELS
 from .style import OUTLINE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
+
+_LONGEST_BAR = 0.35  # of the panel's width
 
 
 def color_label(result: ERFResult, normalization: str) -> str:
@@ -25,19 +27,19 @@ def color_label(result: ERFResult, normalization: str) -> str:
     return label.replace('contribution', result.kind)
 
 
-def square_sides(result: ERFResult) -> dict[float, int]:
+def square_sides(
+    result: ERFResult, shares: Sequence[float]
+) -> dict[float, int]:
     """Side of each share's square, px; none for attention or a zero map."""
     if result.kind != 'erf' or not result.map.any():
         return {}
     return {
         share: centred_square(result.map, share, result.center)
-        for share in result.shares
+        for share in shares
     }
 
 
-def draw_marks(
-    ax: Axes, result: ERFResult, shares: Sequence[float] | None = None
-) -> None:
+def draw_marks(ax: Axes, result: ERFResult, shares: Sequence[float]) -> None:
     """Draw the squares, the theoretical field's box and the unit's cross.
 
     Each gets a label for the legend. A picture of attention gets no marks.
@@ -45,16 +47,16 @@ def draw_marks(
     Args:
         ax (Axes): Axes that show the map, one data unit per map pixel.
         result (ERFResult): The result to mark.
-        shares (sequence of float, optional): Shares whose squares are drawn;
-            None for all.
+        shares (sequence of float): At most two, whose squares are drawn.
     """
     if result.kind != 'erf':  # attention is not about a unit
         return
-    for share, side in square_sides(result).items():
-        if shares is None or share in shares:
-            color, dash = square_line(result, share)
-            label = f'{share * 100:g} %: {side} px'
-            _draw_square(ax, result, side, color, dash, label)
+    sides = square_sides(result, shares)
+    for (share, side), look in zip(sides.items(), SQUARE_LINES, strict=False):
+        label = f'{share * 100:g} %: {side} px'
+        box = _draw_square(ax, result, side, look, label)
+        for part in box:
+            part.set_gid(f'square {share}')
     if result.theory is not None:
         _draw_theory(ax, result)
     y, x = result.unit_pixel
@@ -68,37 +70,36 @@ def draw_marks(
     )
 
 
-def square_line(result: ERFResult, share: float) -> tuple[str, Any]:
-    """Colour and dash of a share's square.
+def is_seen(ax: Axes, gid: str) -> bool:
+    """Whether an edge of a box that was drawn lies inside the axes.
 
-    With more shares than colours, the colours repeat with other dashes.
+    Args:
+        ax (Axes): The panel.
+        gid (str): ``'theory'``, or ``'square 0.5'`` for a share's square.
     """
-    count = len(SQUARE_LINES)
-    cycle, place = divmod(result.shares.index(share), count)
-    color, _ = SQUARE_LINES[place]
-    _, dash = SQUARE_LINES[(place + cycle) % count]
-    return color, dash
-
-
-def shows_theory(ax: Axes) -> bool:
-    """Whether an edge of the theoretical field's box is inside the axes."""
-    (left, right), (low, high) = ax.get_xlim(), sorted(ax.get_ylim())
-    visible = Bbox.from_extents(left, low, right, high)
-    parts = [
-        Bbox.intersection(visible, patch.get_bbox())
-        for patch in ax.patches
-        if isinstance(patch, Rectangle) and patch.get_gid() == 'theory'
-    ]
-    return any(
-        part is not None and not np.array_equal(part.extents, visible.extents)
-        for part in parts
-    )
+    left, right = sorted(ax.get_xlim())
+    low, high = sorted(ax.get_ylim())
+    for patch in ax.patches:
+        if isinstance(patch, Rectangle) and patch.get_gid() == gid:
+            x0, y0, x1, y1 = patch.get_bbox().extents
+            beside = any(left <= x <= right for x in (x0, x1))
+            over = any(low <= y <= high for y in (y0, y1))
+            if (beside and y0 <= high and y1 >= low) or (
+                over and x0 <= right and x1 >= left
+            ):
+                return True
+    return False
 
 
 def _draw_square(
-    ax: Axes, result: ERFResult, side: int, color: str, dash: Any, label: str
-) -> None:
-    """Draw a square clipped to the map, as the statistic clips it."""
+    ax: Axes, result: ERFResult, side: int, look: tuple[str, str], label: str
+) -> tuple[Rectangle, Line2D]:
+    """Draw a square clipped to the map, as the statistic clips it.
+
+    Returns:
+        tuple[Rectangle, Line2D]: The square, and what the legend names.
+    """
+    color, dash = look
     reach = side // 2
     (top, bottom), (left, right) = [
         (max(c - reach, 0), min(c + reach, length - 1))
@@ -107,9 +108,10 @@ def _draw_square(
     box = _pixel_box(top, bottom, left, right)
     box.set(edgecolor=color, linestyle=dash, linewidth=1.1)
     ax.add_patch(box)
-    ax.add_line(
-        Line2D([], [], color=color, linestyle=dash, linewidth=1.1, label=label)
-    )
+    named = Line2D([], [], color=color, linewidth=1.1)
+    named.set(linestyle=dash, label=label)
+    ax.add_line(named)
+    return box, named
 
 
 def _draw_theory(ax: Axes, result: ERFResult) -> None:
@@ -124,7 +126,7 @@ def _draw_theory(ax: Axes, result: ERFResult) -> None:
         box.set(gid='theory', **THEORY_STYLE)
         box.set_edgecolor(THEORY_STYLE['color'])
         ax.add_patch(box)
-    ax.add_line(Line2D([], [], label=label, **THEORY_STYLE))
+    ax.add_line(Line2D([], [], label=label, gid='theory', **THEORY_STYLE))
 
 
 def _pixel_box(
@@ -150,3 +152,48 @@ def _unit_label(result: ERFResult) -> str:
     if result.units > result.num_images:
         return f'units, aligned{assumed}'
     return f'unit at ({y}, {x}){assumed}'
+
+
+def round_length(width: float) -> int:
+    """The largest of 1, 2, 5, 10, ... px of at most 0.35 of a width.
+
+    Example:
+        >>> round_length(128), round_length(1404)
+        (20, 200)
+    """
+    room = max(_LONGEST_BAR * width, 1)
+    ten = 10 ** math.floor(math.log10(room))
+    return int(ten * max(step for step in (1, 2, 5) if step * ten <= room))
+
+
+def add_scale_bar(ax: Axes) -> None:
+    """Draw a bar with its length into the lower left corner of a panel."""
+    left, right = ax.get_xlim()
+    length = round_length(right - left)
+    start = left + 0.04 * (right - left)
+    place = blended_transform_factory(ax.transData, ax.transAxes)
+    ax.add_line(
+        Line2D(
+            [start, start + length],
+            [0.05, 0.05],
+            transform=place,
+            color='white',
+            linewidth=1.8,
+            solid_capstyle='butt',
+            path_effects=[OUTLINE],
+            gid='scale bar',
+            zorder=6,
+        )
+    )
+    ax.annotate(
+        f'{length} px',
+        (start + length, 0.05),
+        xycoords=place,
+        xytext=(3, 0),
+        textcoords='offset points',
+        va='center_baseline',
+        color='white',
+        fontsize=6,
+        path_effects=[OUTLINE],
+        zorder=6,
+    )

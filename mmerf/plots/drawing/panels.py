@@ -1,4 +1,4 @@
-"""What figures of several maps share: panel sizes, titles, one legend."""
+"""What stands around panels: names, numbers, a legend and a colour bar."""
 
 from __future__ import annotations
 
@@ -11,38 +11,19 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from ...core.results.erf_result import ERFResult
-from .marks import shows_theory, square_line, square_sides
-from .style import LEGEND_STYLE, PAGE_WIDTH, THEORY_STYLE, UNIT_STYLE
+from .marks import is_seen, square_sides
+from .style import LEGEND_STYLE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
 from .text import LINE_HEIGHT, wrap_text
+from .view import View, drawn_shares
 
-_MARGIN = 1.3  # inches left and right of the panels: numbers, colour bar
 NARROW_PANEL = 1.5  # inches; a narrower panel has smaller text
+NUMBER_SIZE = 6.5  # points
+_BAR_LABEL = 0.8  # inches; a lower panel is lower than its bar's label
 
 
-def panel_gap(numbers: bool) -> float:
-    """Inches between two panels, with or without tick labels there."""
-    return 0.42 if numbers else 0.12
-
-
-def panel_size(
-    columns: int, aspect: float, gap: float, left: float = 0
-) -> tuple[float, float, float]:
-    """Size of the panels that fill the width of a page, in inches.
-
-    Args:
-        columns (int): Panels side by side.
-        aspect (float): Height of a panel's content over its width.
-        gap (float): Inches between two panels.
-        left (float): Inches for long labels to the left of the panels.
-
-    Returns:
-        tuple[float, float, float]: A panel's width, its height, and the
-        figure's width.
-    """
-    room = (PAGE_WIDTH - _MARGIN - left) / columns - gap
-    width = min(max(room, 0.95), 2.0)
-    height = width * min(max(aspect, 0.25), 1.8)
-    return width, height, (width + gap) * columns + _MARGIN + left
+def title_size(panel_width: float) -> float:
+    """Font size of the names over panels, points."""
+    return 7.0 if panel_width < NARROW_PANEL else 8.5
 
 
 def draw_titles(
@@ -53,86 +34,55 @@ def draw_titles(
     Returns:
         float: Height of the highest title, inches.
     """
-    size = 7.0 if panel_width < NARROW_PANEL else 8.5
+    size = title_size(panel_width)
     texts = [wrap_text(name, panel_width, size) for name in names]
     for ax, text in zip(axes, texts, strict=True):
-        ax.set_title(text, fontsize=size, parse_math=False)
+        ax.set_title(text, fontsize=size, pad=3, parse_math=False)
+    if not any(texts):
+        return 0.0
     return max(text.count('\n') + 1 for text in texts) * size * LINE_HEIGHT
 
 
-def write_sides(
-    ax: Axes,
-    result: ERFResult,
-    shares: Sequence[float] | None = None,
-    per_line: int = 2,
-    head: str = '',
-) -> float:
-    """Write the squares' sides below a panel.
+def write_sides(ax: Axes, result: ERFResult, panel_width: float) -> None:
+    """Write the squares' sides below a panel, in one line or two."""
+    sides = square_sides(result, drawn_shares(result))
+    parts = [f'{share * 100:g} %: {side} px' for share, side in sides.items()]
+    between = '   ' if panel_width >= NARROW_PANEL else '\n'
+    ax.set_xlabel(between.join(parts), fontsize=NUMBER_SIZE, labelpad=2)
+
+
+def number_height(panel_width: float) -> float:
+    """Height of what :func:`write_sides` writes, inches."""
+    lines = 1 if panel_width >= NARROW_PANEL else 2
+    return lines * NUMBER_SIZE * LINE_HEIGHT
+
+
+def legend_handles(
+    axes: Sequence[Axes], results: Sequence[ERFResult]
+) -> list[Artist]:
+    """What is drawn on the panels; nothing that lies off all of them.
 
     Args:
-        ax (Axes): The panel.
-        result (ERFResult): The result that it shows.
-        shares (sequence of float, optional): Shares whose sides are written;
-            None for all.
-        per_line (int): Sides in one line.
-        head (str): Text above the sides.
-
-    Returns:
-        float: Height of the text, inches.
-    """
-    parts = [
-        f'{share * 100:g} %: {side}'
-        for share, side in square_sides(result).items()
-        if shares is None or share in shares
-    ]
-    lines = [
-        '   '.join(parts[i : i + per_line])
-        for i in range(0, len(parts), per_line)
-    ]
-    text = '\n'.join([head] * bool(head) + [f'{line} px' for line in lines])
-    ax.set_xlabel(text, fontsize=6.5, labelpad=2)
-    return (text.count('\n') + 1) * 6.5 * LINE_HEIGHT
-
-
-def shared_legend(
-    fig: Figure,
-    axes: Iterable[Axes],
-    results: Iterable[ERFResult],
-    shares: Sequence[float] | None = None,
-) -> float:
-    """Draw one legend for all panels below them.
-
-    Args:
-        fig (Figure): The figure.
-        axes (iterable of Axes): Panels; the theoretical field is named if
-            one of them shows a part of its box.
-        results (iterable of ERFResult): The results that they show; without
-            an ERF among them there is no legend.
-        shares (sequence of float, optional): Shares whose squares are named;
-            None for all.
-
-    Returns:
-        float: Height of the legend, inches.
+        axes (sequence of Axes): Panels.
+        results (sequence of ERFResult): The results that they show; without
+            an ERF among them there is nothing to name.
     """
     first = next((result for result in results if result.kind == 'erf'), None)
     if first is None:  # pictures of attention have no squares
-        return 0
-    handles: list[Artist] = [
-        Line2D([], [], color=color, linestyle=dash, linewidth=1.3, label=label)
-        for share in first.shares
-        if shares is None or share in shares
-        for (color, dash), label in [
-            (square_line(first, share), f'holds {share * 100:g} %')
-        ]
-    ]
-    if any(map(shows_theory, axes)):
+        return []
+    handles: list[Artist] = []
+    for share, look in zip(drawn_shares(first), SQUARE_LINES, strict=False):
+        if any(is_seen(ax, f'square {share}') for ax in axes):
+            color, dash = look
+            line = Line2D([], [], color=color, linewidth=1.3)
+            line.set(linestyle=dash, label=f'holds {share * 100:g} %')
+            handles.append(line)
+    if any(is_seen(ax, 'theory') for ax in axes):
         handles.append(
             Line2D([], [], label='theoretical field', **THEORY_STYLE)
         )
-    handles.append(
-        Line2D([], [], linestyle='none', label='unit', **UNIT_STYLE)
-    )
-    return legend_below(fig, handles, **LEGEND_STYLE)
+    unit = Line2D([], [], linestyle='none', label='unit', **UNIT_STYLE)
+    return [*handles, unit]
 
 
 def legend_below(
@@ -143,16 +93,19 @@ def legend_below(
 ) -> float:
     """Draw a legend below the axes, in as many columns as fit the figure.
 
+    Args:
+        fig (Figure): The figure.
+        handles (sequence of Artist): What the legend names.
+        max_columns (int): At most so many entries side by side.
+        **legend_style: Of ``Figure.legend``; ``loc`` as well, where the
+            figure has no layout engine.
+
     Returns:
         float: Height of the legend, inches.
     """
+    legend_style.setdefault('loc', 'outside lower center')
     for columns in range(min(len(handles), max_columns), 0, -1):
-        legend = fig.legend(
-            handles=handles,
-            loc='outside lower center',
-            ncols=columns,
-            **legend_style,
-        )
+        legend = fig.legend(handles=handles, ncols=columns, **legend_style)
         for text in legend.get_texts():
             lines = wrap_text(text.get_text(), fig.get_figwidth() - 0.6, 7)
             text.set(text=lines, parse_math=False)
@@ -163,17 +116,87 @@ def legend_below(
     return box.height / fig.dpi
 
 
-def shared_colorbar(
-    fig: Figure,
-    image: Any,
-    axes: Iterable[Axes],
-    label: str,
-    height: float,
-) -> None:
-    """Draw one colour bar, ``height`` inches high: panels share 0 to 1."""
-    bar = fig.colorbar(image, ax=list(axes), shrink=0.95, pad=0.01, aspect=30)
-    if height > 1.2:
-        bar.set_label(label, fontsize=7)
+def add_legend_and_note(
+    fig: Figure, handles: Sequence[Artist], note: str
+) -> tuple[float, Any]:
+    """Add a legend with a note under it; nothing where both are empty.
+
+    Returns:
+        tuple: Their height, inches, and a function that places them at the
+        figure's foot once its height is set.
+    """
+    lines = _note_lines(note, fig.get_figwidth() - 0.1)
+    below = note_height = 0.0
+    if note:
+        note_height = (lines.count('\n') + 1) * NUMBER_SIZE * LINE_HEIGHT
+        below = note_height + 0.06
+    tall = 0.0
+    if handles:
+        tall = legend_below(
+            fig, handles, loc='lower center', borderaxespad=0, **LEGEND_STYLE
+        )
+
+    def place() -> None:
+        height = fig.get_figheight()
+        if note:
+            fig.text(
+                0.5,
+                0.03 / height,
+                lines,
+                ha='center',
+                va='bottom',
+                fontsize=NUMBER_SIZE,
+                color='#444444',
+                parse_math=False,
+            )
+        for legend in fig.legends:
+            legend.set_bbox_to_anchor((0, (below + 0.03) / height, 1, 1))
+
+    return below + tall + 0.06 * bool(handles), place
+
+
+def _note_lines(note: str, width: float) -> str:
+    """A note in one line, or one line for each of its parts."""
+    lines = wrap_text(note, width, NUMBER_SIZE)
+    if '\n' not in lines:
+        return lines
+    parts = note.split('; ')
+    return '\n'.join(wrap_text(part, width, NUMBER_SIZE) for part in parts)
+
+
+def add_colorbar(fig: Figure, image: Any, label: str, height: float) -> Axes:
+    """Add a colour bar for panels that share 0 to 1.
+
+    Args:
+        fig (Figure): The figure.
+        image (AxesImage): One of the maps.
+        label (str): What the colours stand for.
+        height (float): Of a panel, inches.
+
+    Returns:
+        Axes: The bar's, to be placed beside a panel.
+    """
+    axes = fig.add_axes((0.9, 0.1, 0.02, 0.8))
+    bar = fig.colorbar(image, cax=axes, ticks=[0, 0.5, 1])
+    bar.ax.tick_params(labelsize=NUMBER_SIZE, length=2, pad=1.5)
+    if height < 1.1:
+        label = label.replace(' / ', '\n/ ')
+    if height < _BAR_LABEL:  # the label hangs down beyond its bar
+        bar.set_label(label, fontsize=6, labelpad=2, loc='top')
     else:
-        text = label.replace(' / ', '\n/ ')
-        bar.set_label(text, fontsize=6.5, labelpad=6)
+        bar.set_label(label, fontsize=NUMBER_SIZE, labelpad=2)
+    return axes
+
+
+def view_note(view: View, results: Sequence[ERFResult]) -> str:
+    """What the panels show, and the size of the images that they are from."""
+    sizes = {result.input_size for result in results}
+    canvas = None in sizes  # of images that differ in size
+    if canvas:
+        sizes = {result.map.shape[:2] for result in results}
+    text = ', '.join(f'{h} x {w}' for h, w in sorted(filter(None, sizes)))
+    text = f'{"canvas of all images" if canvas else "image"}: {text} px'
+    if view.whole:
+        return text
+    height, width = view.size
+    return f'shown: {height} x {width} px about the unit; {text}'

@@ -12,14 +12,9 @@ from matplotlib.patheffects import withStroke
 
 from ...core.errors import ConfigError, printable, shortened
 
-# The squares of the shares differ by dash as well as by colour (light ones
-# of Okabe-Ito: they lie on a dark map).
-SQUARE_LINES = (
-    ('#ffffff', '-'),
-    ('#56b4e9', '--'),
-    ('#7fe0b5', '-.'),
-    ('#f0e442', ':'),
-)
+# The two squares differ by dash as well as by colour (light ones of
+# Okabe-Ito: they lie on a dark map).
+SQUARE_LINES = (('#7fe0b5', '-'), ('#f0e442', ':'))
 # The theoretical field: grey, with longer dashes.
 THEORY_STYLE: dict[str, Any] = {
     'color': '#d9d9d9',
@@ -29,10 +24,10 @@ THEORY_STYLE: dict[str, Any] = {
 UNIT_STYLE: dict[str, Any] = {
     'marker': '+',
     'color': '#00e5ff',
-    'markersize': 6,
-    'markeredgewidth': 1.0,
+    'markersize': 4,
+    'markeredgewidth': 0.9,
 }
-OUTLINE = withStroke(linewidth=2.4, foreground='#00000070')
+OUTLINE = withStroke(linewidth=2.0, foreground='#00000070')
 # Lines on white differ by marker as well as by colour (Okabe-Ito).
 SERIES_STYLES = (
     ('#0072b2', 'o'),

@@ -134,7 +134,7 @@ def test_a_run_without_the_layers_has_results_all_the_same(make_result):
     assert 'two has no layer l2' in found.notes
     _, axes = plot_comparison(found.runs, layers=found.layers, gaps=found.gaps)
     texts = [[text.get_text() for text in ax.texts] for ax in axes[1:, 0]]
-    assert texts == [['no such layer'], ['', 'not measured: no result']]
+    assert texts == [['no such layer'], ['not measured: no result']]
 
 
 def test_attention_has_a_note_in_place_of_numbers(make_result):

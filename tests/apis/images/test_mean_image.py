@@ -31,12 +31,23 @@ def test_resized_and_padded_as_the_inputs_are(cfg):
     image = torch.arange(12.0).view(1, 3, 4)
     mean = MeanImage()
     mean.add([image])
-    assert mean.grey((4, 4))[3].tolist() == [0] * 4
-    assert mean.grey((4, 4))[:3].tolist() == image[0].tolist()
-    assert mean.grey((6, 8), resized=True).shape == (6, 8)
-    assert mean.grey((2, 4)) is None
+    assert mean.picture((4, 4))[3].tolist() == [0] * 4
+    assert mean.picture((4, 4))[:3].tolist() == image[0].tolist()
+    assert mean.picture((6, 8), resized=True).shape == (6, 8)
+    assert mean.picture((2, 4)) is None
     run = run_erf(cfg, input_size=(40, 56), num_images=1, **SMALL)
-    assert run.image.shape == run.results['backbone[0]'].map.shape == (40, 56)
+    assert (
+        run.results['backbone[0]'].map.shape == run.image.shape[:2] == (40, 56)
+    )
+
+
+def test_a_single_photograph_keeps_its_colours(cfg, photos, data_root):
+    run = run_erf(cfg, num_images=1, **SMALL)
+    expected = np.asarray(Image.open(data_root / 'img_dir/val/0.png'))
+    np.testing.assert_allclose(run.image, expected)
+    unknown = MeanImage()
+    unknown.add([torch.rand(3, 4, 5)])
+    assert unknown.picture((4, 5)).shape == (4, 5)
 
 
 def test_images_of_different_size_have_none(cfg, photos, tmp_path):
@@ -46,7 +57,7 @@ def test_images_of_different_size_have_none(cfg, photos, tmp_path):
     with pytest.raises(ConfigError, match='--input-size'):
         write_report(run, tmp_path / 'o', over_image=True)
     assert not (tmp_path / 'o').exists()
-    assert MeanImage().grey((2, 2)) is None
+    assert MeanImage().picture((2, 2)) is None
 
 
 @pytest.mark.parametrize(

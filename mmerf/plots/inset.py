@@ -5,8 +5,8 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.transforms import Bbox
 
-from ...core.results.erf_result import ERFResult
-from .text import FittingText
+from ..core.results.erf_result import ERFResult
+from .drawing.text import FittingText
 
 
 def add_inset(ax: Axes, result: ERFResult, window: int) -> Axes:
