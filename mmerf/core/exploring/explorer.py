@@ -20,7 +20,7 @@ from ..options import MeasurementOptions
 from ..results.erf_result import ERFResult
 from ..statistics import SHARES
 from ..targets.pass_context import PassContext
-from .one_image import one_image
+from .one_image import one_image, picture_of
 from .one_unit import measure_unit
 from .question import Question, build_question
 from .run_once import RunOnce, run_once
@@ -56,6 +56,9 @@ class Explorer:
             between; their indices as text where names are not known, empty
             where it returns no logits.
         memory (int): Bytes that the graph and the outputs keep.
+        picture (np.ndarray): The input to be looked at, (H, W, 3) or (H, W),
+            0 to 1: its values from the lowest to the highest, unless the one
+            who opened it knew better.
 
     Raises:
         LayerError: If a layer does not exist, cannot be read, or has no
@@ -107,6 +110,12 @@ class Explorer:
         self.size = self._ran.size
         self.layers = list(self._ran.outputs)
         self.memory = self._ran.memory
+        self.picture = picture_of(self.inputs[0])
+
+    @property
+    def inputs(self) -> Tensor:
+        """The network's input, (1, C, H, W), without gradient."""
+        return self._open().leaf.detach()
 
     @property
     def classes(self) -> list[str]:

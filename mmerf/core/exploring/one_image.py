@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 from torch import Tensor, nn
 
 from ..batch import Batch
@@ -59,3 +60,25 @@ def one_image(
 
 def _not_one(what: str) -> str:
     return f'an explorer takes one image, shape (1, C, H, W), not {what}'
+
+
+def picture_of(values: Tensor) -> np.ndarray:
+    """Values of an image as a picture, from its lowest to its highest.
+
+    Args:
+        values (Tensor): Shape (C, H, W).
+
+    Returns:
+        np.ndarray: 0 to 1; (H, W, 3) of three channels, else their mean,
+        (H, W).
+
+    Example:
+        >>> import torch
+        >>> picture_of(torch.arange(3.0).view(1, 1, 3))
+        array([[0. , 0.5, 1. ]])
+    """
+    values = values.detach().double().cpu()
+    low, high = float(values.min()), float(values.max())
+    values = (values - low) / (high - low if high > low else 1)
+    picture = values.permute(1, 2, 0).numpy()
+    return picture if len(values) == 3 else picture.mean(axis=2)
