@@ -1,10 +1,10 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
 ``config`` builds a config's model, ``module`` a network without a config,
-``explore`` opens one
-photograph for a live figure, ``images`` measures, ``context`` does so on changed copies, ``tiles`` compares
-sliding windows with whole images, ``compare`` and ``sweep`` put several runs
-beside each other; ``terminal`` is what the tools share.
+``images`` measures, ``explore`` opens one photograph for a live figure,
+``context`` measures on changed copies, ``tiles`` compares sliding windows with
+whole images, ``compare`` and ``sweep`` put several runs beside each other;
+``terminal`` is what the tools share.
 
 May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """

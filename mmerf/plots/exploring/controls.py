@@ -11,7 +11,7 @@ from matplotlib.widgets import Button, CheckButtons, RadioButtons, Slider
 from ..drawing.normalization import CMAP, NORMALIZATIONS
 from ..drawing.style import drawable
 from ..drawing.text import wrap_text
-from .figure_state import CLASS, PARTS, FigureState
+from .figure_state import CLASS, GRADIENT_PARTS, FigureState
 
 CMAPS = (CMAP, 'viridis', 'magma', 'gray')
 _FONT: dict[str, Sequence[Any]] = {'fontsize': [8]}
@@ -60,8 +60,8 @@ class Controls:
         self.shown.on_clicked(self._choose_layers)
         self.score = self._radio('score of the unit', 0.19, 0.11, scores,
                                  state.score, 'score')  # fmt: skip
-        self.part = self._radio('gradient', 0.31, 0.08, PARTS, state.part,
-                                'part')  # fmt: skip
+        self.part = self._radio('gradient', 0.31, 0.08, GRADIENT_PARTS,
+                                state.part, 'part')  # fmt: skip
         self.normalization = self._radio(
             'normalization', 0.40, 0.09, list(NORMALIZATIONS),
             state.normalization, 'normalization',

@@ -247,10 +247,11 @@ class ExplorerFigure:
     def _mark(self) -> None:
         state = self.state
         self.screen.mark(self.pixel, self.results, state)
-        text = f'{self._told_at(self.pixel)}; score: {state.score}'
-        if state.score == CLASS:
-            text += f' of {self.explorer.classes[state.class_index]}'
-        self.screen.tell(text)
+        score = state.score
+        if score == CLASS:
+            label = self.explorer.classes[state.class_index]
+            score = f'the logit of {label}'
+        self.screen.tell(f'{self._told_at(self.pixel)}; score: {score}')
 
     def _told_at(self, pixel: PixelYX) -> str:
         """What is told of a pixel of the photograph."""

@@ -13,7 +13,7 @@ from ..drawing.normalization import CMAP
 
 # What is scored of a unit, and which part of the gradient is drawn.
 POSITIVE, ALL, CLASS = 'positive channels', 'all channels', "a class's logit"
-PARTS = ('positive', 'absolute')
+GRADIENT_PARTS = ('positive', 'absolute')
 
 
 @dataclass
@@ -72,7 +72,7 @@ def first_state(
         explorer (Explorer): With a question, which becomes a score of its own
             where no control can ask it.
         most_panels (int): So many layers are shown, the last ones.
-        **settings: ``normalization``, ``cmap``, ``share`` of :class:`FigureState`.
+        **settings: ``normalization``, ``cmap``, ``share`` of FigureState.
     """
     shown = explorer.layers[-most_panels:]
     state = FigureState(shown, shown[-1], **settings)
@@ -81,12 +81,15 @@ def first_state(
     state.class_index = index or 0
     scores = [CLASS] if index is not None else [POSITIVE, ALL]
     for score in scores:
-        for part in PARTS:
+        for part in GRADIENT_PARTS:
             state.score, state.part = score, part
             if _asks(build_question(*state.question()), question):
                 return state
     return replace(
-        state, given=question, score=given_name(question), part=PARTS[0]
+        state,
+        given=question,
+        score=given_name(question),
+        part=GRADIENT_PARTS[0],
     )
 
 
