@@ -49,6 +49,19 @@ PLACES = {
 }
 
 
+# When the page was pressed last, and when it has drawn since, in ms.
+WATCH = """
+window.drawn = [];
+for (const kind of ['mousedown', 'keydown'])
+    addEventListener(kind, () => { window.began = performance.now(); }, true);
+const own = CanvasRenderingContext2D.prototype.drawImage;
+CanvasRenderingContext2D.prototype.drawImage = function (...args) {
+    own.apply(this, args);
+    window.drawn.push(performance.now());
+};
+"""
+
+
 class Page:
     """A page of headless Chromium, driven by its DevTools protocol."""
 
@@ -139,38 +152,39 @@ class Explored:
         return await self.page.picture(self.box)
 
     async def settled(self):
-        """What the figure shows once nothing has changed for a second."""
-        last, since = await self.shown(), time.perf_counter()
+        """Wait until nothing has been drawn for a second."""
+        drawn, since = None, time.perf_counter()
         end = since + PATIENCE
         while time.perf_counter() < end:
-            now = await self.shown()
-            if now != last:
-                last, since = now, time.perf_counter()
-            elif time.perf_counter() - since > 1:
-                return last
-            await asyncio.sleep(0.05)
-        raise AssertionError('the figure never comes to rest')
+            now = await self.page.value('window.drawn.length')
+            if now != drawn:
+                drawn, since = now, time.perf_counter()
+            elif drawn and time.perf_counter() - since > 1:
+                return
+            await asyncio.sleep(0.1)
+        raise AssertionError('the page draws nothing, or never stops')
 
     async def changes(self, what, act):
         """Do something that has to change the figure; say how soon."""
-        before = await self.settled()
-        began = time.perf_counter()
+        await self.settled()
+        before = await self.shown()
+        await self.page.value('window.drawn = []; 0')
         await act()
-        while (now := await self.shown()) == before:
-            if time.perf_counter() - began > PATIENCE:
-                raise AssertionError(f'{what} changes nothing on the page')
-            await asyncio.sleep(0.02)
-        first = time.perf_counter() - began
-        last, end = now, time.perf_counter()
-        while time.perf_counter() - end < 1:
-            now = await self.shown()
-            if now != last:
-                last, end = now, time.perf_counter()
-            await asyncio.sleep(0.05)
-        whole = end - began
-        print(f'{what}: changed after {first:.2f} s, whole after {whole:.2f}')
+        try:
+            await self.settled()
+        except AssertionError as error:
+            raise AssertionError(f'{what}: {error}') from None
+        first, last = await self.page.value(
+            '[window.drawn[0] - window.began, '
+            'window.drawn.at(-1) - window.began]'
+        )
         await self.keep(what)
-        return last
+        if await self.shown() == before:
+            raise AssertionError(f'{what} changes nothing on the page')
+        print(
+            f'{what}: drawn after {first / 1000:.2f} s, whole after '
+            f'{last / 1000:.2f} s'
+        )
 
     async def keep(self, what):
         if self.pictures:
@@ -227,6 +241,7 @@ async def page_of(folder, address):
     )
     page = Page(socket)
     await page.call('Page.enable')
+    await page.call('Page.addScriptToEvaluateOnNewDocument', source=WATCH)
     await page.call('Page.navigate', url=address)
     return page
 

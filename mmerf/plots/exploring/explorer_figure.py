@@ -11,7 +11,7 @@ from matplotlib.backend_bases import KeyEvent, MouseEvent, TimerBase
 
 from ...core.errors import ConfigError, ERFError, one_line
 from ...core.exploring.explorer import Explorer
-from ...core.grid.coordinates import PixelYX
+from ...core.grid.coordinates import PixelYX, nearest_pixel
 from ...core.results.erf_result import ERFResult
 from ..drawing.normalization import CMAP, check_normalization
 from ..drawing.style import check_cmap, style
@@ -177,7 +177,7 @@ class ExplorerFigure:
             return  # the toolbar zooms or pans
         if event.inaxes is self.screen.photograph.ax:
             assert event.xdata is not None and event.ydata is not None
-            self.choose((event.ydata, event.xdata))
+            self.choose(nearest_pixel((event.ydata, event.xdata)))
         for key, panel in self.screen.panels.items():
             if event.inaxes is panel.ax:
                 self.pick(key)
@@ -246,7 +246,8 @@ class ExplorerFigure:
 
     def _mark(self) -> None:
         state = self.state
-        self.screen.mark(self.pixel, self.results, state)
+        complete = not self._pending
+        self.screen.mark(self.pixel, self.results, state, complete)
         score = state.score
         if score == CLASS:
             label = self.explorer.classes[state.class_index]

@@ -50,6 +50,7 @@ class Screen:
     ) -> None:
         self.figure = figure
         self.panels: dict[str, LayerPanel] = {}
+        self._half: float | None = None
         with style():
             ax = figure.add_axes((0.01, 0.30, 0.38, 0.665))
             self.photograph = PhotographPanel(ax, picture, told_at)
@@ -107,6 +108,7 @@ class Screen:
         pixel: PixelYX,
         results: Mapping[str, ERFResult],
         state: FigureState,
+        complete: bool,
     ) -> None:
         """Draw what depends on all results: the window, the picked layer.
 
@@ -114,16 +116,24 @@ class Screen:
             pixel (tuple[float, float]): That was clicked.
             results (mapping): By layer key.
             state (FigureState): Which layer is picked, and whether to zoom.
+            complete (bool): Whether all results are there; until then, panels
+                without one stay as they are, and the window as large.
         """
         picked = results.get(state.picked)
-        window = window_about(results, state) if state.zoomed else None
+        if complete or self._half is None:
+            self._half = half_window(results)
+        window = None
+        if state.zoomed and self._half is not None and picked is not None:
+            (y, x), half = picked.center, self._half
+            window = y - half, y + half, x - half, x + half
         if picked is not None:
             picked = replace(picked, shares=(state.share,))
         with style():
             self.photograph.show(pixel, picked)
             for key, panel in self.panels.items():
                 panel.set_picked(key == state.picked)
-                panel.limit(window)
+                if key in results:
+                    panel.limit(window)
 
     def tell(self, text: str) -> None:
         """Write a line below the photograph."""
@@ -143,29 +153,20 @@ class Screen:
                 artist.set_visible(True)
 
 
-def window_about(
-    results: Mapping[str, ERFResult], state: FigureState
-) -> tuple[float, float, float, float] | None:
-    """The window that all panels show: about the picked layer's unit.
+def half_window(results: Mapping[str, ERFResult]) -> float | None:
+    """Pixels from the unit to the edge of a window that shows all fields.
 
     Its side is 1.2 times the largest square that holds 99 % of a field.
 
     Args:
         results (mapping): By layer key.
-        state (FigureState): Which layer is picked.
 
     Returns:
-        tuple, optional: Its top, bottom, left and right, px; None without a
-        map that is not zero.
+        float, optional: None where every map is zero everywhere.
     """
-    picked = results.get(state.picked)
     sides = [
         centred_square(result.map, 0.99, result.center)
         for result in results.values()
         if result.map.any()
     ]
-    if not sides or picked is None:
-        return None
-    y, x = picked.center
-    half = 0.6 * max(sides) + 1
-    return y - half, y + half, x - half, x + half
+    return 0.6 * max(sides) + 1 if sides else None
