@@ -36,6 +36,7 @@ from mmerf.plots.exploring.screen import SCREEN_SIZE
 ROOT = Path(__file__).parents[2]
 WINDOW = (1340, 1200)  # larger than the page, so that it does not scroll
 PATIENCE = 120  # seconds for a page, a click or a file
+QUIET = 3  # seconds without a picture: nothing more comes
 CONV = (
     '--module', 'torch.nn.Conv2d', '--module-options', 'in_channels=3',
     'out_channels=4', 'kernel_size=9', 'padding=4', 'stride=2',
@@ -152,14 +153,14 @@ class Explored:
         return await self.page.picture(self.box)
 
     async def settled(self):
-        """Wait until nothing has been drawn for a second."""
+        """Wait until nothing has been drawn for a while."""
         drawn, since = None, time.perf_counter()
         end = since + PATIENCE
         while time.perf_counter() < end:
             now = await self.page.value('window.drawn.length')
             if now != drawn:
                 drawn, since = now, time.perf_counter()
-            elif drawn and time.perf_counter() - since > 1:
+            elif drawn and time.perf_counter() - since > QUIET:
                 return
             await asyncio.sleep(0.1)
         raise AssertionError('the page draws nothing, or never stops')
@@ -193,9 +194,16 @@ class Explored:
             path = self.pictures / f'{self.taken:02d}_{name}.png'
             path.write_bytes(await self.shown())
 
-    async def message(self):
+    async def told(self, place, expected):
+        """What the toolbar tells of a place, once it is as expected."""
+        await self.page.mouse('mouseMoved', place)
         script = "document.querySelector('.mpl-message')?.textContent || ''"
-        return await self.page.value(script)
+        for _ in range(PATIENCE * 5):
+            text = await self.page.value(script)
+            if re.fullmatch(expected, text):
+                return text
+            await asyncio.sleep(0.2)
+        raise AssertionError(f'hovering tells {text!r}, not {expected}')
 
 
 @contextlib.contextmanager
@@ -258,15 +266,11 @@ async def drive(explored, out_dir):
             f'click {number + 1} on the photograph',
             lambda spot=spot: page.click(spot),
         )
-    await page.mouse('mouseMoved', explored.at(*PLACES['a map']))
-    await asyncio.sleep(1)
-    told = await explored.message()
+    a_map = explored.at(*PLACES['a map'])
+    told = await explored.told(a_map, '.*: pixel .* px from the unit')
     print(f'hovering tells: {told}')
-    assert 'px from the unit' in told, 'hovering over a map tells nothing'
-    await page.mouse('mouseMoved', spot)
-    await asyncio.sleep(1)
-    clicked = re.search(r'pixel \((\d+), (\d+)\)', await explored.message())
-    clicked = tuple(map(int, clicked.groups()))
+    told = await explored.told(spot, r'pixel \(\d+, \d+\).*')
+    clicked = tuple(map(int, re.findall(r'\d+', told)[:2]))
     await page.key('s')
     for _ in range(PATIENCE * 5):
         files = sorted(Path(out_dir).rglob('*.npz'))

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from matplotlib.backend_bases import KeyEvent, MouseEvent, TimerBase
 
+from ...core.atomic_files import file_stem
 from ...core.errors import ConfigError, ERFError, one_line
 from ...core.exploring.explorer import Explorer
 from ...core.grid.coordinates import PixelYX, nearest_pixel
@@ -83,6 +85,7 @@ class ExplorerFigure:
         self.results: dict[str, ERFResult] = {}
         self.failures: dict[str, str] = {}
         self._pending: list[str] = []
+        self._classes = explorer.classes
         height, width = explorer.size
         self.pixel: PixelYX = (height // 2, width // 2)
         if figure is None:
@@ -95,7 +98,7 @@ class ExplorerFigure:
         with style():
             self.controls = Controls(
                 figure, state, explorer.layers, scores_of(explorer, state),
-                explorer.classes, MOST_PANELS, self._change_question,
+                self._classes, MOST_PANELS, self._change_question,
                 self._change_layers, self._redraw, self._save_or_tell,
             )  # fmt: skip
         self._timer: TimerBase = figure.canvas.new_timer(interval=10)
@@ -152,7 +155,7 @@ class ExplorerFigure:
         y, x = (round(place) for place in self.pixel)
         with self.screen.without(self.controls.axes) as part:
             files = save_to_new_folder(
-                self.out_dir / f'{self.name}_y{y}_x{x}',
+                self.out_dir / file_stem(f'{self.name}_y{y}_x{x}'),
                 self.figure, part, self.suffix,
                 {
                     key: self.results[key]
@@ -250,8 +253,7 @@ class ExplorerFigure:
         self.screen.mark(self.pixel, self.results, state, complete)
         score = state.score
         if score == CLASS:
-            label = self.explorer.classes[state.class_index]
-            score = f'the logit of {label}'
+            score = f'the logit of {self._classes[state.class_index]}'
         self.screen.tell(f'{self._told_at(self.pixel)}; score: {score}')
 
     def _told_at(self, pixel: PixelYX) -> str:
@@ -259,7 +261,9 @@ class ExplorerFigure:
         (y, x), (height, width) = map(round, pixel), self.explorer.size
         if not (0 <= y < height and 0 <= x < width):
             return ''
-        label = self.explorer.predicted((y, x))
+        label = None
+        with suppress(ERFError):  # it is closed
+            label = self.explorer.predicted((y, x))
         predicted = '' if label is None else f', predicted: {label}'
         return f'pixel ({y}, {x}){predicted}'
 

@@ -36,9 +36,8 @@ def save_to_new_folder(
     Raises:
         OSError: If they cannot be written.
     """
-    wanted = Path(wanted)
-    wanted = wanted.with_name(file_stem(wanted.name))
-    folder, number = wanted, 1
+    wanted = folder = Path(wanted)
+    number = 1
     while folder.exists():
         number += 1
         folder = wanted.with_name(f'{wanted.name}_{number}')

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 
@@ -67,6 +70,7 @@ def serve_web(
         ConfigError: If the address or port cannot be used.
     """
     from matplotlib.backends.backend_webagg import WebAggApplication
+    from tornado.ioloop import IOLoop
 
     try:
         with matplotlib.rc_context({'webagg.port': port}):
@@ -78,4 +82,32 @@ def serve_web(
         ) from error
     name = f'[{host}]' if ':' in host else host
     say(f'the explorer is at http://{name}:{WebAggApplication.port}/')
-    WebAggApplication.start()
+    with _signals_after_the_loop(IOLoop.current()):
+        WebAggApplication.start()
+
+
+@contextmanager
+def _signals_after_the_loop(loop: Any) -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a loop, and do what they do after it.
+
+    What a handler raises in a callback of the loop would be lost.
+    """
+    kinds = [
+        getattr(signal, name)
+        for name in ('SIGTERM', 'SIGHUP')
+        if hasattr(signal, name)
+    ]
+    came: list[int] = []
+
+    def stop(number: int, frame: Any) -> None:
+        came.append(number)
+        loop.add_callback_from_signal(loop.stop)
+
+    before = {kind: signal.signal(kind, stop) for kind in kinds}
+    try:
+        yield
+    finally:
+        for kind, handler in before.items():
+            signal.signal(kind, handler)
+        if came:
+            signal.raise_signal(came[0])
