@@ -13,6 +13,8 @@
 # make agreement   maps of timm's and mmseg's models, and of trainings of
 #     mmpretrain and mmdet, against plain autograd; goes on where it was
 #     stopped, anew after rm -r work_dirs/agreement
+# make clicks   the explorer, by real clicks in headless Chromium, which has to
+#     be installed (on Debian: apt-get install chromium)
 # make lint   ruff and mypy
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -37,7 +39,7 @@ SMALL = $(BIN)/python -c 'import sys; from PIL import Image; Image.open( \
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint clean figures layers compare growth sweep \
-	context smp pretrained outsiders backends fuzz agreement
+	context smp pretrained outsiders backends fuzz agreement clicks
 
 $(STAMP): setup.py requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -149,6 +151,10 @@ outsiders: $(STAMP)
 # The demo's training in TensorBoard; needs chromium.
 docs/tensorboard.png: $(STAMP)
 	$(BIN)/python tools/dev/tensorboard_picture.py $(WORK) $@
+
+# A small network without a config; the page is this machine's own.
+clicks: $(STAMP)
+	$(BIN)/python tools/dev/explorer_in_chromium.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -9,6 +9,8 @@ import numpy as np
 from PIL import Image
 from tornado.websocket import websocket_connect
 
+PATIENCE = 120  # seconds
+
 
 class WebAggPage:
     """A page that shows a figure, as matplotlib's mpl.js does.
@@ -22,7 +24,7 @@ class WebAggPage:
     def __init__(self, socket):
         self.socket, self.mode = socket, 'full'
         self.canvas, self.frames, self.message = None, [], ''
-        self._next = None  # message, which is waited for
+        self._heard = False  # a picture, or that there is one
 
     @classmethod
     async def opened(cls, port):
@@ -64,36 +66,40 @@ class WebAggPage:
         await self.send('key_release', key=f'k{name}', guiEvent={})
         await self.rest()
 
-    async def rest(self, seconds=60):
-        """Answer the server until it has been silent for a second."""
-        end = time.perf_counter() + seconds
-        while await self._answered_one():
-            assert time.perf_counter() < end, 'the server is never silent'
+    async def rest(self):
+        """Answer the server until it has nothing more to send.
+
+        It answers one thing after the other: while a field is measured, no
+        question is answered.
+        """
+        quiet, end = 0, time.perf_counter() + PATIENCE
+        while quiet < 6:
+            assert time.perf_counter() < end, 'the server never rests'
+            await asyncio.sleep(0.05)
+            self._heard = False
+            await self.send('send_image_mode')
+            while await self._answered_one() != 'image_mode':
+                pass
+            quiet = 0 if self._heard else quiet + 1
 
     async def _answered_one(self):
-        """Take a message and answer it; False where none comes."""
-        if self._next is None:
-            self._next = asyncio.ensure_future(self._read())
-        done, _ = await asyncio.wait([self._next], timeout=1)
-        if not done:
-            return False
-        message, self._next = self._next.result(), None
+        """Take a message and answer it; its type."""
+        message = await asyncio.wait_for(self.socket.read_message(), PATIENCE)
         assert message is not None, 'the server closed the page'
         if isinstance(message, bytes):
             self._draw(message)
             await self.send('ack')
-            return True
+            self._heard = True
+            return 'picture'
         content = json.loads(message)
         if content['type'] == 'draw':
             await self.send('draw')
+            self._heard = True
         elif content['type'] == 'image_mode':
             self.mode = content['mode']
         elif content['type'] == 'message':
             self.message = content['message']
-        return True
-
-    async def _read(self):
-        return await self.socket.read_message()
+        return content['type']
 
     def _draw(self, png):
         with Image.open(io.BytesIO(png)) as picture:

@@ -178,7 +178,7 @@ def test_each_control_changes_the_panels(served):
             await page.click(*place)
             changed[name] = differ(before, page.canvas, PANELS)
         before = page.canvas.copy()
-        await page.click(0.036, 0.84)  # unchecks the first layer
+        await page.click(0.036, 0.859)  # unchecks the first layer
         changed['layers'] = differ(before, page.canvas, PANELS)
         return changed
 

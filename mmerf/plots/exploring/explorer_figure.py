@@ -8,7 +8,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from matplotlib.backend_bases import KeyEvent, MouseEvent, TimerBase
+from matplotlib.backend_bases import (
+    DrawEvent,
+    KeyEvent,
+    MouseEvent,
+    TimerBase,
+)
 
 from ...core.atomic_files import file_stem
 from ...core.errors import ConfigError, ERFError, one_line
@@ -133,8 +138,7 @@ class ExplorerFigure:
     def pick(self, layer: str) -> None:
         """Let a layer be the first one, whose units the arrow keys move."""
         self.state.picked = layer
-        self._mark()
-        self.figure.canvas.draw_idle()
+        self._draw()
 
     def finish(self) -> None:
         """Measure now what is still to come."""
@@ -173,6 +177,7 @@ class ExplorerFigure:
             canvas.mpl_disconnect(own)
         canvas.mpl_connect('button_press_event', self._on_click)
         canvas.mpl_connect('key_press_event', self._on_key)
+        canvas.mpl_connect('draw_event', self._on_draw)
 
     def _on_click(self, event: MouseEvent) -> None:
         toolbar = getattr(self.figure.canvas.manager, 'toolbar', None)
@@ -222,9 +227,12 @@ class ExplorerFigure:
         self._measure(self._pending.pop(0))
         if type(self._timer) is TimerBase:  # of a canvas without events
             self.finish()
-            return
-        if first or not self._pending:
-            self._draw()
+        elif first or not self._pending:
+            self._draw()  # and go on once that is seen
+        else:
+            self._timer.start()
+
+    def _on_draw(self, event: DrawEvent) -> None:
         if self._pending:
             self._timer.start()
 
@@ -240,12 +248,12 @@ class ExplorerFigure:
     def _redraw(self) -> None:
         """Another look of the same results."""
         self.screen.show(self.results, self.failures, self.state)
-        self._mark()
-        self.figure.canvas.draw_idle()
+        self._draw()
 
     def _draw(self) -> None:
+        """Draw soon: a browser that is sent pictures unasked loses some."""
         self._mark()
-        self.figure.canvas.draw()
+        self.figure.canvas.draw_idle()
 
     def _mark(self) -> None:
         state = self.state
@@ -273,4 +281,4 @@ class ExplorerFigure:
         except OSError as error:
             text = f'nothing was saved: {one_line(error)}'
         self.screen.tell(text)
-        self.figure.canvas.draw()
+        self.figure.canvas.draw_idle()
