@@ -35,7 +35,6 @@ class WebAggPage:
             )
         )
         await page.send('supports_binary', value=True)
-        await page.send('send_image_mode')
         await page.send('set_device_pixel_ratio', device_pixel_ratio=1)
         await page.send('refresh')
         await page.rest()
@@ -78,7 +77,7 @@ class WebAggPage:
             await asyncio.sleep(0.05)
             self._heard = False
             await self.send('send_image_mode')
-            while await self._answered_one() != 'image_mode':
+            while await self._answered_one() != 'the mode again':
                 pass
             quiet = 0 if self._heard else quiet + 1
 
@@ -96,6 +95,8 @@ class WebAggPage:
             await self.send('draw')
             self._heard = True
         elif content['type'] == 'image_mode':
+            if content['mode'] == self.mode:
+                return 'the mode again'  # as it was asked
             self.mode = content['mode']
         elif content['type'] == 'message':
             self.message = content['message']

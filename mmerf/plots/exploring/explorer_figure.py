@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from matplotlib.backend_bases import (
@@ -28,16 +29,16 @@ from .saving import save_to_new_folder
 from .screen import MOST_PANELS, SCREEN_SIZE, Screen
 
 MOST_LAYERS = 12  # check boxes that fit
+PATIENCE = 0.5  # seconds; a slower model's fields are drawn one by one
 _STEPS = {'up': (-1, 0), 'down': (1, 0), 'left': (0, -1), 'right': (0, 1)}
 
 
 class ExplorerFigure:
     """Shows an explorer's photograph and the fields of its layers, live.
 
-    A click on the photograph chooses, in every layer that is shown, the unit
-    that sits nearest the pixel. The picked layer's field is drawn first, the
-    others follow; a new click drops what is still to come. Keep a reference,
-    as for every widget of matplotlib.
+    A click chooses, in every layer that is shown, the unit that sits nearest
+    the pixel. The picked layer's field is drawn first; a new click drops what
+    is still to come. Keep a reference, as for every widget of matplotlib.
 
     Args:
         explorer (Explorer): Open. It is asked what the controls say.
@@ -90,6 +91,7 @@ class ExplorerFigure:
         self.results: dict[str, ERFResult] = {}
         self.failures: dict[str, str] = {}
         self._pending: list[str] = []
+        self._due = 0.0  # when a further drawing is
         self._classes = explorer.classes
         height, width = explorer.size
         self.pixel: PixelYX = (height // 2, width // 2)
@@ -156,16 +158,12 @@ class ExplorerFigure:
             OSError: If they cannot be written.
         """
         self.finish()
-        y, x = (round(place) for place in self.pixel)
+        y, x = map(round, self.pixel)
         with self.screen.without(self.controls.axes) as part:
             files = save_to_new_folder(
                 self.out_dir / file_stem(f'{self.name}_y{y}_x{x}'),
                 self.figure, part, self.suffix,
-                {
-                    key: self.results[key]
-                    for key in self.state.shown
-                    if key in self.results
-                },
+                dict(self.results),
             )  # fmt: skip
         self._say(f'wrote {files[0].parent}')
         return files
@@ -209,7 +207,7 @@ class ExplorerFigure:
         self._measure_all()
 
     def _forget(self) -> None:
-        """Results of another question; the picked layer comes first."""
+        """Drop all results; the picked layer's comes first."""
         self.results.clear()
         self.failures.clear()
         picked = self.state.picked
@@ -227,20 +225,20 @@ class ExplorerFigure:
         self._measure(self._pending.pop(0))
         if type(self._timer) is TimerBase:  # of a canvas without events
             self.finish()
-        elif first or not self._pending:
+        elif first or not self._pending or perf_counter() > self._due:
             self._draw()  # and go on once that is seen
         else:
             self._timer.start()
 
     def _on_draw(self, event: DrawEvent) -> None:
+        self._due = perf_counter() + PATIENCE
         if self._pending:
             self._timer.start()
 
     def _measure(self, key: str) -> None:
-        explorer = self.explorer
         try:
-            unit = explorer.unit(key, self.pixel)
-            self.results[key] = explorer.result(key, unit)
+            unit = self.explorer.unit(key, self.pixel)
+            self.results[key] = self.explorer.result(key, unit)
         except (ERFError, RuntimeError) as error:  # torch's: out of memory
             self.failures[key] = one_line(error)
         self.screen.show(self.results, self.failures, self.state, key)
