@@ -35,6 +35,10 @@ class WebAggPage:
             )
         )
         await page.send('supports_binary', value=True)
+        page.mode = None  # the server's may be another page's
+        await page.send('send_image_mode')
+        while page.mode is None:
+            await page._answered_one()
         await page.send('set_device_pixel_ratio', device_pixel_ratio=1)
         await page.send('refresh')
         await page.rest()
