@@ -125,7 +125,8 @@ class Screen:
         window = None
         if state.zoomed and self._half is not None and picked is not None:
             (y, x), half = picked.center, self._half
-            window = y - half, y + half, x - half, x + half
+            if 2 * half < max(picked.map.shape):  # else the whole image
+                window = y - half, y + half, x - half, x + half
         if picked is not None:
             picked = replace(picked, shares=(state.share,))
         with style():
