@@ -14,6 +14,8 @@
 # make agreement   maps of timm's and mmseg's models, and of trainings of
 #     mmpretrain and mmdet, against plain autograd; goes on where it was
 #     stopped, anew after rm -r work_dirs/agreement
+# make clicks   the explorer, by real clicks in headless Chromium, which has to
+#     be installed (on Debian: apt-get install chromium)
 # make lint   ruff and mypy
 # make docs   the site, in site/
 # make dist   sdist and wheel in dist/, checked and tried in fresh environments
@@ -39,7 +41,8 @@ README_FIGURE = $(BIN)/python tools/dev/readme_figures.py
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint docs dist clean figures layers compare growth \
-	sweep context which-crop smp pretrained outsiders backends fuzz agreement
+	sweep context which-crop smp pretrained outsiders backends fuzz agreement \
+	clicks
 
 $(STAMP): setup.py pyproject.toml requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -166,6 +169,10 @@ outsiders: $(STAMP)
 # The demo's training in TensorBoard; needs chromium.
 docs/tensorboard.png: $(STAMP)
 	$(BIN)/python tools/dev/tensorboard_picture.py $(WORK) $@
+
+# A small network without a config; the page is this machine's own.
+clicks: $(STAMP)
+	$(BIN)/python tools/dev/explorer_in_chromium.py
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

@@ -15,6 +15,7 @@ from .version import __version__
 if TYPE_CHECKING:
     from .core.attributions import Attribution
     from .core.by_class.contexts import measure_by_class
+    from .core.exploring.explorer import Explorer
     from .core.measure import measure_each, measure_erf
     from .core.results.erf_result import ERFResult
     from .core.statistics import Statistic
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     'Attribution',
     'ERFResult',
+    'Explorer',
     'Statistic',
     'Target',
     '__version__',
@@ -35,6 +37,7 @@ __getattr__, __dir__ = exported(
     {
         'Attribution': '.core.attributions',
         'ERFResult': '.core.results.erf_result',
+        'Explorer': '.core.exploring.explorer',
         'Statistic': '.core.statistics',
         'Target': '.core.targets',
         'measure_by_class': '.core.by_class.contexts',

@@ -11,6 +11,7 @@ TOOLS = {
     'compare': ('compare_erf.py', 'draw several runs in one figure'),
     'context': ('context.py', 'tell how much context units need'),
     'tiles': ('tiles.py', 'tell which window and overlap to slide with'),
+    'explore': ('explore.py', 'click a photograph, see the fields there'),
     'sweep': ('sweep_erf.py', 'measure every combination of some settings'),
 }
 

@@ -21,7 +21,8 @@ MM = {'mmengine', 'mmcv', 'mmseg'}
 PACKAGES = {  # what a room may import besides mmerf and the standard library
     # Captum is optional: imported where its adapter is used.
     'core': {'torch', 'numpy', 'scipy', 'captum'},
-    'plots': {'matplotlib', 'numpy', 'scipy'},
+    # tornado is optional: imported where a browser is served.
+    'plots': {'matplotlib', 'numpy', 'scipy', 'tornado'},
     'visualization': {*MM, 'torch', 'numpy', 'PIL'},
     'engine': {*MM, 'torch', 'numpy'},
     # safetensors is optional: imported where such a file is read.

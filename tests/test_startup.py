@@ -71,6 +71,7 @@ def test_a_program_without_openmmlab_imports_none_of_it(code, expected):
         ('erf', ['--help'], {'torch'}),  # names of attributions
         ('sweep_erf', ['--help'], {'torch'}),
         ('tiles', ['--help'], set()),
+        ('explore', ['--help'], set()),
         ('compare_erf', ['--help'], set()),
         ('questions', ['--help'], set()),
     ],

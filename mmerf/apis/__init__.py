@@ -1,9 +1,10 @@
 """Config and checkpoint -> results: what tools and notebooks call.
 
 ``config`` builds a config's model, ``module`` a network without a config,
-``images`` measures, ``context`` does so on changed copies, ``tiles`` compares
-sliding windows with whole images, ``compare`` and ``sweep`` put several runs
-beside each other; ``terminal`` is what the tools share.
+``images`` measures, ``explore`` opens one photograph for a live figure,
+``context`` measures on changed copies, ``tiles`` compares sliding windows with
+whole images, ``compare`` and ``sweep`` put several runs beside each other;
+``terminal`` is what the tools share.
 
 May import: ``core``, ``plots``, ``engine``, ``_lazy``.
 """
@@ -25,6 +26,12 @@ if TYPE_CHECKING:
     )
     from .context.run import ContextRun
     from .erf import ERFRun, erf_from_config, run_erf
+    from .explore.open_explorer import (
+        OpenedExplorer,
+        explorer_from_config,
+        explorer_from_module,
+        open_explorer,
+    )
     from .model_layers import layers_from_config
     from .module.measure_module import erf_from_module
     from .module.module_config import module_config
@@ -36,13 +43,17 @@ if TYPE_CHECKING:
 __all__ = [
     'ContextRun',
     'ERFRun',
+    'OpenedExplorer',
     'TilingRun',
     'context_from_config',
     'context_from_module',
     'erf_from_config',
     'erf_from_module',
+    'explorer_from_config',
+    'explorer_from_module',
     'layers_from_config',
     'module_config',
+    'open_explorer',
     'run_context',
     'run_erf',
     'run_ranking',
@@ -89,13 +100,17 @@ __getattr__, __dir__ = exported(
     {
         'ContextRun': '.context.run',
         'ERFRun': '.erf',
+        'OpenedExplorer': '.explore.open_explorer',
         'TilingRun': '.tiles.run',
         'context_from_config': '.context.measure',
         'context_from_module': '.context.measure',
         'erf_from_config': '.erf',
         'erf_from_module': '.module.measure_module',
+        'explorer_from_config': '.explore.open_explorer',
+        'explorer_from_module': '.explore.open_explorer',
         'layers_from_config': '.model_layers',
         'module_config': '.module.module_config',
+        'open_explorer': '.explore.open_explorer',
         'run_context': '.context.measure',
         'run_erf': '.erf',
         'run_ranking': '.context.measure',

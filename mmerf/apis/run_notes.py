@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,7 @@ def run_notes(
 
 
 def default_layers_notes(
-    model: nn.Module, layers: Any, results: Mapping[str, ERFResult]
+    model: nn.Module, layers: Any, results: Collection[str]
 ) -> list[str]:
     """Which layers were chosen where none was named, and why."""
     if layers is not None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .context import plot_context
     from .drawing.normalization import NORMALIZATIONS, normalize
     from .drawing.render import save_figure, to_rgb
+    from .exploring.explorer_figure import ExplorerFigure
     from .growth import plot_growth
     from .layers import plot_layers
     from .map import draw_map, plot_map
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     'NORMALIZATIONS',
+    'ExplorerFigure',
     'draw_map',
     'normalize',
     'plot_by_class',
@@ -44,6 +46,7 @@ __all__ = [
 __getattr__, __dir__ = exported(
     __name__,
     {
+        'ExplorerFigure': '.exploring.explorer_figure',
         'NORMALIZATIONS': '.drawing.normalization',
         'draw_map': '.map',
         'normalize': '.drawing.normalization',

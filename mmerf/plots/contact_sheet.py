@@ -90,7 +90,9 @@ def plot_contact_sheet(
 def _window(results: Mapping[str, ERFResult]) -> int:
     """Side of what every panel shows, px."""
     squares = [
-        side for result in results.values() for side in _sides(result).values()
+        side
+        for result in results.values()
+        for side in _shown_sides(result).values()
     ]
     whole = max(max(result.map.shape) for result in results.values())
     if not squares:
@@ -101,7 +103,7 @@ def _window(results: Mapping[str, ERFResult]) -> int:
 def _draw_marks_small(ax: Axes, result: ERFResult, window: int) -> None:
     """The unit and two squares; then the window about the unit."""
     y, x = result.center
-    looks = zip(_sides(result).values(), SQUARE_LINES, strict=False)
+    looks = zip(_shown_sides(result).values(), SQUARE_LINES, strict=False)
     for side, (color, dash) in looks:
         corner = (x - side / 2, y - side / 2)
         ax.add_patch(
@@ -126,7 +128,7 @@ def _sides_in_words(result: ERFResult) -> str:
     """Sides of the two squares, or why there are none."""
     if result.kind != 'erf':
         return result.kind
-    sides = _sides(result)
+    sides = _shown_sides(result)
     if not sides:
         return 'zero everywhere'
     return ', '.join(
@@ -134,6 +136,6 @@ def _sides_in_words(result: ERFResult) -> str:
     )
 
 
-def _sides(result: ERFResult) -> dict[float, int]:
+def _shown_sides(result: ERFResult) -> dict[float, int]:
     """Sides of the two squares, px."""
     return square_sides(result, headline_shares(result.shares))

@@ -6,8 +6,8 @@ from importlib import import_module
 
 import pytest
 
-TOOLS = ('erf', 'context', 'tiles', 'sweep_erf', 'compare_erf', 'questions',
-         'make_demo_data', 'benchmark')  # fmt: skip
+TOOLS = ('erf', 'explore', 'context', 'tiles', 'sweep_erf', 'compare_erf',
+         'questions', 'make_demo_data', 'benchmark')  # fmt: skip
 
 
 @pytest.mark.parametrize('tool', TOOLS)

@@ -52,6 +52,8 @@ class Attribution:
             it; None for the centre unit.
         repeats (bool): Whether the model is run on copies of single images,
             and not always on all images of the pass together.
+        one_gradient (bool): Whether ``maps_of`` makes the maps of one
+            gradient, so that a graph that is kept gives further ones.
     """
 
     kind: str = 'erf'
@@ -59,11 +61,15 @@ class Attribution:
     relu: bool | None = None
     default_target: Any = None
     repeats: bool = True
+    one_gradient: bool = False
 
     def __init_subclass__(cls) -> None:
         """Where a subclass changes how maps are made, do so by input too."""
-        if '__call__' in vars(cls) and 'by_input' not in vars(cls):
+        own = vars(cls)
+        if '__call__' in own and 'by_input' not in own:
             cls.by_input = Attribution.by_input  # type: ignore[method-assign]
+        if '__call__' in own and 'one_gradient' not in own:
+            cls.one_gradient = False
 
     @property
     def fallbacks(self) -> Mapping[str, str]:
@@ -104,6 +110,19 @@ class Attribution:
 
         Raises:
             LayerError: If a layer has no map by this method.
+        """
+        raise NotImplementedError
+
+    def maps_of(
+        self, part: Part, gradient: Tensor | None, channels: ChannelsOf
+    ) -> Iterable[LayerMaps]:
+        """Maps of one score; only called where ``one_gradient`` is set.
+
+        Args:
+            part (Part): The score, detached.
+            gradient (Tensor, optional): With respect to the input,
+                (N, ..., C, H, W); None for a part that no image has.
+            channels (ChannelsOf): Which channels are whose.
         """
         raise NotImplementedError
 

@@ -43,6 +43,7 @@ class InputGradient(Attribution):
 
     windowed = True  # a crop that holds the field gives the same maps
     repeats = False
+    one_gradient = True
 
     def __init__(
         self,
@@ -102,12 +103,19 @@ class InputGradient(Attribution):
             forward, inputs, target, layers, self.gradients
         )
         for _, part, gradient in found:
-            yield from self._maps_of(part, gradient, channels)
+            yield from self.maps_of(part, gradient, channels)
 
-    def _maps_of(
+    def maps_of(
         self, part: Part, gradient: Tensor | None, channels: ChannelsOf
     ) -> Iterator[LayerMaps]:
-        """Maps of one score, from its gradient (N, ..., C, H, W)."""
+        """Maps of one score, from its gradient.
+
+        Args:
+            part (Part): The score, detached.
+            gradient (Tensor, optional): With respect to the input,
+                (N, ..., C, H, W); None for a part that no image has.
+            channels (ChannelsOf): Which channels are whose.
+        """
         for name, own in channels.items():
             named = replace(part, input=name)
             if gradient is None:

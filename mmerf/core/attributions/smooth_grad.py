@@ -33,6 +33,7 @@ class SmoothGrad(InputGradient):
     """
 
     windowed = False  # a crop's noise would differ
+    one_gradient = False
 
     def __init__(
         self,
@@ -86,4 +87,4 @@ class SmoothGrad(InputGradient):
             if key in sums:
                 mean = sums[key] / self.samples
                 part = replace(part, scores=means[key] / self.samples)
-            yield from self._maps_of(part, mean, channels)
+            yield from self.maps_of(part, mean, channels)

@@ -53,13 +53,7 @@ class Gradients:
         if score.requires_grad:
             gradient = self._scaled(key, score, leaf, retain)
         if gradient is None:
-            raise LayerError(
-                f'{key}: its output does not depend on the image through '
-                'differentiable operations (a constant, a no_grad block, an '
-                'argmax or a quantised module lies between); choose another '
-                'layer, or an attribution without gradients: NoiseVariance '
-                'or Occlusion'
-            )
+            raise no_gradient_error(key)
         return gradient
 
     def _scaled(
@@ -103,3 +97,14 @@ class Gradients:
         if sparse:
             self._worked.add(key)
         return to_plain(gradient)
+
+
+def no_gradient_error(key: str) -> LayerError:
+    """The error for a layer whose output has no gradient."""
+    return LayerError(
+        f'{key}: its output does not depend on the image through '
+        'differentiable operations (a constant, a no_grad block, an '
+        'argmax or a quantised module lies between); choose another '
+        'layer, or an attribution without gradients: NoiseVariance '
+        'or Occlusion'
+    )

@@ -121,8 +121,8 @@ class SavedStorages:
         """Bytes in all; a storage that several tensors share counts once."""
         return sum(self._storages.values())
 
-    def add(self, tensor: Tensor) -> Tensor:
-        """Count a tensor's storage; return the tensor, detached.
+    def add(self, tensor: Tensor) -> tuple[Tensor, int]:
+        """Count a tensor's storage; return the tensor, detached, and version.
 
         A tensor that its own graph keeps would never be freed. One without
         a storage, such as a sparse one, counts nothing.
@@ -131,7 +131,24 @@ class SavedStorages:
         if plain and type(tensor) in (Tensor, torch.nn.Parameter):
             storage = tensor.untyped_storage()
             self._storages[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach()
+        return tensor.detach(), tensor._version
+
+    @staticmethod
+    def given_back(kept: tuple[Tensor, int]) -> Tensor:
+        """A tensor that was kept, for the backward pass.
+
+        Autograd itself checks no versions where such hooks are.
+
+        Raises:
+            RuntimeError: If it has been changed in place, as autograd does.
+        """
+        tensor, version = kept
+        if tensor._version != version:
+            raise RuntimeError(
+                'one of the variables needed for gradient computation has '
+                'been modified by an inplace operation'
+            )
+        return tensor
 
 
 @contextmanager
@@ -151,7 +168,8 @@ def counted(saved: SavedStorages | None) -> Iterator[None]:
     if saved is None:
         yield
         return
-    with torch.autograd.graph.saved_tensors_hooks(saved.add, lambda x: x):
+    hooks = torch.autograd.graph.saved_tensors_hooks
+    with hooks(saved.add, saved.given_back):
         yield
 
 

@@ -49,14 +49,16 @@ class Preserved:
 
     Args:
         model (nn.Module): The model, without wrappers.
+        parameters (bool): Keep the values of parameters as well: a copy of
+            each. Without, for a pass that is known not to write to them.
 
     Raises:
         MeasurementError: If parameters are sharded over processes (FSDP).
     """
 
-    def __init__(self, model: nn.Module) -> None:
+    def __init__(self, model: nn.Module, parameters: bool = True) -> None:
         _check_not_sharded(model)
-        self.model = model
+        self.model, self.parameters = model, parameters
         self.state: ModelState | None = None
         self._callbacks: list[Callback] = process_state(model)
 
@@ -66,7 +68,7 @@ class Preserved:
         return self.state.changed if self.state is not None else []
 
     def __enter__(self) -> Preserved:
-        self.state = ModelState(self.model)
+        self.state = ModelState(self.model, self.parameters)
         self._callbacks.append(self.state.restore)
         for owner, name in _flags(self.model):
             self._callbacks.append(_attribute(owner, name))

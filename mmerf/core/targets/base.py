@@ -180,6 +180,10 @@ class Target:
         """The target with another unit; only called if ``windowed`` is set."""
         raise NotImplementedError(f'{type(self).__name__} is not windowed')
 
+    def moved_to(self, y: int, x: int) -> Target | None:
+        """The target at another unit; None where it is not about one."""
+        return self.at(y, x) if self.windowed else None
+
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Score an output.
 

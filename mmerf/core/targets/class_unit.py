@@ -70,6 +70,10 @@ class ClassUnit(Target):
         """The unit that is scored."""
         return self._unit.unit(grid)
 
+    def moved_to(self, y: int, x: int) -> ClassUnit:
+        """The same classes at another unit."""
+        return ClassUnit(self.classes, y, x, bool(self.relu))
+
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
         """One part per class."""
         y, x = checked_unit(self.unit(context.grid), output, context)

@@ -9,6 +9,7 @@ from helpers.outside_log import Log
 from helpers.slow_reference import centre_score, images_like, slow_map
 from torch import nn
 
+from mmerf import measure_erf
 from mmerf.core.aggregate.accumulator import Accumulator
 from mmerf.core.batch import batch_of
 from mmerf.core.errors import MeasurementError
@@ -154,3 +155,17 @@ def test_no_image_is_added_twice_where_adding_ran_out(monkeypatch):
     with pytest.raises(MeasurementError, match='out of memory while adding'):
         measurement.update(batch_of(measurement.model, images_like(4, 6, 6)))
     assert len(added) == 2
+
+
+class Overwrites(torch.nn.Module):
+    """Changes a value that the sigmoid's backward pass needs."""
+
+    def forward(self, x):
+        return x.sigmoid().mul_(2)
+
+
+@pytest.mark.parametrize('count', [1, 2])
+def test_values_changed_in_place_are_refused_as_autograd_refuses_them(count):
+    batches = iter(torch.randn(count, 1, 3, 8, 8))  # as many as nobody knows
+    with pytest.raises(RuntimeError, match='modified by an inplace'):
+        measure_erf(torch.nn.Sequential(Overwrites()), batches, ['0'])
