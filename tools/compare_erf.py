@@ -8,18 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
-    from mmerf.apis.terminal.cli_options import (
-        add_look_options,
-        add_statistics_option,
-        look_of,
-    )
+    from mmerf.apis.terminal.cli_options import add_statistics_option
     from mmerf.apis.terminal.command import (
         parsed,
         print_line,
         print_notes,
         run_command,
     )
-    from mmerf.apis.terminal.tool_parser import ToolParser
+    from mmerf.apis.terminal.tool_parser import ToolParser, look_of
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -99,7 +95,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='how many images to measure of each checkpoint (default: '
         '%(default)s)',
     )
-    add_look_options(parser)
+    parser.add_look_options()
     parser.adder('what')(
         '--force',
         action='store_true',

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 try:
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
-        look_of,
         run_erf_arguments,
     )
     from mmerf.apis.terminal.command import (
@@ -24,7 +23,7 @@ try:
     from mmerf.apis.terminal.launch import LAUNCHERS, is_main, join_processes
     from mmerf.apis.terminal.model_options import ChosenModel, chosen_model
     from mmerf.apis.terminal.out_folder import folder_of_run
-    from mmerf.apis.terminal.tool_parser import ToolParser
+    from mmerf.apis.terminal.tool_parser import ToolParser, look_of
     from mmerf.core.errors import ConfigError
     from mmerf.core.options import BY_CLASS
 except KeyboardInterrupt:

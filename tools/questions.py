@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 try:
-    from mmerf.apis.terminal.cli_options import add_look_options, look_of
     from mmerf.apis.terminal.command import (
         parsed,
         print_line,
@@ -17,7 +16,7 @@ try:
     )
     from mmerf.apis.terminal.model_options import ChosenModel
     from mmerf.apis.terminal.out_folder import folder_of_run
-    from mmerf.apis.terminal.tool_parser import ToolParser
+    from mmerf.apis.terminal.tool_parser import ToolParser, look_of
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)
@@ -78,7 +77,7 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'work_dirs/<config>/questions/<checkpoint or init>[_<images>], with '
         'questions.json, all numbers)',
     )
-    add_look_options(parser)
+    parser.add_look_options()
     parser.add_output_options()
     return parsed(parser, argv)
 

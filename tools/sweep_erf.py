@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 try:
     from mmerf.apis.terminal.cli_options import (
         add_measurement_options,
-        look_of,
         run_erf_arguments,
     )
     from mmerf.apis.terminal.command import (
@@ -20,7 +19,7 @@ try:
     )
     from mmerf.apis.terminal.model_options import chosen_model
     from mmerf.apis.terminal.out_folder import folder_of_run
-    from mmerf.apis.terminal.tool_parser import ToolParser
+    from mmerf.apis.terminal.tool_parser import ToolParser, look_of
 except KeyboardInterrupt:
     print('interrupted; nothing was written', file=sys.stderr)
     sys.exit(130)

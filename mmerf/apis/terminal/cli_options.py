@@ -8,8 +8,6 @@ from typing import Any
 
 from ...core.options import AMP, ORDERS
 from ...core.statistics import SHARES
-from ...plots.drawing.look import STYLES, WIDTHS, Look
-from ...plots.drawing.normalization import CMAP, NORMALIZATIONS
 from .key_value import KeyValuePairs
 from .model_options import add_model_options
 from .tool_parser import ToolParser
@@ -103,62 +101,8 @@ def add_measurement_options(
         action='store_true',
         help='skip the theoretical receptive fields (default: find them)',
     )
-    add_look_options(parser)
+    parser.add_look_options()
     add_run_options(parser)
-
-
-def add_look_options(parser: ToolParser) -> None:
-    """Add how figures of maps look; :func:`look_of` reads it.
-
-    Args:
-        parser (ToolParser): Gets the options.
-    """
-    add = parser.adder('picture')
-    add(
-        '--normalization',
-        choices=list(NORMALIZATIONS),
-        default='power',
-        help='how figures scale contributions to [0, 1]; power is '
-        '(x / max)^0.2 (default: %(default)s)',
-    )
-    add(
-        '--cmap',
-        default=CMAP,
-        help='matplotlib colour map of the figures (default: %(default)s)',
-    )
-    add(
-        '--width',
-        choices=list(WIDTHS),
-        default='page',
-        help='figures of several panels are as wide as a page (7 in) or a '
-        'column (3.4 in) of a paper (default: %(default)s)',
-    )
-    add(
-        '--style',
-        choices=STYLES,
-        default='marked',
-        help='draw unit, squares, theoretical field and sides, or only what '
-        'papers print: maps, a scale bar and a colour bar (default: '
-        '%(default)s)',
-    )
-    add(
-        '--inset',
-        action='store_true',
-        help='enlarge small squares in a corner of their panel (default: do '
-        'not)',
-    )
-
-
-def look_of(args: argparse.Namespace) -> dict[str, Any]:
-    """Attributes of ``mmerf.plots.drawing.look.Look`` from those options.
-
-    Raises:
-        ConfigError: If matplotlib has no such colour map.
-    """
-    names = ('normalization', 'cmap', 'width', 'style', 'inset')
-    look = {name: getattr(args, name) for name in names}
-    Look(**look)  # refuses what is wrong
-    return look
 
 
 def add_run_options(parser: ToolParser) -> None:

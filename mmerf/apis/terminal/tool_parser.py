@@ -7,6 +7,9 @@ import textwrap
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from ...plots.drawing.look import STYLES, WIDTHS, Look
+from ...plots.drawing.normalization import CMAP, NORMALIZATIONS
+
 GROUPS = ('what', 'images', 'question', 'speed', 'picture', 'output')
 _WIDTH = 79
 
@@ -43,6 +46,43 @@ class ToolParser(argparse.ArgumentParser):
         """The ``add_argument`` of a group, one of ``GROUPS``."""
         return self._groups[group].add_argument
 
+    def add_look_options(self) -> None:
+        """Add how figures of maps look; :func:`look_of` reads it."""
+        add = self.adder('picture')
+        add(
+            '--normalization',
+            choices=list(NORMALIZATIONS),
+            default='power',
+            help='how figures scale contributions to [0, 1]; power is '
+            '(x / max)^0.2 (default: %(default)s)',
+        )
+        add(
+            '--cmap',
+            default=CMAP,
+            help='matplotlib colour map of the figures (default: %(default)s)',
+        )
+        add(
+            '--width',
+            choices=list(WIDTHS),
+            default='page',
+            help='figures of several panels are as wide as a page (7 in) or a '
+            'column (3.4 in) of a paper (default: %(default)s)',
+        )
+        add(
+            '--style',
+            choices=STYLES,
+            default='marked',
+            help='draw unit, squares, theoretical field and sides, or only '
+            'what papers print: maps, a scale bar and a colour bar (default: '
+            '%(default)s)',
+        )
+        add(
+            '--inset',
+            action='store_true',
+            help='enlarge small squares in a corner of their panel (default: '
+            'do not)',
+        )
+
     def add_output_options(self, more: str = '') -> None:
         """Add ``--help``, last; and ``--verbose`` where tables have more."""
         add = self.adder('output')
@@ -53,3 +93,15 @@ class ToolParser(argparse.ArgumentParser):
                 help=f'also print {more} (default: one table of five columns)',
             )
         add('-h', '--help', action='help', help='show this help and leave')
+
+
+def look_of(args: argparse.Namespace) -> dict[str, Any]:
+    """Attributes of ``mmerf.plots.drawing.look.Look`` from those options.
+
+    Raises:
+        ConfigError: If matplotlib has no such colour map.
+    """
+    names = ('normalization', 'cmap', 'width', 'style', 'inset')
+    look = {name: getattr(args, name) for name in names}
+    Look(**look)  # refuses what is wrong
+    return look
