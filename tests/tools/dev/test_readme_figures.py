@@ -16,12 +16,21 @@ readme_figures = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(readme_figures)
 
 
-def test_every_figure_of_maps_in_the_readme_is_checked():
-    named = set(re.findall(r'docs/(\w+\.(?:png|gif))', (
-        ROOT / 'README.md'
-    ).read_text()))  # fmt: skip
-    # of a browser, of frames, and of a study of half an hour
-    other = {'tensorboard.png', 'growth.gif', 'decoder_interpolation.png'}
+def test_every_figure_of_maps_in_the_docs_is_checked():
+    pages = [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md')]
+    named = {
+        name
+        for page in pages
+        for name in re.findall(r'\]\([\w./]*?(\w+\.(?:png|gif))\)', (
+            page.read_text()
+        ))
+    }  # fmt: skip
+    # of a browser, of frames, of a study of half an hour, and of no maps
+    other = {
+        'tensorboard.png', 'explore.png', 'growth.gif',
+        'decoder_interpolation.png', 'which_crop_context.png',
+        'which_crop_tiles.png', 'which_crop_by_class.png',
+    }  # fmt: skip
     assert set(readme_figures.FIGURES) == named - other
 
 
