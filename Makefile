@@ -192,4 +192,5 @@ dist: $(STAMP)
 clean:
 	rm -rf .venv .venv-smp .venv-backends .venv-timm .venv-pretrained \
 		.venv-outsiders .venv-docs data work_dirs build dist site \
+		jupyter_execute \
 		*.egg-info

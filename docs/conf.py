@@ -15,13 +15,13 @@ version = release = __version__
 copyright = 'mmerf contributors'
 
 extensions = [
-    'myst_parser',
+    'myst_nb',
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
     'sphinx_copybutton',
     'sphinxcontrib.mermaid',
 ]
-exclude_patterns = ['_build', 'notebooks/*.ipynb']
+exclude_patterns = ['_build']
 templates_path: list[str] = []
 html_theme = 'furo'
 html_title = 'mmerf'
@@ -32,6 +32,11 @@ myst_enable_extensions = ['linkify', 'dollarmath']
 myst_linkify_fuzzy_links = False
 myst_heading_anchors = 4
 myst_fence_as_directive = ['mermaid']
+
+# Notebooks run as the site is built; an error in one ends the build.
+nb_execution_mode = 'force'
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
 
 autodoc_member_order = 'bysource'
 autodoc_typehints = 'signature'

@@ -119,4 +119,8 @@ def test_the_site_has_every_page():
         for path in PAGES
         if path.is_relative_to(ROOT / 'docs')
     }
+    found |= {
+        path.relative_to(ROOT / 'docs').with_suffix('').as_posix()
+        for path in (ROOT / 'docs' / 'notebooks').glob('*.ipynb')
+    }
     assert set(listed) == found - {'index'} and len(listed) == len(set(listed))
