@@ -73,7 +73,7 @@ def test_checkpoints_become_one_pdf_of_a_column(
         str(config), runs[1], layers=['backbone[0]'], num_images=2,
         theory=False,
     ).results['backbone[0]'].statistics()['centred_square']  # fmt: skip
-    assert [row['run'] for row in rows] == runs
+    assert [row['run'] for row in rows] == ['training_0', 'training_1']
     assert int(rows[1]['side_0.99']) == expected['0.99']['side']
 
 

@@ -57,7 +57,7 @@ def test_every_number_in_every_table():
             assert row[f'side_{share}_stderr'] == error
             for table in (as_markdown(rows), as_latex(rows)):
                 sign = '±' if table.startswith('|') else r'$\pm$'
-                assert f'{square["side"]} {sign} {error:.2g}' in table
+                assert f'{square["side"]} {sign} {error:.1f}' in table
         assert float(text['erf_size']) == found['erf_size']['size']
         assert text['theory'] == str(result.theory)
         y, x = result.unit_pixel
@@ -173,7 +173,7 @@ def test_what_differs_is_said(make_result):
     runs['two']['a'] = moved
     first, second = comparison_of(runs).notes
     assert '1 and 3 images' in first
-    assert '(20, 30)' in second and '(20, 34)' in second
+    assert '(20.0, 30.0)' in second and '(20.0, 34.0)' in second
 
 
 def test_shares_are_those_of_the_first_run(make_result):
