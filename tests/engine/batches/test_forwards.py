@@ -296,6 +296,9 @@ def test_ddp_wrapped_models_give_the_same_map(fcn, tmp_path):
             for n, p in fcn.named_parameters()
             if 'conv_seg' in n
         )
+        # Before its group: else its end waits for gloo's threads, and holds
+        # the interpreter that they need.
+        del wrapped, loss
     finally:
         distributed.destroy_process_group()
     for key, result in alone.items():
