@@ -30,7 +30,7 @@ for file in "$PWD"/dist/*.whl "$PWD"/dist/*.tar.gz; do
         --layers . --img-dir "$WORK/photo.png")
     found=$(find "$env/run" -name erf.png)
     [ -n "$found" ] || { echo "no figure from $file"; exit 1; }
-    "$env/bin/python" -c 'import mmerf, sys
-sys.exit(not mmerf.__file__.startswith(sys.prefix))'
+    (cd "$env/run" && "$env/bin/python" -c 'import mmerf, sys
+assert mmerf.__file__.startswith(sys.prefix), mmerf.__file__')
 done
 ls -l dist
