@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 try:
     from mmerf.apis.terminal.cli_options import (
+        add_pairs,
         add_run_options,
         attribution_name,
     )
     from mmerf.apis.terminal.command import parsed, print_line, run_command
-    from mmerf.apis.terminal.key_value import KeyValuePairs
     from mmerf.apis.terminal.model_options import (
         add_model_options,
         chosen_model,
@@ -75,13 +75,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '(the click chooses the unit), or an import path (default: the '
         'positive channels)',
     )
-    parser.adder('question')(
+    add_pairs(
+        parser.adder('question'),
         '--target-options',
-        nargs='+',
-        action=KeyValuePairs,
-        metavar='KEY=VALUE',
-        help='arguments of the target, such as relu=False or classes=road '
-        '(default: none)',
+        'arguments of the target, such as relu=False or classes=road',
     )
     parser.adder('question')(
         '--attribution',
@@ -91,12 +88,10 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         'InputGradient, RepLKNet, VMamba, MambaIR, Luo, or an import path '
         '(default: InputGradient)',
     )
-    parser.adder('question')(
+    add_pairs(
+        parser.adder('question'),
         '--attribution-options',
-        nargs='+',
-        action=KeyValuePairs,
-        metavar='KEY=VALUE',
-        help='arguments of the attribution (default: none)',
+        'arguments of the attribution',
     )
     parser.adder('picture')(
         '--normalization',

@@ -1,5 +1,5 @@
 """One photograph of a config's model, explored live.
 
-``open_explorer`` builds and runs the model once; ``window`` shows the figure
-on the desktop or in a browser.
+``open_explorer`` builds and runs the model once; ``photograph`` is what the
+network sees of the file. The figure is in ``plots/exploring``.
 """

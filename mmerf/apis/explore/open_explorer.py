@@ -26,12 +26,12 @@ from ...engine.registry import (
     resolve_registered,
 )
 from ..config.config_file import load_config
-from ..erf import provenance_of_run
 from ..images.open_images import open_images
 from ..images.source import ImageSource
 from ..module.module_config import module_config
 from ..module.network import Network, build_network
 from ..run_notes import default_layers_notes
+from ..run_provenance import provenance_of_run
 from .photograph import photograph_of
 
 

@@ -72,7 +72,7 @@ def add_measurement_options(
         "input), grid=RxC, sample=N, class=NAME,..., or a target's name or "
         f'import path (default: {default_target})',
     )
-    _add_pairs(
+    add_pairs(
         parser.adder('question'), '--target-options', 'arguments of the target'
     )
     parser.adder('question')(
@@ -84,7 +84,7 @@ def add_measurement_options(
             'import path (default: InputGradient)'
         ),
     )
-    _add_pairs(
+    add_pairs(
         parser.adder('question'),
         '--attribution-options',
         'arguments of the attribution',
@@ -149,14 +149,15 @@ def add_run_options(parser: ToolParser) -> None:
         help='load a checkpoint even if its pickle can run code (default: '
         'refuse it)',
     )
-    _add_pairs(
+    add_pairs(
         parser.adder('what'),
         '--cfg-options',
         'config settings to override, by dotted key',
     )
 
 
-def _add_pairs(add: Callable[..., Any], option: str, purpose: str) -> None:
+def add_pairs(add: Callable[..., Any], option: str, purpose: str) -> None:
+    """Add an option that takes ``KEY=VALUE`` pairs."""
     add(
         option,
         nargs='+',

@@ -18,7 +18,7 @@ from ..options import MeasurementOptions
 from ..results.erf_result import ERFResult
 from ..results.provenance import versions
 from ..running.precision import precision
-from ..state.isolation import Preserved
+from ..state.isolation import preserved
 from ..targets.base import keyed_parts
 from ..targets.pass_context import BoundTarget
 from .question import Question
@@ -84,15 +84,11 @@ def measure_unit(
 @contextmanager
 def _as_it_ran(ran: RunOnce) -> Iterator[None]:
     """The model as it was run, for what a backward pass runs again."""
-    kept = Preserved(ran.model, parameters=False)
-    try:
-        with (
-            kept,
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            precision(ran.leaf.device.type, None),
-            ran.switched_off.applied(),
-        ):
-            yield
-    finally:
-        kept.give_back()
+    with (
+        preserved(ran.model, parameters=False),
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        precision(ran.leaf.device.type, None),
+        ran.switched_off.applied(),
+    ):
+        yield

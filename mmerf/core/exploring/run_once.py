@@ -20,7 +20,7 @@ from ..options import MeasurementOptions
 from ..running.layer_scores import LayerScores
 from ..running.memory import FREE_SHARE, free_memory
 from ..running.precision import precision
-from ..state.isolation import Preserved
+from ..state.isolation import preserved
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import TargetContext
 from ..targets.pass_context import (
@@ -121,23 +121,19 @@ def run_once(
         most_bytes = int(FREE_SHARE * free)
     graph, keeper = KeptGraph(model, most_bytes), OutputKeeper()
     forwards = _Forwards(batch, graph)
-    kept = Preserved(model)
-    try:
-        with (
-            kept,
-            torch.inference_mode(False),
-            torch.enable_grad(),
-            precision(device.type, None),
-            off.applied(batch),
-        ):
-            leaf = batch.inputs.detach().clone().requires_grad_()
-            # A clone goes in: some models write to their input.
-            scored.read(forwards, leaf.clone(), keeper)
-            known = _classes_and_prediction(
-                model, batch, forwards.output, options.classes
-            )
-    finally:
-        kept.give_back()
+    with (
+        preserved(model) as kept,
+        torch.inference_mode(False),
+        torch.enable_grad(),
+        precision(device.type, None),
+        off.applied(batch),
+    ):
+        leaf = batch.inputs.detach().clone().requires_grad_()
+        # A clone goes in: some models write to their input.
+        scored.read(forwards, leaf.clone(), keeper)
+        known = _classes_and_prediction(
+            model, batch, forwards.output, options.classes
+        )
     if kept.changed:
         raise MeasurementError(
             'the model changes its parameters as it runs, so that its graph '

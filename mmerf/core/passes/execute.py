@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from contextlib import nullcontext
-from typing import NamedTuple
 
 from torch import Tensor, nn
 
@@ -23,7 +22,7 @@ from ..state.isolation import state_restored
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
-from ..windows.plans import Plans
+from ..windows.plans import Known, Plans, structure_of
 from .bn_folding import Folding, checked_folding
 from .budget import Budget, is_large
 from .choices import Choices, choices_of, choosing, choosing_in_window
@@ -39,13 +38,6 @@ from .run_modes import (
 from .ties import has_ties
 
 Grids = dict[str, Grid]
-
-
-class Known(NamedTuple):
-    """What a measurement has found out about a model."""
-
-    plans: Plans
-    layout: Layout
 
 
 class Passes:
@@ -105,8 +97,7 @@ class Passes:
         self._joined, images = batch.joined, batch.inputs
         self.budget.count(images)
         done = self._run_batch(batch, target, gathering)
-        plain = self._plain_because is not None or self._is_few(images)
-        if plain or self.layout.checked or not self.layout.applies(images):
+        if not self._to_compare(images):
             return done
         forward = afresh(self.model, batch.forward)
         plan = self.plans.known(images) or self.plans.whole()
@@ -122,19 +113,23 @@ class Passes:
         """What was found, for a later measurement; None with modules off."""
         if self.switched_off.requested:
             return None
-        return Known(self.plans, self.layout)
+        structure = structure_of(self.model, self.layers)
+        return Known(structure, self.plans, self.layout.error)
 
     def carry_over(self, earlier: Known) -> bool:
         """Take over what a measurement has found that is over.
 
         Returns:
-            bool: Whether it was taken over; see ``Plans.carry_over``.
+            bool: False if it measured another model, other layers or a model
+            whose module tree has changed; nothing is taken over then.
         """
-        off = self.switched_off.requested
-        taken = not off and self.plans.carry_over(earlier.plans)
-        if taken:
-            self.layout.error = earlier.layout.error
-        return taken
+        structure = structure_of(self.model, self.layers)
+        known = structure is not None and structure == earlier.structure
+        if self.switched_off.requested or not known:
+            return False
+        self.plans.carry_over(earlier.plans)
+        self.layout.error = earlier.layout_error
+        return True
 
     def forget_plans(self) -> None:
         """Start anew, as images come in another layout."""
@@ -186,6 +181,12 @@ class Passes:
             return self._run_batch(batch, target, gathering)
         return done
 
+    def _to_compare(self, images: Tensor) -> bool:
+        """Whether the layout of images is compared with the plain one."""
+        plain = self._plain_because is not None or self._is_few(images)
+        applies = self.layout.applies(images) and not self.layout.checked
+        return applies and not plain
+
     def _is_few(self, images: Tensor) -> bool:
         """Whether images are so few that no shortcut of a forward pays."""
         return not (self.attribution.repeats or self.budget.enough(images))
@@ -209,7 +210,8 @@ class Passes:
         grids: Grids = {}
         attribute = self.attribution.of_inputs(self._joined)
         self.layout.forget_measured()
-        if not self.attribution.repeats:  # else it runs copies, changed
+        copies = self.attribution.repeats  # are run instead of the images
+        if self._to_compare(images) and not copies:
             attribute = self.layout.watched(attribute)
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves

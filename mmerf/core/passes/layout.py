@@ -67,17 +67,16 @@ class Layout:
             target: Target,
             layers: LayerScores,
         ) -> Iterator[LayerMaps]:
-            recorder = Recorder(most=MOST_COMPARED)
-            if not torch.is_autocast_enabled(images.device.type):
-                layers.recorder = recorder  # else in another precision
+            if torch.is_autocast_enabled(images.device.type):
+                yield from attribute(forward, images, target, layers)
+                return  # outputs in another precision
+            layers.recorder = recorder = Recorder(most=MOST_COMPARED)
             try:
                 yield from attribute(forward, images, target, layers)
             finally:
                 layers.recorder = None
             self._measured.append(_Outputs(layers, images[:1], recorder))
 
-        if self.checked:
-            return attribute
         return run
 
     def forget_measured(self) -> None:

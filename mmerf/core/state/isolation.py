@@ -94,9 +94,11 @@ class Preserved:
 
 
 @contextmanager
-def preserved(model: nn.Module) -> Iterator[Preserved]:
+def preserved(
+    model: nn.Module, parameters: bool = True
+) -> Iterator[Preserved]:
     """``Preserved``, with its second giving back."""
-    kept = Preserved(model)
+    kept = Preserved(model, parameters)
     try:
         with kept:
             yield kept

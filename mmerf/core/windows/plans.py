@@ -6,6 +6,8 @@ takes over what was found and confirms it again.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 
 from ..batch import Forward
@@ -30,7 +32,6 @@ class Plans:
 
     def __init__(self, model: nn.Module, layers: LayerScores) -> None:
         self.model, self.layers = model, layers
-        self._structure = _structure_of(model, layers)
         self._plans: dict[Shape, WindowPlan] = {}
         self._planner: Planner | None = None
         self._margin = 0.0  # around a field, as a share of the field's side
@@ -86,22 +87,16 @@ class Plans:
         self._planner = None
         self._plans.clear()
 
-    def carry_over(self, earlier: Plans) -> bool:
+    def carry_over(self, earlier: Plans) -> None:
         """Take over what an earlier measurement has found.
 
         Windows are confirmed again, as the weights may be others. Where no
         window was found, none is searched for.
 
         Args:
-            earlier (Plans): Not to be used afterwards.
-
-        Returns:
-            bool: False if it measured another model, other layers or a model
-            whose module tree has changed; nothing is taken over then.
+            earlier (Plans): Of a model and layers of the same structure; not
+                to be used afterwards.
         """
-        same = self._structure is not None
-        if not same or self._structure != earlier._structure:
-            return False
         self._margin, self._planner = earlier._margin, earlier._planner
         if self._planner is not None:
             self._planner.carry_over(self.layers)
@@ -110,10 +105,17 @@ class Plans:
             for shape, plan in earlier._plans.items()
             if plan.window is None
         }
-        return True
 
 
-def _structure_of(model: nn.Module, layers: LayerScores) -> tuple | None:
+class Known(NamedTuple):
+    """What a measurement has found out about a model."""
+
+    structure: tuple | None  # as ``structure_of`` gives it
+    plans: Plans
+    layout_error: str | None  # why images are in the plain layout
+
+
+def structure_of(model: nn.Module, layers: LayerScores) -> tuple | None:
     """The module tree and the layers; None if a module cannot be printed."""
     try:
         tree = repr(model)

@@ -13,9 +13,9 @@ from mmengine.runner import Runner
 from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
 from ...core.options import MeasurementOptions
-from ...core.passes.execute import Known
 from ...core.state.process_state import random_state
 from ...core.statistics import SHARES
+from ...core.windows.plans import Known
 from ...plots.drawing.normalization import check_normalization
 from ..batches.labels import classes_of_runner
 from ..batches.prepare_batch import unwrapped
