@@ -9,19 +9,16 @@ import math
 from collections.abc import Mapping
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.patches import Rectangle
 
 from ..core.results.erf_result import ERFResult
-from ..core.statistics import headline_shares
 from .drawing.figure import Figure
-from .drawing.marks import square_sides
+from .drawing.marks import draw_marks, square_sides
 from .drawing.normalization import normalize
-from .drawing.style import SQUARE_LINES, UNIT_STYLE, style
+from .drawing.style import style
 from .drawing.text import wrap_text
+from .drawing.view import common_view, drawn_shares
 
 _PANEL = 1.9  # inches
-_WINDOW_MARGIN = 1.2  # of the largest square
 
 
 def plot_contact_sheet(
@@ -33,16 +30,16 @@ def plot_contact_sheet(
 ) -> tuple[Figure, np.ndarray]:
     """Maps of all layers, with the squares that hold two shares.
 
-    All panels show the same window about their units, 1.2 times the largest
-    square in one of them; its side is written behind the title. Above each
-    panel stand the layer and the sides of its squares.
+    All panels show as much about their units, as ``common_view`` chooses it;
+    its side is written behind the title. Above each panel stand the layer and
+    the sides of its squares.
 
     Args:
         results (mapping of str to ERFResult): By layer, in drawing order.
         normalization (str): 'power', 'log10', 'sqrt' or 'linear'; each map is
             normalised by itself.
         cmap (str): Name of a matplotlib colour map.
-        title (str): Over the figure; the window's side follows.
+        title (str): Over the figure; the view's side follows.
 
     Returns:
         tuple[Figure, np.ndarray]: The figure, and its axes in layer order,
@@ -54,7 +51,7 @@ def plot_contact_sheet(
     count = len(results)
     columns = max(min(count, 2), round(math.sqrt(count)))
     rows = -(-count // columns)
-    window = _window(results)
+    view = common_view(results.values())
     with style():
         fig = Figure(
             figsize=(_PANEL * columns, (_PANEL + 0.4) * rows + 0.3), dpi=110
@@ -71,14 +68,16 @@ def plot_contact_sheet(
                 vmax=1,
                 interpolation='nearest',
             )
-            _draw_marks_small(ax, result, window)
+            if result.map.any():
+                draw_marks(ax, result, drawn_shares(result))
+            view.show(ax, result)
             head = wrap_text(layer, _PANEL, 8.5, max_lines=1)
             ax.set_title(
                 f'{head}\n{_sides_in_words(result)}',
                 fontsize=8.5,
                 parse_math=False,
             )
-        shown = f'{window} px shown'
+        shown = f'{max(view.size)} px shown'
         fig.suptitle(
             f'{title}, {shown}' if title else shown,
             fontsize=9,
@@ -87,55 +86,13 @@ def plot_contact_sheet(
     return fig, grid[:count]
 
 
-def _window(results: Mapping[str, ERFResult]) -> int:
-    """Side of what every panel shows, px."""
-    squares = [
-        side
-        for result in results.values()
-        for side in _shown_sides(result).values()
-    ]
-    whole = max(max(result.map.shape) for result in results.values())
-    if not squares:
-        return whole
-    return min(math.ceil(_WINDOW_MARGIN * max(squares)), whole)
-
-
-def _draw_marks_small(ax: Axes, result: ERFResult, window: int) -> None:
-    """The unit and two squares; then the window about the unit."""
-    y, x = result.center
-    looks = zip(_shown_sides(result).values(), SQUARE_LINES, strict=False)
-    for side, (color, dash) in looks:
-        corner = (x - side / 2, y - side / 2)
-        ax.add_patch(
-            Rectangle(
-                corner,
-                side,
-                side,
-                fill=False,
-                edgecolor=color,
-                linestyle=dash,
-                linewidth=1.2,
-            )
-        )
-    ax.plot([x], [y], linestyle='none', **UNIT_STYLE)
-    height, width = result.map.shape
-    half = window / 2
-    ax.set_xlim(max(x - half, -0.5), min(x + half, width - 0.5))
-    ax.set_ylim(min(y + half, height - 0.5), max(y - half, -0.5))
-
-
 def _sides_in_words(result: ERFResult) -> str:
     """Sides of the two squares, or why there are none."""
     if result.kind != 'erf':
         return result.kind
-    sides = _shown_sides(result)
+    sides = square_sides(result, drawn_shares(result))
     if not sides:
         return 'zero everywhere'
     return ', '.join(
         f'{share * 100:g} %: {side} px' for share, side in sides.items()
     )
-
-
-def _shown_sides(result: ERFResult) -> dict[float, int]:
-    """Sides of the two squares, px."""
-    return square_sides(result, headline_shares(result.shares))

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from collections.abc import Iterable
 
-import torch
 from torch import Tensor, nn
 
 from ..errors import MeasurementError
+from ..running.memory import SavedStorages, plain_storage
 
-Packed = tuple[Tensor, int]  # a kept tensor and the version that was kept
 
-
-class KeptGraph:
+class KeptGraph(SavedStorages):
     """Counts and bounds what a graph keeps, and tells if it was changed.
 
     Between two backward passes the model belongs to its user, and a buffer
@@ -24,14 +22,12 @@ class KeptGraph:
         most_bytes (int, optional): The graph may not keep more; None for no
             bound.
 
-    Attributes:
-        total (int): Bytes that the graph keeps; memory that several tensors
-            share counts once.
-
     Example:
+        >>> import torch
+        >>> from mmerf.core.running.memory import counted
         >>> image = torch.zeros(3, 100, requires_grad=True)
         >>> graph = KeptGraph(nn.Identity())
-        >>> with graph.saving():
+        >>> with counted(graph):
         ...     _ = image.exp()
         >>> graph.total
         1200
@@ -40,44 +36,27 @@ class KeptGraph:
     def __init__(
         self, model: nn.Module, most_bytes: int | None = None
     ) -> None:
-        self.total, self._most_bytes = 0, most_bytes
-        self._weights = _memories(model.parameters())
-        self._buffers = _memories(model.buffers())
-        self._counted: set[int] = set()
-
-    def saving(self) -> AbstractContextManager:
-        """Keep what graphs that are built inside the context save.
-
-        Raises:
-            MeasurementError: Inside, once they save more than is allowed;
-                in a backward pass, if what was saved has been changed.
-        """
-        return torch.autograd.graph.saved_tensors_hooks(
-            self._pack, self._unpack
-        )
+        super().__init__()
+        self._most_bytes = most_bytes
+        self._weights = _memory_of(model.parameters())
+        self._buffers = _memory_of(model.buffers())
 
     def restart(self) -> None:
         """Count anew: an earlier forward's graph is not kept."""
-        self.total = 0
-        self._counted.clear()
+        self._storages.clear()
 
-    def _pack(self, tensor: Tensor) -> Packed:
-        kept = tensor.detach()  # of its own graph, it would never be freed
-        plain = tensor.layout == torch.strided
-        if plain and type(tensor) in (Tensor, nn.Parameter):
-            memory = tensor.untyped_storage()
-            if memory.data_ptr() in self._buffers:
-                kept = kept.clone()
-                memory = kept.untyped_storage()
-            self._count(memory)
-        return kept, kept._version
+    def add(self, tensor: Tensor) -> tuple[Tensor, int]:
+        """Keep a tensor; a buffer as a copy.
 
-    def _count(self, memory: torch.UntypedStorage) -> None:
-        place = memory.data_ptr()
-        if place in self._weights or place in self._counted:
-            return
-        self._counted.add(place)
-        self.total += memory.nbytes()
+        Raises:
+            MeasurementError: If the graph keeps more than is allowed.
+        """
+        places = _memory_of([tensor])
+        if places & self._buffers:
+            tensor = tensor.detach().clone()
+        elif places & self._weights:
+            return tensor.detach(), tensor._version
+        kept = super().add(tensor)
         most = self._most_bytes
         if most is not None and self.total > most:
             raise MeasurementError(
@@ -85,15 +64,22 @@ class KeptGraph:
                 'the most that it may; use a smaller input size, or fewer or '
                 'earlier layers'
             )
+        return kept
 
-    def _unpack(self, packed: Packed) -> Tensor:
-        kept, version = packed
-        if kept._version != version:
+    @staticmethod
+    def given_back(kept: tuple[Tensor, int]) -> Tensor:
+        """A tensor that was kept.
+
+        Raises:
+            MeasurementError: If it has been changed.
+        """
+        try:
+            return SavedStorages.given_back(kept)
+        except RuntimeError as error:
             raise MeasurementError(
                 "the model's weights, or values that its gradient needs, were "
                 'changed since the image was run; open the image again'
-            )
-        return kept
+            ) from error
 
 
 def megabytes(count: int) -> str:
@@ -108,12 +94,7 @@ def megabytes(count: int) -> str:
     return f'{count / 1e6:.0f} MB'
 
 
-def _memories(tensors: object) -> set[int]:
+def _memory_of(tensors: Iterable[Tensor]) -> set[int]:
     """Where the memory of plain tensors begins."""
-    return {
-        tensor.untyped_storage().data_ptr()
-        for tensor in tensors  # type: ignore[attr-defined]
-        if type(tensor) in (Tensor, nn.Parameter)
-        and tensor.layout is torch.strided
-        and tensor.device.type != 'meta'
-    }
+    storages = map(plain_storage, tensors)
+    return {one.data_ptr() for one in storages if one is not None}

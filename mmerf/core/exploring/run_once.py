@@ -18,7 +18,7 @@ from ..layers.names import find_layers
 from ..layers.output_forms import front_tokens
 from ..options import MeasurementOptions
 from ..running.layer_scores import LayerScores
-from ..running.memory import FREE_SHARE, free_memory
+from ..running.memory import FREE_SHARE, counted, free_memory
 from ..running.precision import precision
 from ..state.isolation import preserved
 from ..switching.switched_off import SwitchedOff
@@ -90,7 +90,7 @@ class _Forwards:
             return self.batch.forward(images, positions)
         self.graph.restart()
         self.output = None
-        with self.graph.saving():
+        with counted(self.graph):
             self.output = self.batch.forward(images, positions)
         return self.output
 

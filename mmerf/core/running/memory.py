@@ -127,9 +127,8 @@ class SavedStorages:
         A tensor that its own graph keeps would never be freed. One without
         a storage, such as a sparse one, counts nothing.
         """
-        plain = tensor.layout == torch.strided
-        if plain and type(tensor) in (Tensor, torch.nn.Parameter):
-            storage = tensor.untyped_storage()
+        storage = plain_storage(tensor)
+        if storage is not None:
             self._storages[storage.data_ptr()] = storage.nbytes()
         return tensor.detach(), tensor._version
 
@@ -149,6 +148,13 @@ class SavedStorages:
                 'been modified by an inplace operation'
             )
         return tensor
+
+
+def plain_storage(tensor: Tensor) -> torch.UntypedStorage | None:
+    """A tensor's storage; None of a sparse, meta or wrapped one."""
+    plain = type(tensor) in (Tensor, torch.nn.Parameter)
+    there = tensor.layout == torch.strided and tensor.device.type != 'meta'
+    return tensor.untyped_storage() if plain and there else None
 
 
 @contextmanager
