@@ -210,8 +210,8 @@ class Passes:
         grids: Grids = {}
         attribute = self.attribution.of_inputs(self._joined)
         self.layout.forget_measured()
-        copies = self.attribution.repeats  # are run instead of the images
-        if self._to_compare(images) and not copies:
+        once = self.attribution.one_gradient  # else it runs changed images
+        if once and self._to_compare(images):
             attribute = self.layout.watched(attribute)
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves

@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from mmerf import measure_erf
+from mmerf.core.passes import layout
 
 
 class Blur(nn.Module):
@@ -142,26 +143,51 @@ def test_where_a_measured_pass_agrees_one_forward_is_enough(windowed):
         nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU()
     ).eval()
     images = torch.randn(2, 3, 192, 208)
-    runs = []
-
-    def forward(x):
-        plain = x.is_contiguous() and not torch.is_grad_enabled()
-        runs.append((tuple(x.shape[2:]), plain))
-        return net(x)
-
+    forward, runs = noted(net)
     target = None if windowed else dict(type='UnitGrid', rows=1, columns=1)
     found = measure_erf(net, images, ['2'], forward=forward, target=target)
     mode = found['2'].provenance['run_on']
     assert mode.startswith('window' if windowed else 'whole image')
-    assert runs[-1][1] and not runs[-2][1]  # the pass, and one forward
-    if windowed:
-        assert runs[-1][0] == runs[-2][0] != (192, 208)
+    measured, compared = runs[-2:]
+    assert measured[1:] == ('channels last', True)
+    assert compared[1:] == ('plain', False)
+    assert measured[0] == compared[0]
+    assert (measured[0] == (192, 208)) is not windowed
 
 
-def test_smoothed_passes_are_no_outputs_of_the_images():
-    net = FarFromZero().eval()
-    images = torch.randn(1, 8, 64, 72)
-    target = dict(type='SmoothGrad', samples=2)
-    found = measure_erf(net, images, ['norm'], attribution=target)
-    mode = found['norm'].provenance['run_on']
-    assert 'not channels last: its outputs differ there' in mode
+def noted(net):
+    """A forward, and what it was called with: size, layout, gradient."""
+    runs = []
+
+    def forward(x):
+        layout = 'plain' if x.is_contiguous() else 'channels last'
+        runs.append((tuple(x.shape[2:]), layout, torch.is_grad_enabled()))
+        return net(x)
+
+    return forward, runs
+
+
+@pytest.mark.parametrize(
+    ('options', 'count'),
+    [
+        (dict(attribution=dict(type='SmoothGrad', samples=2)), 2),
+        # of the pass and of its check in bfloat16 two, of that in float32 one
+        (dict(amp='bfloat16'), 5),
+    ],
+)
+def test_outputs_of_other_images_or_precision_are_not_compared(
+    options, count, monkeypatch
+):
+    """Both layouts are run then, once, and no third forward."""
+    ran, outputs = [], layout._outputs
+
+    def counted(*args):
+        ran.append(args)
+        return outputs(*args)
+
+    monkeypatch.setattr(layout, '_outputs', counted)
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()).eval()
+    found = measure_erf(net, torch.randn(1, 3, 64, 72), ['1'], **options)
+    assert 'channels last' not in found['1'].provenance['run_on']
+    assert len(ran) == count

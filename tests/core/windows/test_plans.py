@@ -174,3 +174,53 @@ def test_layouts_are_compared_again(monkeypatch):
     assert_agrees(found, net, inputs)
     *_, mode, _ = measured(net, inputs, known, 'conv')
     assert 'not channels last' in mode and len(compared) == 2
+
+
+class OfOneSize(nn.Module):
+    """Runs on whole images alone."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.second = nn.Conv2d(3, 8, 3, padding=1)
+        self.table = nn.Parameter(torch.randn(1, 3, 192, 208))
+
+    def forward(self, x):
+        return self.second(x + self.table)
+
+
+def test_a_search_that_failed_is_not_made_again(counts):
+    net, inputs = OfOneSize().eval(), images()
+    *_, mode, known = measured(net, inputs)
+    assert mode.startswith('whole image (no window') and counts['strips']
+    counts.update(dict.fromkeys(counts, 0))
+    found, taken, again, _ = measured(net, inputs, known)
+    assert taken and again == mode and counts['strips'] == 0
+    assert_agrees(found, net, inputs)
+
+
+class Pooled(Net):
+    """Chooses between equal values where an image is flat."""
+
+    def forward(self, x):
+        return self.second(nn.functional.max_pool2d(self.first(x), 2))
+
+
+def test_that_a_model_chooses_is_known_from_the_first_image_on():
+    net, inputs = Pooled().eval(), images()
+    inputs[..., 80:110, 80:120] = 0.5
+    *_, mode, known = measured(net, inputs)
+    assert 'equal values' in mode
+    found, taken, again, _ = measured(net, inputs, known)
+    assert taken and again == mode
+    assert_agrees(found, net, inputs)
+
+
+def test_a_wider_margin_is_kept():
+    net, inputs = Net().eval(), images()
+    *_, mode, known = measured(net, inputs)
+    known.plans.widen()
+    found, taken, wider, _ = measured(net, inputs, known)
+    sides = [int(text.split()[1]) for text in (mode, wider)]
+    assert taken and sides[1] > sides[0]
+    assert_agrees(found, net, inputs)
