@@ -211,6 +211,9 @@ def test_that_a_model_chooses_is_known_from_the_first_image_on():
     inputs[..., 80:110, 80:120] = 0.5
     *_, mode, known = measured(net, inputs)
     assert 'equal values' in mode
+    new = Measurement(net, MeasurementOptions(['second']))
+    assert not new.scored.chooses
+    assert new.passes.carry_over(known) and new.scored.chooses
     found, taken, again, _ = measured(net, inputs, known)
     assert taken and again == mode
     assert_agrees(found, net, inputs)
