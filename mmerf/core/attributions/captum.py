@@ -12,6 +12,7 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ConfigError, ERFError, one_line
+from ..gradient.mended_backward import MendedBackward
 from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
 from ..targets.base import Target
@@ -151,7 +152,7 @@ class Captum(Attribution):
 
     def _attribute(self, score: Callable, image: Tensor) -> Tensor:
         try:
-            with warnings.catch_warnings():
+            with warnings.catch_warnings(), MendedBackward():
                 warnings.simplefilter('ignore')  # one about requires_grad
                 values = self._method(score).attribute(image, **self.options)
         except Exception as error:  # whatever a method raises at its options

@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from ..batch import Forward
 from ..errors import ConfigError, LayerError
+from ..gradient.mended_backward import MendedBackward
 from ..grid.coordinates import even_grid
 from ..running.layer_scores import LayerScores
 from ..targets.base import Part, Target, TargetContext, keyed_parts
@@ -107,12 +108,13 @@ class GradCAM(Attribution):
             gradients: Sequence[Tensor | None] = [None] * len(recorder.edges)
             if part.pixels:
                 left -= 1
-                gradients = torch.autograd.grad(
-                    part.scores.sum(),
-                    list(recorder.edges.values()),
-                    retain_graph=left > 0,
-                    allow_unused=True,
-                )
+                with MendedBackward():
+                    gradients = torch.autograd.grad(
+                        part.scores.sum(),
+                        list(recorder.edges.values()),
+                        retain_graph=left > 0,
+                        allow_unused=True,
+                    )
             for layer, gradient in zip(recorder.edges, gradients, strict=True):
                 maps = None
                 if part.pixels:

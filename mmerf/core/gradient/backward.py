@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -12,8 +12,9 @@ from ..errors import LayerError, one_line
 from ..running.memory import is_out_of_memory
 from ..running.precision import gradient_scale
 from .box_tensor import to_plain
+from .mended_backward import MendedBackward
 from .sparse_backward import SparseBackward
-from .worth import refused_by_graph
+from .worth import graph_of
 
 
 class Gradients:
@@ -31,6 +32,7 @@ class Gradients:
     def __init__(self) -> None:
         self.fallbacks: dict[str, str] = {}
         self._worked: set[str] = set()  # layer keys, with skipped zeros
+        self._mended: set[str] = set()  # layer keys, see ``Graph.mended``
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
@@ -77,12 +79,16 @@ class Gradients:
         self, key: str, total: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
         sparse = leaf.device.type == 'cpu' and key not in self.fallbacks
-        if sparse and (why := refused_by_graph(total)):
-            self.fallbacks[key] = why
-            sparse = False
+        if sparse:
+            graph = graph_of(total)
+            if graph.mended:
+                self._mended.add(key)
+            if graph.refusal:
+                self.fallbacks[key] = graph.refusal
+                sparse = False
         may_start_again = sparse and key not in self._worked
         try:
-            with SparseBackward() if sparse else nullcontext():
+            with self._mode(key, sparse):
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,
@@ -97,6 +103,11 @@ class Gradients:
         if sparse:
             self._worked.add(key)
         return to_plain(gradient)
+
+    def _mode(self, key: str, sparse: bool) -> AbstractContextManager:
+        if sparse:
+            return SparseBackward()
+        return MendedBackward() if key in self._mended else nullcontext()
 
 
 def no_gradient_error(key: str) -> LayerError:

@@ -16,7 +16,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..aten import AtenMode
 from .box_tensor import (
     BOX_RULES,
     BoxTensor,
@@ -26,6 +25,7 @@ from .box_tensor import (
     is_small_enough,
     memory_format_of,
 )
+from .mended_backward import MendedBackward
 from .worth import is_worth_a_look
 
 aten = torch.ops.aten
@@ -33,7 +33,7 @@ aten = torch.ops.aten
 MISSES = 2  # in a row, after which no further box is looked for
 
 
-class SparseBackward(AtenMode):
+class SparseBackward(MendedBackward):
     """While active, backward passes compute on box tensors where they can.
 
     It looks for a box before each convolution of some size, until it has
@@ -58,9 +58,7 @@ class SparseBackward(AtenMode):
     ) -> Any:
         if func is aten.convolution_backward.default:
             args = (self._look(args[0]), *args[1:])
-        if func is aten.native_batch_norm_backward.default:
-            args = (_with_strides_of(args[0], args[1]), *args[1:])
-        out = func(*args, **(kwargs or {}))
+        out = super().__torch_dispatch__(func, types, args, kwargs)
         return as_box_tensor(out) if func in _UNIT_SELECTIONS else out
 
     def _look(self, gradient: Tensor) -> Tensor:
@@ -71,18 +69,6 @@ class SparseBackward(AtenMode):
         missed = not isinstance(found, BoxTensor)
         self._misses = self._misses + 1 if missed else 0
         return found
-
-
-def _with_strides_of(gradient: Any, image: Any) -> Any:
-    """A gradient with the strides of the image that it belongs to.
-
-    With one image in the batch, a gradient that comes from tokens may have
-    any stride over images. Beside an NCHW image, torch (2.13 does) then
-    computes a wrong gradient of the batch norm.
-    """
-    if isinstance(gradient, BoxTensor) or gradient.stride() == image.stride():
-        return gradient
-    return gradient.clone(memory_format=memory_format_of(image))
 
 
 def _pointwise(func: Any, *args: Any) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -20,40 +21,49 @@ def is_worth_a_look(elements: int) -> bool:
     return elements >= LARGE_GRADIENT
 
 
-def refused_by_graph(tensor: Tensor) -> str | None:
-    """Why a tensor's graph is not for a backward pass that skips zeros.
+@dataclass(frozen=True)
+class Graph:
+    """What decides how a backward pass runs.
 
-    A custom function's backward is handed the gradient itself, and may look
-    into its memory or change it. Otherwise zeros are skipped where it saves
-    time: at convolutions of some size, if they are not few among operations
-    each of which would be looked at.
-
-    Args:
-        tensor (Tensor): With a graph.
+    Attributes:
+        refusal (str, optional): Why zeros are not skipped. A custom
+            function's backward is handed the gradient itself, and may look
+            into its memory or change it. Otherwise zeros are skipped where
+            it saves time: at convolutions of some size, if they are not few
+            among operations each of which would be looked at.
+        mended (bool): Whether torch itself may compute a wrong gradient,
+            which ``MendedBackward`` mends.
     """
+
+    refusal: str | None
+    mended: bool
+
+
+def graph_of(tensor: Tensor) -> Graph:
+    """Look through the graph of a tensor."""
     seen, nodes = set(), [tensor.grad_fn]
     names: set[str] = set()
-    convolutions = 0
+    convolutions, custom = 0, ''
     while nodes:
         node = nodes.pop()
         if node is None or node in seen:
             continue
         seen.add(node)
-        if len(seen) > MANY_NODES:
-            return f'more than {MANY_NODES:,} operations'
         if isinstance(node, torch.autograd.function.BackwardCFunction):
-            name = type(node).__name__.removesuffix('Backward')
-            return f'{name} has backward code of its own'
+            custom = custom or type(node).__name__.removesuffix('Backward')
+            names |= REORDERING  # it may hand on any strides
         names.add(node.name())
         if node.name() == 'ConvolutionBackward0':
             convolutions += is_worth_a_look(_elements(node))
         nodes += [following for following, _ in node.next_functions]
-    # Of these together, torch itself computes a wrong gradient, which
-    # ``SparseBackward`` mends.
     mended = BATCH_NORM in names and not names.isdisjoint(REORDERING)
+    if len(seen) > MANY_NODES:
+        return Graph(f'more than {MANY_NODES:,} operations', mended)
+    if custom:
+        return Graph(f'{custom} has backward code of its own', mended)
     if convolutions >= LARGE_SHARE * len(seen) or mended:
-        return None
-    return 'few large convolutions'
+        return Graph(None, mended)
+    return Graph('few large convolutions', mended)
 
 
 def _elements(node: Any) -> int:

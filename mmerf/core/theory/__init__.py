@@ -1,5 +1,5 @@
 """The theoretical receptive field: closed form, and a search from two sides.
 
-May import: ``spans``, ``running``, ``state``, ``results``, ``targets``,
-``layers``, ``grid``, ``batch``, ``errors``.
+May import: ``spans``, ``gradient``, ``running``, ``state``, ``results``,
+``targets``, ``layers``, ``grid``, ``batch``, ``errors``.
 """

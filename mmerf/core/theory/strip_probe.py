@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from ..batch import Forward
 from ..errors import ModelError, one_line
+from ..gradient.mended_backward import MendedBackward
 from ..grid.coordinates import Grid, UnitYX
 from ..layers.names import Layer
 from ..layers.output_forms import front_tokens
@@ -90,7 +91,7 @@ def touched_spans(
             while scores:
                 key, score = next(iter(scores.items()))
                 del scores[key]
-                touched = _touched(score, leaf, axis, bool(scores))
+                touched = touched_places(score, leaf, axis, bool(scores))
                 if touched is not None:
                     found[key] = joined_ends(found.get(key), touched)
             pending = [
@@ -102,14 +103,15 @@ def touched_spans(
     return found
 
 
-def _touched(
+def touched_places(
     score: Tensor, leaf: Tensor, axis: int, again: bool
 ) -> Ends | None:
     """First and last place along the axis with any gradient."""
     try:
-        (gradient,) = torch.autograd.grad(
-            score.sum(), leaf, retain_graph=again, allow_unused=True
-        )
+        with MendedBackward():
+            (gradient,) = torch.autograd.grad(
+                score.sum(), leaf, retain_graph=again, allow_unused=True
+            )
     except Exception as error:  # the model's own backward code
         raise ModelError(one_line(error, 160)) from error
     if gradient is None:

@@ -6,7 +6,7 @@ from torch import nn
 
 from mmerf import measure_erf
 from mmerf.core.gradient import worth
-from mmerf.core.gradient.worth import refused_by_graph
+from mmerf.core.gradient.worth import graph_of
 
 FEW = 'few large convolutions'
 SIDE = 32
@@ -57,7 +57,7 @@ def _large(monkeypatch, _every_shortcut):
 def test_which_graphs_skip_zeros(blocks, side, expected):
     net = nn.Sequential(*blocks).eval().requires_grad_(False)
     image = torch.randn(1, 8, side, side, requires_grad=True)
-    assert refused_by_graph(net(image).sum()) == expected
+    assert graph_of(net(image).sum()).refusal == expected
 
 
 def test_what_is_said_of_a_layer_that_ordinary_autograd_ran():

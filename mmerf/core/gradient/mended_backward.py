@@ -1,0 +1,45 @@
+"""Backward passes that are right where torch's own is wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+
+from ..aten import AtenMode
+from .box_tensor import BoxTensor, memory_format_of
+
+_NORM_BACKWARD = torch.ops.aten.native_batch_norm_backward.default
+
+
+class MendedBackward(AtenMode):
+    """While active, gradients of batch norms are right on a CPU.
+
+    With one image in the batch, a gradient that comes from tokens may have
+    any stride over images. Beside an NCHW image, torch (2.13 does) then
+    computes a wrong gradient of a batch norm, and of an instance norm, which
+    is one.
+
+    Example:
+        >>> norm = torch.nn.InstanceNorm2d(3)
+        >>> image = torch.randn(1, 3, 8, 8, requires_grad=True)
+        >>> tokens = norm(image).permute(0, 2, 3, 1)
+        >>> with MendedBackward():
+        ...     (one,) = torch.autograd.grad(tokens[0, 4, 4].sum(), image)
+        >>> one.shape
+        torch.Size([1, 3, 8, 8])
+    """
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        if func is _NORM_BACKWARD:
+            args = (_with_strides_of(args[0], args[1]), *args[1:])
+        return func(*args, **(kwargs or {}))
+
+
+def _with_strides_of(gradient: Any, image: Any) -> Any:
+    """A gradient with the strides of the image that it belongs to."""
+    if isinstance(gradient, BoxTensor) or gradient.stride() == image.stride():
+        return gradient
+    return gradient.clone(memory_format=memory_format_of(image))
