@@ -93,7 +93,11 @@ def _target(net, draw):
     if which < 0.4:
         return ('CentreUnit',)
     if which < 0.7:
-        pixel = [round(side * draw.uniform(0.1, 0.9), 1) for side in net.size]
+        # Between no two units: of two that are as near, either would do.
+        pixel = [
+            round(round(side * draw.uniform(0.1, 0.9), 1) + 0.03, 2)
+            for side in net.size
+        ]
         return ('Pixel', *pixel)
     grids = [net.places[index].grid for index, _ in net.layers]
     unit = []
