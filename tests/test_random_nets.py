@@ -8,7 +8,8 @@ import pytest
 from helpers.random_nets import KINDS, check_net, featured_kind
 
 NETS, EACH = 200, 20
-IN_WINDOWS = 6  # layers of each part, at least: else windows go untested
+# Layers of each EACH nets, at least: else these shortcuts go untested.
+IN_WINDOWS, IN_PART = 6, 2
 
 
 @pytest.mark.parametrize('first', range(0, NETS, EACH))
@@ -19,6 +20,7 @@ def test_every_map_pixel_and_field_is_right_or_refused(first):
     layers = [layer for record in records for layer in record.layers]
     assert len(layers) > EACH
     assert sum(layer.window for layer in layers) >= IN_WINDOWS
+    assert sum(layer.in_part for layer in layers) >= IN_PART
     assert sum(layer.map == 'refused' for layer in layers) < len(layers) / 5
     for record in records:
         kinds = [kind for kind, _ in record.recipe.blocks]

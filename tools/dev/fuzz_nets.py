@@ -37,6 +37,7 @@ def add_to(counts, record):
     for layer in record.layers:
         counts['layers'] += 1
         counts['layers in windows'] += layer.window
+        counts['layers in part'] += layer.in_part
         for part in ('map', 'pixel', 'theory', 'trace'):
             counts[f'{part} {getattr(layer, part)}'] += 1
         if layer.map == 'refused':

@@ -1,6 +1,6 @@
-"""Run a batch, by shortcuts where they are safe: windows, folding, layout.
+"""Run a batch, by shortcuts where they are safe.
 
-May import: ``windows``, ``aggregate``, ``attributions``, ``switching``,
-``running``, ``state``, ``targets``, ``layers``, ``grid``, ``batch``, ``aten``,
-``options``, ``errors``.
+May import: ``windows``, ``partial``, ``folding``, ``aggregate``,
+``attributions``, ``switching``, ``running``, ``state``, ``targets``,
+``layers``, ``grid``, ``batch``, ``aten``, ``options``, ``errors``.
 """

@@ -11,6 +11,7 @@ SMALL_IMAGE = 128 * 128  # px: up to this area, a search never pays
 # pass, and about as many operations whatever the image, while what it saves
 # grows with the pixels. So 21 images of 256 x 256, or six of 512 x 512.
 ENOUGH = 20 * 256 * 256
+REPEATS = 6  # passes, from which on recording one pays
 HUGE_IMAGE = 2048 * 2048  # px: from here on for memory's sake, not for time's
 
 
@@ -85,13 +86,26 @@ class Budget:
         area = images.shape[-2] * images.shape[-1]
         if self.memory_ran_out or area >= HUGE_IMAGE:
             return True
-        shape = tuple(images.shape[1:])
-        number = self._seen.get(shape, 0)
-        if self.expected is not None and [shape] == list(self._seen)[:1]:
-            number = self.expected  # a pass that runs again is counted twice
-        enough = (number - 1) * area >= ENOUGH
+        enough = (self._number(images) - 1) * area >= ENOUGH
         self._declined |= not enough and is_large(images)
         return enough
+
+    def repeats(self, images: Tensor) -> bool:
+        """Whether passes of this size are many enough to record one.
+
+        It costs a pass, and saves up to half of each that follows.
+
+        Args:
+            images (Tensor): Shape (N, ..., C, H, W), counted before.
+        """
+        return self._number(images) >= REPEATS * len(images)
+
+    def _number(self, images: Tensor) -> int:
+        """Of the images of this shape, as far as known."""
+        shape = tuple(images.shape[1:])
+        if self.expected is not None and [shape] == list(self._seen)[:1]:
+            return self.expected  # a pass that runs again is counted twice
+        return self._seen.get(shape, 0)
 
 
 def is_large(images: Tensor) -> bool:

@@ -13,17 +13,17 @@ from torch import Tensor, nn
 from ..aggregate.batch_maps import Gathering
 from ..attributions.base import Attribution
 from ..batch import Batch, Forward, JoinedInputs
+from ..folding.foldings import Foldings
 from ..grid.coordinates import Grid
+from ..partial.partial_forwards import CONFIRMED, IN_PART, PartialForwards
 from ..running.afresh import afresh
 from ..running.intercept import noticed_tensor_hooks
 from ..running.layer_scores import LayerScores
-from ..running.precision import precision
 from ..state.isolation import state_restored
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
 from ..windows.plans import Known, Plans, structure_of
-from .bn_folding import Folding, checked_folding
 from .budget import Budget, is_large
 from .choices import Choices, choices_of, choosing, choosing_in_window
 from .layout import Layout
@@ -54,6 +54,7 @@ class Passes:
         budget (Budget): Says for how many images a search pays.
         plans (Plans): How images of each size are run.
         layout (Layout): How images lie in memory.
+        partial (PartialForwards): Forwards that compute a part.
     """
 
     def __init__(
@@ -69,8 +70,8 @@ class Passes:
         self.budget = Budget()
         self.plans = Plans(model, layers)
         self.layout = Layout()
-        self._folding: Folding | None = None
-        self._folding_error: str | None = None
+        self.partial = PartialForwards(model)
+        self.foldings = Foldings(model, layers)
         self._plain_because: str | None = None
         self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
@@ -133,8 +134,9 @@ class Passes:
 
     def forget_plans(self) -> None:
         """Start anew, as images come in another layout."""
-        self._folding = None
+        self.foldings.forget()
         self.plans.forget()
+        self.partial.forget()
         self.layers.forget()
 
     def run_plainly(self, because: str) -> bool:
@@ -154,7 +156,9 @@ class Passes:
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
-        folding = self._folding_for(batch.forward, images)
+        folding = self.foldings.of(
+            batch.forward, images, self.budget.pays(images)
+        )
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
         known, choices = self.layers.chooses, None
@@ -173,8 +177,8 @@ class Passes:
             return self._run_plain(TIES, batch, target, gathering)
         again = not known and has_ties(plan, self.layers, batch)
         if hooks and folding.count:  # one may see, and change, the gradient
-            folding.drop()
-            self._folding_error = 'the model registers hooks on tensors'
+            self.foldings.drop('the model registers hooks on tensors')
+            self.partial.forget()
             again = True
         if again:
             gathering.clear()
@@ -210,9 +214,11 @@ class Passes:
         grids: Grids = {}
         attribute = self.attribution.of_inputs(self._joined)
         self.layout.forget_measured()
-        once = self.attribution.one_gradient  # else it runs changed images
-        if once and self._to_compare(images):
-            attribute = self.layout.watched(attribute)
+        if self.attribution.one_gradient:  # others run changed images
+            if images.device.type == 'cpu' and self.budget.repeats(images):
+                attribute = self.partial.around(attribute, bool(choices))
+            if self._to_compare(images):
+                attribute = self.layout.watched(attribute)
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves
             with nullcontext() if alone else state_restored(self.model):
@@ -253,26 +259,13 @@ class Passes:
     ) -> None:
         given_up = {
             'no window': no_window,
-            'batch norms not folded': self._folding_error,
+            'batch norms not folded': self.foldings.error,
             'not channels last': self.layout.error,
             'equal values': AS_PLAIN if same_choices else '',
+            IN_PART: CONFIRMED if self.partial.in_part else self.partial.error,
         }
         fallbacks = self.attribution.fallbacks
         self.run_mode |= described_modes(keys, mode, given_up, fallbacks)
-
-    def _folding_for(self, forward: Forward, images: Tensor) -> Folding:
-        """The folding, where images are enough to gain by it."""
-        if not self.budget.pays(images):
-            return Folding(self.model)
-        if self._folding is None:
-            with precision(images.device.type, None):
-                self._folding, self._folding_error = checked_folding(
-                    self.model,
-                    self.layers,
-                    afresh(self.model, forward),
-                    images,
-                )
-        return self._folding
 
     def _plan(
         self, forward: Forward, images: Tensor, target: Target

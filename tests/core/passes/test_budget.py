@@ -6,6 +6,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from mmerf import measure_erf
+from mmerf.core.folding import foldings
 from mmerf.core.inputs.forms import count_images
 from mmerf.core.passes import budget, execute
 from mmerf.core.passes.budget import Budget
@@ -26,7 +27,7 @@ def searches(monkeypatch):
     made = []
     for home, name in (
         (plans, 'Planner'),
-        (execute, 'checked_folding'),
+        (foldings, 'checked_folding'),
         (execute, 'maps_in_window'),
     ):
         own = getattr(home, name)

@@ -280,7 +280,7 @@ def test_folding_leaves_the_model_as_it_was():
     measurement.update(
         batch_of(measurement.model, torch.randn(1, 3, 160, 160))
     )
-    assert measurement.passes._folding.count == 5
+    assert measurement.passes.foldings._kept.count == 5
     assert [id(p) for p in net.parameters()] == weights
     assert all('forward' not in m.__dict__ for m in net.modules())
     assert not any(m._forward_hooks for m in net.modules())
@@ -303,7 +303,7 @@ def test_folding_is_dropped_where_a_convolution_has_two_readers():
     images = torch.randn(1, 3, 160, 160)
     measurement = Measurement(net, MeasurementOptions(['1']))
     measurement.update(batch_of(measurement.model, images))
-    assert measurement.passes._folding.count == 0
+    assert measurement.passes.foldings._kept.count == 0
     (result,) = measurement.compute().values()
     equal(net, images, result)
 

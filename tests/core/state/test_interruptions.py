@@ -25,7 +25,7 @@ FILES = {
             'running/intercept.py',
             'running/memory.py',
             'running/precision.py',
-            'passes/bn_folding.py',
+            'folding/bn_folding.py',
         )
     ),
 }

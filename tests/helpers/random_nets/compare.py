@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import torch
 
+from mmerf.core.partial.partial_forwards import CONFIRMED
+
 from .records import LayerRecord
 from .reference import closed_form, distances, plain_maps
 
@@ -27,6 +29,7 @@ def compare_layer(net, layer, result, after):
     record = LayerRecord(net.key(layer))
     run_on = str(result.provenance['run_on'])
     record.window = run_on.startswith('window')
+    record.in_part = CONFIRMED in run_on
     place = net.places[layer[0]]
     if tuple(result.grid) == place.grid[::-1] != place.grid:
         # Tokens of a transposed image: mmerf counts them down, then across.

@@ -19,6 +19,7 @@ class LayerRecord:
         theory (str): ``right``, ``bound``, ``unknown``, ``wrong`` or ``-``.
         trace (str): ``none``, or ``wrong`` if outputs changed.
         window (bool): Whether it ran in a window.
+        in_part (bool): Whether its convolutions were computed in part.
         details (list[str]): Of all that is not well.
     """
 
@@ -28,6 +29,7 @@ class LayerRecord:
     theory: str = '-'
     trace: str = 'none'
     window: bool = False
+    in_part: bool = False
     details: list = field(default_factory=list)
 
     @property

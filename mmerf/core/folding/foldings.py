@@ -1,0 +1,59 @@
+"""The folding of a measurement: found once, where it pays, and kept."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..batch import Forward
+from ..running.afresh import afresh
+from ..running.layer_scores import LayerScores
+from ..running.precision import precision
+from .bn_folding import Folding, checked_folding
+
+
+class Foldings:
+    """Batch norms folded into convolutions, for the passes of a model.
+
+    Args:
+        model (nn.Module): In eval mode.
+        layers (LayerScores): The layers that are measured.
+
+    Attributes:
+        error (str, optional): Why some batch norms are not folded.
+    """
+
+    def __init__(self, model: nn.Module, layers: LayerScores) -> None:
+        self.model, self.layers = model, layers
+        self.error: str | None = None
+        self._kept: Folding | None = None
+
+    def of(self, forward: Forward, images: Tensor, pays: bool) -> Folding:
+        """The folding for a pass, checked on its images the first time.
+
+        Args:
+            forward (callable): Runs the model.
+            images (Tensor): Of the pass, shape (N, C, H, W).
+            pays (bool): Whether images are enough to gain by it; nothing is
+                folded otherwise.
+        """
+        if not pays:
+            return Folding(self.model)
+        if self._kept is None:
+            with precision(images.device.type, None):
+                self._kept, self.error = checked_folding(
+                    self.model,
+                    self.layers,
+                    afresh(self.model, forward),
+                    images,
+                )
+        return self._kept
+
+    def drop(self, why: str) -> None:
+        """Fold nothing from now on."""
+        if self._kept is not None:
+            self._kept.drop()
+        self.error = why
+
+    def forget(self) -> None:
+        """Search anew, as the model is run in another way."""
+        self._kept = None

@@ -1,0 +1,170 @@
+"""Forwards in part: once confirmed, and never where a forward differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from ..attributions.base import Attribute, LayerMaps
+from ..batch import Forward
+from ..running.afresh import afresh
+from ..running.layer_scores import LayerScores
+from ..targets.base import Target
+from .cropped_forward import CroppedForward, Step, steps_of
+from .operations import Recording
+
+SAME_MAP = 1e-4  # of a map's peak
+IN_PART = 'convolutions in part'
+CONFIRMED = 'where the scores depend on them, confirmed on one pass'
+
+
+class _Pass(NamedTuple):
+    """A pass of an attribution; called with another forward, its maps."""
+
+    attribute: Attribute
+    forward: Forward
+    images: Tensor
+    target: Target
+    layers: LayerScores
+
+    def maps(self, forward: Forward | None = None) -> Iterator[LayerMaps]:
+        yield from self.attribute(
+            forward or self.forward, self.images, self.target, self.layers
+        )
+
+
+class PartialForwards:
+    """Runs passes whose forward computes what the scores depend on.
+
+    The second pass of its kind is recorded, and run again in part; if all
+    maps agree, later passes are run in part only. A pass whose operations
+    are others, or whose maps are not finite, is run plainly, and so are all
+    that follow.
+
+    Args:
+        model (nn.Module): That forwards run.
+
+    Attributes:
+        error (str, optional): Why forwards are not run in part any more.
+        in_part (bool): Whether the latest pass was.
+    """
+
+    def __init__(self, model: nn.Module) -> None:
+        self.model = model
+        self.error: str | None = None
+        self.in_part = False
+        self._steps: dict[tuple, list[Step] | None] = {}
+        self._seen: set[tuple] = set()
+
+    def forget(self) -> None:
+        """Start anew, as the model is run in another way."""
+        self._steps.clear()
+        self._seen.clear()
+
+    def around(self, attribute: Attribute, same_choices: bool) -> Attribute:
+        """An attribution whose forward is run in part, once confirmed.
+
+        Args:
+            attribute (callable): Runs the model on its images themselves.
+            same_choices (bool): Whether maxima are those of a plain forward:
+                the operations are others then.
+        """
+
+        def run(
+            forward: Forward,
+            images: Tensor,
+            target: Target,
+            layers: LayerScores,
+        ) -> Iterator[LayerMaps]:
+            this = _Pass(attribute, forward, images, target, layers)
+            names = tuple(layer.key for layer in layers.layers)
+            kind = (images.shape, images.stride(), names, same_choices)
+            self.in_part = False
+            if self.error is not None or kind not in self._seen:
+                self._seen.add(kind)
+                yield from this.maps()
+            elif kind not in self._steps:
+                yield from self._recorded(kind, this)
+            else:
+                yield from self._found(self._steps[kind], this)
+
+        return run
+
+    def _found(
+        self, steps: Sequence[Step] | None, this: _Pass
+    ) -> Iterator[LayerMaps]:
+        """Maps of a pass, in part where there are steps."""
+        found = None if steps is None else self._maps_in_part(steps, this)
+        if found is not None:
+            self.in_part = True
+            yield from found
+            return
+        if steps is not None:
+            self._give_up('its operations differ from image to image')
+        yield from this.maps()
+
+    def _recorded(self, kind: tuple, this: _Pass) -> Iterator[LayerMaps]:
+        """Maps of a pass that is recorded, and then run again in part."""
+        recording = Recording()
+        found = list(this.maps(self._afresh(recording, this)))
+        steps = None if recording.error else steps_of(recording)
+        self._steps[kind] = steps
+        if steps is not None:
+            again = self._maps_in_part(steps, this)
+            if again is None or not _agree(found, again):
+                self._give_up('maps are others where not all is computed')
+        yield from found
+
+    def _maps_in_part(
+        self, steps: Sequence[Step], this: _Pass
+    ) -> list[LayerMaps] | None:
+        """All maps of a pass; None if running it in part does not serve."""
+        run = CroppedForward(steps)
+        found = []
+        for maps in this.maps(self._afresh(run, this)):
+            if run.failed:
+                return None
+            if maps.maps is not None and not maps.maps.isfinite().all():
+                return None
+            found.append(maps)
+        return found
+
+    def _afresh(
+        self, mode: Recording | CroppedForward, this: _Pass
+    ) -> Forward:
+        """A pass's forward in a mode; every time it finds the same state."""
+        return afresh(self.model, _inside(mode, this.forward))
+
+    def _give_up(self, why: str) -> None:
+        self.error = why
+        self._steps.clear()
+
+
+def _inside(mode: Recording | CroppedForward, forward: Forward) -> Forward:
+    """A forward inside a mode that starts with it."""
+
+    def run(images: Tensor, positions: Sequence[int]) -> object:
+        mode.start()
+        with mode:
+            output = forward(images, positions)
+        mode.returned(output)
+        return output
+
+    return run
+
+
+def _agree(one: Sequence[LayerMaps], other: Sequence[LayerMaps]) -> bool:
+    """Whether maps are of the same scores, and equal up to rounding."""
+    if [m.part.layer for m in one] != [m.part.layer for m in other]:
+        return False
+    for a, b in zip(one, other, strict=True):
+        if (a.maps is None) != (b.maps is None):
+            return False
+        if a.maps is None or b.maps is None:
+            continue
+        apart = float((a.maps - b.maps).abs().max())
+        if not apart <= SAME_MAP * float(a.maps.abs().max()):
+            return False
+    return True

@@ -1,0 +1,173 @@
+"""Forwards in part: the same maps, or a plain pass."""
+
+import pytest
+import torch
+from torch import nn
+
+from mmerf import measure_erf
+from mmerf.core.partial import cropped_forward
+from mmerf.core.passes import budget
+
+IN_PART = 'convolutions in part: where the scores depend on them'
+
+
+@pytest.fixture(autouse=True)
+def _always(monkeypatch):
+    monkeypatch.setattr(budget, 'REPEATS', 1)
+    monkeypatch.setattr(cropped_forward, 'WORTH', 0)
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Numbers that convolutions have made, by forward."""
+    counts = []
+    start = cropped_forward.CroppedForward.start
+    own = cropped_forward._convolved_in
+
+    def started(self):
+        counts.append(0)
+        start(self)
+
+    def counted(box, *args):
+        counts[-1] += box.area
+        return own(box, *args)
+
+    monkeypatch.setattr(cropped_forward.CroppedForward, 'start', started)
+    monkeypatch.setattr(cropped_forward, '_convolved_in', counted)
+    return counts
+
+
+def conv(inputs=4, outputs=4, **options):
+    return nn.Conv2d(inputs, outputs, 3, padding=1, **options)
+
+
+def images(count=4, side=32):
+    return [torch.rand(1, 3, side, side - 3) for _ in range(count)]
+
+
+def plainly(model, inputs, layers, monkeypatch, **options):
+    with monkeypatch.context() as patch:
+        patch.setattr(budget, 'REPEATS', 10**9)
+        return measure_erf(model, inputs, layers, **options)
+
+
+def check(model, inputs, layers, monkeypatch, **options):
+    """Equal to plain passes; returns how the layers were run."""
+    expected = plainly(model, inputs, layers, monkeypatch, **options)
+    found = measure_erf(model, inputs, layers, **options)
+    for key, result in expected.items():
+        assert result.map.any()
+        apart = abs(found[key].map - result.map).max()
+        assert apart <= 1e-5 * result.map.max(), key
+    return [result.provenance['run_on'] for result in found.values()]
+
+
+@pytest.mark.parametrize(
+    'target',
+    [
+        None,
+        dict(type='Unit', y=0, x=7),
+        dict(type='UnitGrid', rows=2, columns=2),
+    ],
+)
+def test_the_same_maps_of_fewer_numbers(target, monkeypatch, computed):
+    model = nn.Sequential(
+        conv(3), nn.BatchNorm2d(4), nn.GELU(), conv(), nn.ReLU(inplace=True),
+        nn.MaxPool2d(2), conv(), nn.GELU(), conv(dilation=1), nn.GELU(),
+    ).eval()  # fmt: skip
+    ways = check(model, images(), ['3', '9'], monkeypatch, target=target)
+    assert all(IN_PART in way for way in ways)
+    # Confirmed in the second pass, and used in two more.
+    numbers = [n for n in computed if n]
+    assert len(numbers) == 3 and max(numbers) < 32 * 29
+
+
+def test_batches_the_last_of_which_is_smaller(monkeypatch):
+    model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
+    stack = torch.rand(7, 3, 20, 24)
+    batches = [stack[:2], stack[2:4], stack[4:6], stack[6:]]
+    check(model, batches, ['2'], monkeypatch)
+
+
+class Located(nn.Module):
+    """Looks at a place that the image itself says."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = conv(3), conv()
+
+    def forward(self, x):
+        x = self.one(x)
+        at = int(x.detach().mean((0, 1, 3)).argmax()) % 3
+        return self.other(x[:, :, at : at + 20])
+
+
+def test_an_image_that_takes_another_way_is_run_plainly(monkeypatch):
+    torch.manual_seed(1)
+    (way,) = check(Located().eval(), images(12), ['other'], monkeypatch)
+    assert 'convolutions in part: its operations differ' in way
+
+
+class Hidden(nn.Module):
+    """Hands numbers on in a way that no operation shows."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = conv(3), conv()
+
+    def forward(self, x):
+        x = self.one(x)
+        scale = 1 + abs(x.detach().numpy()).mean()
+        return self.other(x * torch.from_numpy(scale.reshape(1)))
+
+
+def test_what_operations_do_not_show_is_seen_in_the_maps(monkeypatch):
+    (way,) = check(Hidden().eval(), images(), ['other'], monkeypatch)
+    assert 'convolutions in part: maps are others' in way
+
+
+class Divided(nn.Module):
+    """Zero over zero wherever a convolution was not computed."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = conv(3), conv()
+        nn.init.constant_(self.one.bias, 5.0)
+
+    def forward(self, x):
+        x = self.one(x)
+        return self.other(x / x.detach().abs())
+
+
+def test_maps_that_are_not_finite_are_not_taken(monkeypatch):
+    check(Divided().eval(), images(), ['other'], monkeypatch)
+
+
+def test_nothing_is_recorded_where_it_saves_little(monkeypatch, computed):
+    monkeypatch.setattr(cropped_forward, 'WORTH', 1e7)
+    model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
+    (way,) = check(model, images(), ['2'], monkeypatch)
+    assert 'in part' not in way and not computed
+
+
+def test_nothing_is_recorded_for_few_images(monkeypatch, computed):
+    monkeypatch.setattr(budget, 'REPEATS', 5)
+    model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
+    check(model, images(4), ['2'], monkeypatch)
+    assert not computed
+
+
+def test_a_model_that_makes_its_tables_in_its_first_forward(monkeypatch):
+    class Tables(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.one, self.other = conv(3), conv()
+            self.table = None
+
+        def forward(self, x):
+            if self.table is None:
+                self.table = torch.rand(1, 4, *x.shape[2:]).sin()
+            return self.other(self.one(x) + self.table).relu()
+
+    (way,) = check(Tables().eval(), images(), ['other'], monkeypatch)
+    assert IN_PART in way
