@@ -12,7 +12,7 @@ import numpy as np
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.marks import draw_marks, square_sides
+from .drawing.marks import draw_marks, side_texts
 from .drawing.normalization import normalize
 from .drawing.style import style
 from .drawing.text import wrap_text
@@ -90,7 +90,7 @@ def _sides_in_words(result: ERFResult) -> str:
     """Sides of the two squares, or why there are none."""
     if result.kind != 'erf':
         return result.kind
-    sides = square_sides(result, drawn_shares(result))
+    sides = side_texts(result, drawn_shares(result))
     if not sides:
         return 'zero everywhere'
     return ', '.join(
