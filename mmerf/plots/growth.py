@@ -22,7 +22,7 @@ from .drawing.style import (
     style,
 )
 from .drawing.text import wrap_text
-from .growth_lines import History, draw_ceiling, draw_line, open_markers
+from .growth_lines import History, draw_ceiling, draw_line
 
 _TICK_SPACING = 0.6  # inches between labelled steps, at least
 
@@ -112,9 +112,10 @@ def plot_growth(
                     ]
                     if number.percent:
                         values, errors = _percent(values), _percent(errors)
-                    line = draw_line(ax, records, looks[layer], values, errors)
                     bounds = [number.is_bound(f.get(family)) for f in found]
-                    open_markers(ax, line, bounds)
+                    line = draw_line(
+                        ax, records, looks[layer], values, errors, bounds
+                    )
                 handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
             column[-1].xaxis.set_major_locator(

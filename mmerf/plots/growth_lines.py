@@ -20,6 +20,7 @@ def draw_line(
     look: LayerStyle,
     values: Sequence[float | None],
     errors: Sequence[float | None] = (),
+    bounds: Sequence[bool] = (),
 ) -> Line2D:
     """Draw the values of a layer; a gap where a step has none.
 
@@ -29,18 +30,20 @@ def draw_line(
         look (LayerStyle): The layer's.
         values: One value per record.
         errors: One standard error per record, if measured.
+        bounds: Whether each value is only a lower bound; its marker is hollow.
     """
     number = len(ax.get_lines())  # that are drawn already
     lighter = 0.3 * number  # later lines are thinner
     steps = [r['step'] for r in records]
     every = -(-len(steps) // _MAX_MARKERS)
+    marked = list(range(number % every, len(steps), every))
     y = np.array(values, dtype=float)
     (line,) = ax.plot(
         steps,
         y,
         color=look.color,
         marker=look.marker,
-        markevery=(number % every, every),
+        markevery=marked,
         linestyle=look.dash,
         markersize=max(3.8 - lighter, 2.4),
         linewidth=max(1.8 - lighter, 0.8),
@@ -56,13 +59,16 @@ def draw_line(
             alpha=0.18,
             linewidth=0,
         )
+    if any(bounds):
+        _open_markers(ax, line, marked, bounds)
     return line
 
 
-def open_markers(ax: Axes, line: Line2D, bounds: Sequence[bool]) -> None:
+def _open_markers(
+    ax: Axes, line: Line2D, marked: Sequence[int], bounds: Sequence[bool]
+) -> None:
     """Open those of a line's markers whose value is only a lower bound."""
-    first, every = line.get_markevery()
-    shown = [i for i in range(first, len(bounds), every) if bounds[i]]
+    shown = [i for i in marked if bounds[i]]
     if shown:
         steps, values = line.get_data()
         ax.scatter(

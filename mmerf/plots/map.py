@@ -117,8 +117,8 @@ def _foot(
     ax: Axes, result: ERFResult, view: View, image: np.ndarray | None
 ) -> tuple[list[Artist], str]:
     """What a legend names, and a note of what the panel shows."""
-    note = view_note(view, [result]) + image_note(image, [result])
-    note += bounds_note([result])
+    note = view_note(view, [result]) + bounds_note([result])
+    note += image_note(image, [result])
     if result.theory is not None and not is_seen(ax, 'theory'):
         unit = ' px' if result.theory.size else ''
         note += f'; theoretical field: {result.theory}{unit}'

@@ -96,12 +96,16 @@ def missing_reasons(results: Iterable[ERFResult]) -> str:
 def _first_that_fits(
     wordings: Sequence[Line], panels: Panels, width: float
 ) -> tuple[Line, float]:
-    """The first wording, with its size, that fits below all panels."""
-    for line in wordings:
-        for size in (NUMBER_SIZE, _SMALLEST_SIZE):
+    """The first wording, with its size, that fits below all panels.
+
+    The last one is for panels that no other fits at any size.
+    """
+    *others, shortest = wordings
+    for size in (NUMBER_SIZE, _SMALLEST_SIZE):
+        for line in others:
             if all(fits(line(*one), width, size) for one in panels):
                 return line, size
-    return wordings[-1], NUMBER_SIZE
+    return shortest, NUMBER_SIZE
 
 
 def _sides(result: ERFResult) -> dict[str, str]:

@@ -116,8 +116,8 @@ def draw_grid(
         label = color_label(found[0], look.normalization)
         bar = add_colorbar(fig, drawn, label, high)
         handles = legend_handles(list(axes.flat), found) if look.marked else []
-        foot = view_note(view, found) + image_note(image, found)
-        foot += bounds_note(found)
+        foot = view_note(view, found) + bounds_note(found)
+        foot += image_note(image, found)
         if some_fields_missing(panels):
             foot += missing_reasons(found)
         margin, place_foot = add_legend_and_note(

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.figure_probe import side_in_words
 
 from mmerf import ERFResult
 from mmerf.plots.contact_sheet import plot_contact_sheet
@@ -30,7 +31,8 @@ def test_all_panels_show_one_window_about_their_units():
         assert ax.get_ylim() == (y + half, y - half)
         sides = [square[share]['side'] for share in ('0.5', '0.99')]
         assert ax.get_title() == (
-            f'{layer}\n50 %: {sides[0]} px, 99 %: {sides[1]} px'
+            f'{layer}\n50 %: {side_in_words(result, "0.5")} px, '
+            f'99 %: {side_in_words(result, "0.99")} px'
         )
         if layer != 'c[0]':  # its squares are clipped by the map
             assert [p.get_width() for p in ax.patches] == sides

@@ -44,8 +44,9 @@ def sides_table(result: ContextResult) -> Table:
         share = with_stderr(100 * mean[at], 100 * error[at], '.1f')
         table.add_row(wanted, str(side), f'{share} %')
     for share, entry in (result.erf_sides or {}).items():
-        side = lower_bound(entry['side'], entry.get('reaches_edge', False))
-        text = with_error(side, entry['stderr'])
+        reaches = entry.get('reaches_edge', False)
+        text = lower_bound(entry['side'], reaches)
+        text = with_error(text, entry['stderr'])
         table.add_row(f'{100 * float(share):g} % of the ERF', text, '-')
     return table
 

@@ -8,6 +8,7 @@ from typing import Any
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from ...core.results.erf_result import ERFResult
@@ -176,7 +177,9 @@ def add_foot(fig: Figure, note: str) -> None:
         legend.set_bbox_to_anchor((0, foot / height, 1, 1))
         foot += tall + 0.06
     rest = (0, foot / height, 1, 1 - foot / height)
-    fig.get_layout_engine().set(rect=rest)
+    layout = fig.get_layout_engine()
+    assert isinstance(layout, ConstrainedLayoutEngine)
+    layout.set(rect=rest)
 
 
 def _write_foot(fig: Figure, lines: str) -> None:
