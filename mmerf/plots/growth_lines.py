@@ -36,14 +36,13 @@ def draw_line(
     lighter = 0.3 * number  # later lines are thinner
     steps = [r['step'] for r in records]
     every = -(-len(steps) // _MAX_MARKERS)
-    marked = list(range(number % every, len(steps), every))
     y = np.array(values, dtype=float)
     (line,) = ax.plot(
         steps,
         y,
         color=look.color,
         marker=look.marker,
-        markevery=marked,
+        markevery=(number % every, every),
         linestyle=look.dash,
         markersize=max(3.8 - lighter, 2.4),
         linewidth=max(1.8 - lighter, 0.8),
@@ -60,6 +59,7 @@ def draw_line(
             linewidth=0,
         )
     if any(bounds):
+        marked = range(number % every, len(steps), every)
         _open_markers(ax, line, marked, bounds)
     return line
 

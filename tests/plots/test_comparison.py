@@ -226,16 +226,26 @@ def test_rows_of_a_sweep_say_in_bold_what_changes(layers):
     names = [f'depth={d}, dilation=(1, {n})' for d in (18, 50) for n in (1, 2)]
     fig, axes = plot_comparison(dict.fromkeys(names, maps))
     to_rgb(fig)
-    if len(layers) == 1:  # side by side
-        found = [ax.title for ax in axes[:, 0]]
-    else:
-        found = [ax.yaxis.label for ax in axes[:, 0]]
+    found = [ax.title for ax in axes[:, 0]]  # combinations side by side
     assert [' '.join(text.get_text().split()) for text in found] == [
         names[0], 'dilation=(1, 2)', 'depth=50', names[3],
     ]  # fmt: skip
     weights = [text.get_fontweight() for text in found]
     assert weights == ['normal', 'bold', 'bold', 'bold']
     assert apart(boxes(words(fig)))
+
+
+def test_rows_are_bold_too():
+    maps = {layer: result(layer=layer) for layer in 'abcde'}
+    fig, axes = plot_comparison({'depth=18, a=1': maps, 'depth=50, a=1': maps})
+    first, second = (ax.yaxis.label for ax in axes[:, 0])
+    assert (first.get_text(), second.get_text()) == (
+        'depth=18,\na=1', 'depth=50',
+    )  # fmt: skip
+    assert (first.get_fontweight(), second.get_fontweight()) == (
+        'normal', 'bold',
+    )  # fmt: skip
+    assert fig.get_figwidth() == 7
 
 
 def test_a_note_is_written_below(runs):

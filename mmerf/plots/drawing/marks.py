@@ -87,7 +87,7 @@ def draw_marks(
         label = f'{share * 100:g} %: {texts[share]} px'
         box = _draw_square(ax, result, side, look, label)
         if color is not None:
-            box[0].set(edgecolor=color, linewidth=1.5)
+            box[0].set(edgecolor=color, linewidth=1.8)
             box[0].set_path_effects([LIGHT_OUTLINE])
             box[1].set_color(color)
         for part in box:

@@ -29,7 +29,7 @@ UNIT_STYLE: dict[str, Any] = {
     'markeredgewidth': 0.9,
 }
 OUTLINE = withStroke(linewidth=2.0, foreground='#00000070')
-LIGHT_OUTLINE = withStroke(linewidth=2.6, foreground='#ffffffc0')
+LIGHT_OUTLINE = withStroke(linewidth=3.2, foreground='#ffffffc0')
 # Lines on white differ by marker as well as by colour (Okabe-Ito); black,
 # which is not seen on a dark map, is the last.
 SERIES_STYLES = (
