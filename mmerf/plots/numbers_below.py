@@ -17,7 +17,7 @@ from .drawing.view import drawn_shares
 _SMALLEST_SIZE = 6.0  # points
 _LONGEST_REASON = 90  # characters
 Panels = Sequence[tuple[Axes, ERFResult]]
-Line = Callable[[Axes, ERFResult], str]
+Wording = Callable[[Axes, ERFResult], str]
 
 
 def write_numbers(panels: Panels, width: float) -> float:
@@ -94,8 +94,8 @@ def missing_reasons(results: Iterable[ERFResult]) -> str:
 
 
 def _first_that_fits(
-    wordings: Sequence[Line], panels: Panels, width: float
-) -> tuple[Line, float]:
+    wordings: Sequence[Wording], panels: Panels, width: float
+) -> tuple[Wording, float]:
     """The first wording, with its size, that fits below all panels.
 
     The last one is for panels that no other fits at any size.
@@ -108,13 +108,15 @@ def _first_that_fits(
     return shortest, NUMBER_SIZE
 
 
-def _sides(result: ERFResult) -> dict[str, str]:
+def _sides_by_share(result: ERFResult) -> dict[str, str]:
     texts = side_texts(result, drawn_shares(result))
     return {f'{share * 100:g} %': text for share, text in texts.items()}
 
 
 def _apart(ax: Axes, result: ERFResult) -> str:
-    return '   '.join(f'{k}: {v} px' for k, v in _sides(result).items())
+    return '   '.join(
+        f'{k}: {v} px' for k, v in _sides_by_share(result).items()
+    )
 
 
 def _below(ax: Axes, result: ERFResult) -> str:
@@ -126,7 +128,7 @@ def _with_commas(ax: Axes, result: ERFResult) -> str:
 
 
 def _alone(ax: Axes, result: ERFResult) -> str:
-    sides = _sides(result)
+    sides = _sides_by_share(result)
     return f'{", ".join(sides.values())} px' if sides else ''
 
 

@@ -19,7 +19,7 @@ from .drawing.style import (
 
 _MOST_IN_A_COLUMN = 4  # windows below each other; more get two columns
 _PANEL, _BESIDE = 1.05, 0.75  # inches: of a panel, and above and below all
-_APART = 0.14  # of a bin, between the points of two strides
+_STRIDES_APART = 0.14  # of a bin, between the points of two strides
 
 
 def plot_tiles(
@@ -102,7 +102,7 @@ def _draw_tiling(
     share = 100 * mean[number, shown]
     bars = np.nan_to_num(100 * error[number, shown])
     ax.errorbar(
-        np.arange(len(shown)) + _APART * (place - (len(same) - 1) / 2),
+        np.arange(len(shown)) + _STRIDES_APART * (place - (len(same) - 1) / 2),
         share,
         yerr=(np.fmin(bars, share), bars),  # none below zero
         label=f'{tiling.stride}',

@@ -240,7 +240,7 @@ def test_rows_are_bold_too():
     fig, axes = plot_comparison({'depth=18, a=1': maps, 'depth=50, a=1': maps})
     first, second = (ax.yaxis.label for ax in axes[:, 0])
     assert (first.get_text(), second.get_text()) == (
-        'depth=18,\na=1', 'depth=50',
+        'depth=18, a=1', 'depth=50',
     )  # fmt: skip
     assert (first.get_fontweight(), second.get_fontweight()) == (
         'normal', 'bold',

@@ -16,7 +16,7 @@ from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import CSV, REPORT
 
 Row = dict[str, Any]
-_SIZE = 'ERF size (px)'  # by which a table of this command is known
+_SIZE_HEADING = 'ERF size (px)'  # by which a table of this command is known
 THEORY_RANK = 30  # of the column of theoretical fields
 _TEX = {
     **{c: f'\\{c}' for c in '&%$#_{}'},
@@ -200,7 +200,9 @@ def as_text(rows: Sequence[Row]) -> list[list[str]]:
     kept = [
         i
         for i, head in enumerate(table[0])
-        if i < 2 or head == _SIZE or any(line[i] != '-' for line in table[1:])
+        if i < 2
+        or head == _SIZE_HEADING
+        or any(line[i] != '-' for line in table[1:])
     ]
     return [[line[i] for i in kept] for line in table]
 

@@ -67,13 +67,14 @@ def unchanged_layers(runs: Mapping[str, ERFRun]) -> list[str]:
     same = [
         layer
         for layer, result in first.items()
-        if others and all(_alike(result, run.get(layer)) for run in others)
+        if others
+        and all(_same_field(result, run.get(layer)) for run in others)
     ]
     every = {layer for run in (first, *others) for layer in run}
     return same if len(same) < len(every) else []
 
 
-def _alike(one: ERFResult, other: ERFResult | None) -> bool:
+def _same_field(one: ERFResult, other: ERFResult | None) -> bool:
     if other is None or one.map.shape != other.map.shape:
         return False
     apart = np.abs(one.map - other.map).max()

@@ -179,9 +179,8 @@ class ERFResult:
     @cached_property
     def common_frame(self) -> tuple[int, int, int, int] | None:
         """First, last row and column that all images reach; None: all."""
-        if self.coverage is None:
-            return None
-        return common_frame(self.coverage, self.center)
+        reached = self.coverage
+        return None if reached is None else common_frame(reached, self.center)
 
     def statistics(self, names: Iterable[str] | None = None) -> dict:
         """Every statistic of the map, as plain JSON.
