@@ -20,7 +20,7 @@ Panels = Sequence[tuple[Axes, ERFResult]]
 Wording = Callable[[Axes, ERFResult], str]
 
 
-def write_numbers(panels: Panels, width: float) -> float:
+def write_numbers(panels: Panels, width: float) -> tuple[float, str]:
     """Write at most two lines below each panel.
 
     They are the sides of its squares. Where some panels show a box of the
@@ -32,7 +32,8 @@ def write_numbers(panels: Panels, width: float) -> float:
         width (float): Of a panel, inches.
 
     Returns:
-        float: Height of what was written, inches.
+        tuple[float, str]: Height of what was written, inches; and a note on
+        it, where sides stand without their shares.
     """
     wordings = [[_apart if width >= NARROW_PANEL else _below]]
     if some_fields_missing(panels):
@@ -44,7 +45,12 @@ def write_numbers(panels: Panels, width: float) -> float:
         text = '\n'.join(line(ax, result) for line, _ in chosen).rstrip()
         ax.set_xlabel(text, fontsize=size, labelpad=2)
         most = max(most, text.count('\n') + 1)
-    return most * NUMBER_SIZE * LINE_HEIGHT
+    note = ''
+    if chosen[0][0] is _alone:
+        _, first = panels[0]
+        shares = ' and '.join(f'{100 * s:g}' for s in drawn_shares(first))
+        note = f'; first line: sides of the squares that hold {shares} %'
+    return most * NUMBER_SIZE * LINE_HEIGHT, note
 
 
 def some_fields_missing(panels: Panels) -> bool:

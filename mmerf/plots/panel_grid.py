@@ -112,11 +112,14 @@ def draw_grid(
                 fontweight=weight_of(rows[row], bold),
             )
         above = draw_titles(axes[0], columns, wide, bold) + 0.07
-        below = write_numbers(panels, wide) + 0.06 if look.marked else 0.03
+        below, sides = 0.03, ''
+        if look.marked:
+            numbers, sides = write_numbers(panels, wide)
+            below = numbers + 0.06
         label = color_label(found[0], look.normalization)
         bar = add_colorbar(fig, drawn, label, high)
         handles = legend_handles(list(axes.flat), found) if look.marked else []
-        foot = view_note(view, found) + bounds_note(found)
+        foot = view_note(view, found) + sides + bounds_note(found)
         foot += image_note(image, found)
         if some_fields_missing(panels):
             foot += missing_reasons(found)

@@ -101,6 +101,8 @@ def test_two_lines_fit_below_panels(width, count):
         box, panel = ax.xaxis.label.get_window_extent(), ax.bbox
         assert box.width <= 1.03 * panel.width
         assert within(box, fig.bbox)
+        named = '%' in lines[0] or 'hold 50 and 99 %' in foot(fig)
+        assert named
 
 
 def test_a_map_of_its_own_says_why_its_field_is_not_known():
