@@ -155,10 +155,12 @@ pretrained: $(STAMP) data/texture/.ready
 # From a question to a crop and an overlap: U2-Net and the demo's networks.
 which-crop: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 	tools/dev/which_crop.sh
-	for figure in context tiles; do \
-		$(SMALL) work_dirs/which_crop/fcn/$$figure.png \
-		docs/which_crop_$$figure.png || exit 1; done
-	$(SMALL) work_dirs/which_crop/by_class/by_class/decode_head.png \
+	$(README_FIGURE) context work_dirs/which_crop/fcn/context.png \
+		docs/which_crop_context.png
+	$(README_FIGURE) tiles work_dirs/which_crop/fcn_tiles/tiles.png \
+		docs/which_crop_tiles.png
+	$(README_FIGURE) 'by class' \
+		work_dirs/which_crop/by_class/by_class/decode_head.png \
 		docs/which_crop_by_class.png
 
 # timm, transformers, ultralytics and others go into an environment of theirs.

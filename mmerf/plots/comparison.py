@@ -11,6 +11,7 @@ from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
 from .drawing.look import Look
 from .drawing.sheet import rows_of_panels
+from .drawing.text import changed_settings
 from .drawing.view import View
 from .panel_grid import draw_grid
 
@@ -24,6 +25,7 @@ def plot_comparison(
     gaps: Mapping[str, str] | None = None,
     title: str | None = None,
     view: View | None = None,
+    note: str = '',
     **look: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Maps of several runs: runs down and layers across.
@@ -32,7 +34,9 @@ def plot_comparison(
     Each map is normalised to 0 to 1 by itself. Every panel shows as many
     pixels about the unit, so that maps of different size are drawn to the
     same scale, with a grey margin where a map ends. A panel whose layer the
-    run does not have stays empty but for a note.
+    run does not have stays empty but for a note. Where the names of the runs
+    hold settings, as a sweep's do, the first one is whole, and the others say
+    in bold what differs from it.
 
     Args:
         runs (mapping): Results by the run's name, then by layer; in drawing
@@ -43,6 +47,7 @@ def plot_comparison(
         title (str, optional): Title of the whole figure.
         view (View, optional): What panels show; None for 1.2 times the
             largest square.
+        note (str): To be written below all panels.
         **look: As for ``plot_layers``.
 
     Returns:
@@ -67,7 +72,14 @@ def plot_comparison(
     across = rows_of_panels(len(columns), len(names), chosen) < (
         rows_of_panels(len(names), len(columns), chosen)
     )
-    options: dict[str, Any] = {'look': chosen, 'title': title}
+    changed = changed_settings(names)
+    names = [changed.get(name, name) for name in names]
+    options: dict[str, Any] = {
+        'look': chosen,
+        'title': title,
+        'bold': changed.values(),
+        'note': note,
+    }
     if not across:
         return draw_grid(
             cells, columns, names, missing=missing, view=view, **options

@@ -12,11 +12,12 @@ import numpy as np
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.marks import draw_marks, square_sides
+from .drawing.marks import draw_marks, side_texts
 from .drawing.normalization import normalize
 from .drawing.style import style
 from .drawing.text import wrap_text
 from .drawing.view import common_view, drawn_shares
+from .numbers_below import some_fields_missing, theory_text
 
 _PANEL = 1.9  # inches
 
@@ -32,7 +33,8 @@ def plot_contact_sheet(
 
     All panels show as much about their units, as ``common_view`` chooses it;
     its side is written behind the title. Above each panel stand the layer and
-    the sides of its squares.
+    the sides of its squares; and its theoretical field, where a box of it is
+    seen in some panels only.
 
     Args:
         results (mapping of str to ERFResult): By layer, in drawing order.
@@ -60,7 +62,7 @@ def plot_contact_sheet(
         grid = fig.subplots(rows, columns, squeeze=False).ravel()
         for ax in grid:
             ax.set_axis_off()
-        for ax, (layer, result) in zip(grid, results.items(), strict=False):
+        for ax, result in zip(grid, results.values(), strict=False):
             ax.imshow(
                 normalize(result.map, normalization),
                 cmap=cmap,
@@ -71,12 +73,14 @@ def plot_contact_sheet(
             if result.map.any():
                 draw_marks(ax, result, drawn_shares(result))
             view.show(ax, result)
+        panels = list(zip(grid, results.values(), strict=False))
+        missing = some_fields_missing(panels)
+        for layer, (ax, result) in zip(results, panels, strict=True):
             head = wrap_text(layer, _PANEL, 8.5, max_lines=1)
-            ax.set_title(
-                f'{head}\n{_sides_in_words(result)}',
-                fontsize=8.5,
-                parse_math=False,
-            )
+            lines = [head, _sides_in_words(result)]
+            if missing and result.kind == 'erf':
+                lines.append(f'theory: {theory_text(ax, result)}')
+            ax.set_title('\n'.join(lines), fontsize=8.5, parse_math=False)
         shown = f'{max(view.size)} px shown'
         fig.suptitle(
             f'{title}, {shown}' if title else shown,
@@ -90,7 +94,7 @@ def _sides_in_words(result: ERFResult) -> str:
     """Sides of the two squares, or why there are none."""
     if result.kind != 'erf':
         return result.kind
-    sides = square_sides(result, drawn_shares(result))
+    sides = side_texts(result, drawn_shares(result))
     if not sides:
         return 'zero everywhere'
     return ', '.join(

@@ -11,6 +11,7 @@ from matplotlib.ticker import NullLocator
 
 from ..core.context.result import ContextResult
 from .drawing.figure import Figure
+from .drawing.panels import BARS, add_foot
 from .drawing.style import COLUMN_WIDTH, SERIES_STYLES, literal, style
 
 _WAYS = (
@@ -73,8 +74,11 @@ def plot_context(
         if len(result.mass):
             _draw_mass(axes[0], result)
         _mark_erf_sides(axes, result)
-        axes[0].set(ylabel='units that flip (%)', ylim=(0, 102))
-        axes[1].set(ylabel='change (std)', xlabel='side of the square (px)')
+        axes[0].set(ylabel='units whose class\nchanges (%)', ylim=(0, 102))
+        axes[1].set(
+            ylabel='change of the logit\n(standard deviations)',
+            xlabel='side of the square about the unit (px)',
+        )
         axes[1].set_ylim(bottom=0)
         _side_axis(axes[1], result.sides)
         fig.legend(
@@ -83,6 +87,8 @@ def plot_context(
             ncols=1,
             frameon=False,
         )
+        if any(bar.has_yerr for bar in axes[0].containers):
+            add_foot(fig, BARS)
         axes[0].set_title(
             literal(result.layer if title is None else title), pad=14
         )

@@ -5,29 +5,26 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from ..core.errors import ConfigError
-from ..core.statistics import headline_shares, shown_numbers
+from ..core.statistics import Number, headline_shares, shown_numbers
 from ..core.statistics.base import GROWTH
+from ..core.statistics.erf_size import SIZE_IN_WORDS
 from .drawing.figure import Figure
 from .drawing.look import Look
-from .drawing.panels import legend_below
+from .drawing.panels import add_foot, legend_below
 from .drawing.style import (
     COLUMN_WIDTH,
     PAGE_WIDTH,
-    SERIES_STYLES,
-    drawable,
+    layer_styles,
     style,
 )
 from .drawing.text import wrap_text
+from .growth_lines import History, draw_ceiling, draw_line
 
-History = Sequence[Mapping]
-_MAX_MARKERS = 12  # of a line
 _TICK_SPACING = 0.6  # inches between labelled steps, at least
-_DASHES = ('-', ':', '--')  # the next one when SERIES_STYLES repeat
 
 
 def plot_growth(
@@ -79,6 +76,7 @@ def plot_growth(
                 f'{", ".join(known)}'
             )
     chosen = list(layers or known)
+    looks = layer_styles(known)
     kept = {
         name: [r for r in history if r['layer'] in chosen]
         for name, history in histories.items()
@@ -102,7 +100,7 @@ def plot_growth(
         )
         handles: dict[str, Line2D] = {}
         for column, (name, history) in zip(axes.T, kept.items(), strict=True):
-            for place, layer in enumerate(chosen):
+            for layer in chosen:
                 records = [r for r in history if r['layer'] == layer]
                 if not records:
                     continue
@@ -114,7 +112,10 @@ def plot_growth(
                     ]
                     if number.percent:
                         values, errors = _percent(values), _percent(errors)
-                    line = _growth_line(ax, records, place, values, errors)
+                    bounds = [number.is_bound(f.get(family)) for f in found]
+                    line = draw_line(
+                        ax, records, looks[layer], values, errors, bounds
+                    )
                 handles.setdefault(layer, line)
             column[-1].set_xlabel('training step')
             column[-1].xaxis.set_major_locator(
@@ -125,7 +126,7 @@ def plot_growth(
         for row, (_, number) in zip(axes, numbers, strict=True):
             if number.heading.endswith('(px)'):
                 for ax, history in zip(row, kept.values(), strict=True):
-                    _draw_ceiling(ax, history, row[0].get_ylim()[1])
+                    draw_ceiling(ax, history, row[0].get_ylim()[1])
             low, high = row[0].get_ylim()  # the row shares its limits
             negative = any(ax.dataLim.y0 < 0 for ax in row)
             row[0].set_ylim(low if negative else 0, max(1.05 * high, 0))
@@ -136,27 +137,38 @@ def plot_growth(
             ax.set_ylabel(text)
         legend = legend_below(fig, list(handles.values()), frameon=False)
         fig.set_figheight(1.25 * len(rows) + 0.6 + legend)
+        add_foot(fig, _foot_note(kept, numbers))
         if title:
             fig.suptitle(title)
     return fig, axes
 
 
-def _draw_ceiling(ax: Axes, history: History, largest: float) -> None:
-    """Lines at the height and width of a training's images, if in sight."""
-    sizes = {tuple(record.get('input_size') or ()) for record in history}
-    for size in sorted({side for pair in sizes for side in pair}):
-        if len(sizes) == 1 and size <= 2 * largest:
-            ax.axhline(size, color='#888888', linestyle=':', linewidth=0.9)
-            ax.annotate(
-                f'image: {size} px',
-                (0.0, size),
-                xycoords=('axes fraction', 'data'),
-                xytext=(2, 1),
-                textcoords='offset points',
-                va='bottom',
-                fontsize=6.5,
-                color='#666666',
-            )
+def _foot_note(
+    histories: Mapping[str, History], numbers: Sequence[tuple[str, Number]]
+) -> str:
+    """What sides, the ERF size, bands and hollow marks are, where drawn."""
+    parts = []
+    if any(family == 'centred_square' for family, _ in numbers):
+        parts.append(
+            'side: of the square that holds so much of the contribution'
+        )
+    if any(family == 'erf_size' for family, _ in numbers):
+        parts.append(f'ERF size: {SIZE_IN_WORDS}')
+    if any(
+        number.error(record['statistics'].get('uncertainty')) is not None
+        for history in histories.values()
+        for record in history
+        for _, number in numbers
+    ):
+        parts.append('bands: standard error over images')
+    if any(
+        number.is_bound(record['statistics'].get(family))
+        for history in histories.values()
+        for record in history
+        for family, number in numbers
+    ):
+        parts.append('hollow: at least (≥), the image ends there')
+    return '; '.join(parts)
 
 
 def _percent(values: Sequence[float | None]) -> list[float | None]:
@@ -197,44 +209,3 @@ def _shares(histories: Mapping[str, History]) -> list[float]:
             )
         common = both
     return headline_shares([float(share) for share in common])
-
-
-def _growth_line(
-    ax: Axes,
-    records: History,
-    number: int,
-    values: Sequence[float | None],
-    errors: Sequence[float | None] = (),
-) -> Line2D:
-    """Draw the values of a layer; a gap where a step has none.
-
-    Args:
-        ax (Axes): The panel of one quantity of one training.
-        records: The layer's records.
-        number (int): The layer's place in the legend, for its look.
-        values: One value per record.
-        errors: One standard error per record, if measured.
-    """
-    cycle, place = divmod(number, len(SERIES_STYLES))
-    color, marker = SERIES_STYLES[place]
-    lighter = 0.3 * len(ax.get_lines())  # later lines are thinner
-    steps = [r['step'] for r in records]
-    every = -(-len(steps) // _MAX_MARKERS)
-    y = np.array(values, dtype=float)
-    (line,) = ax.plot(
-        steps,
-        y,
-        color=color,
-        marker=marker,
-        markevery=(number % every, every),
-        linestyle=_DASHES[cycle % len(_DASHES)],
-        markersize=max(3.8 - lighter, 2.4),
-        linewidth=max(1.8 - lighter, 0.8),
-        label=drawable(records[0]['layer']),
-    )
-    if any(error is not None for error in errors):
-        band = np.array(errors, dtype=float)
-        ax.fill_between(
-            steps, y - band, y + band, color=color, alpha=0.18, linewidth=0
-        )
-    return line

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import wrap
+from textwrap import fill, wrap
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from matplotlib.transforms import Bbox
 
 from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
+from ..core.results.summary import why_zero
 from .drawing.figure import Figure
 from .drawing.look import Look
 from .drawing.marks import (
@@ -35,8 +36,10 @@ from .drawing.view import (
     drawn_shares,
 )
 from .inset import add_inset, finish_inset
+from .numbers_below import bounds_note, missing_reasons
 
 _SMALL = 8  # a square is small if the panel is more than this times larger
+_WHY_WIDTH = 22  # characters of a line of why a map is zero
 _OPAQUE = 0.85  # of the map's largest values over an image
 _SMOOTH = 2.0  # px, sigma by which an opacity is smoothed
 
@@ -114,10 +117,12 @@ def _foot(
     ax: Axes, result: ERFResult, view: View, image: np.ndarray | None
 ) -> tuple[list[Artist], str]:
     """What a legend names, and a note of what the panel shows."""
-    note = view_note(view, [result]) + image_note(image, [result])
+    note = view_note(view, [result]) + bounds_note([result])
+    note += image_note(image, [result])
     if result.theory is not None and not is_seen(ax, 'theory'):
         unit = ' px' if result.theory.size else ''
         note += f'; theoretical field: {result.theory}{unit}'
+    note += missing_reasons([result])
     handles = [
         handle
         for handle in ax.get_legend_handles_labels()[0]
@@ -187,12 +192,15 @@ def image_note(image: np.ndarray | None, results: Sequence[ERFResult]) -> str:
 
 def _label_zero_map(ax: Axes, result: ERFResult) -> None:
     """Write why the map is black, beside the unit's cross."""
-    why = 'no channel of the unit\nis positive'
-    if result.kind != 'erf':
-        why = 'nothing attends\nto the target'
-    whole = f'zero everywhere:\n{why}'
-    wordings = [(whole, 8), (whole, 6.5), ('zero everywhere', 6.5)]
-    wordings += [('zero\neverywhere', 6.5), ('zero', 6.5)]
+    why = why_zero(result)
+    wordings: list[tuple[str, float]] = [
+        ('zero everywhere', 6.5),
+        ('zero\neverywhere', 6.5),
+        ('zero', 6.5),
+    ]
+    if why:
+        whole = f'zero everywhere:\n{fill(why, _WHY_WIDTH)}'
+        wordings = [(whole, 8), (whole, 6.5), *wordings]
 
     def beside_the_cross() -> list[Bbox]:
         box = ax.get_window_extent()

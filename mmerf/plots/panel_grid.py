@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,15 +16,20 @@ from .drawing.panels import (
     add_legend_and_note,
     draw_titles,
     legend_handles,
-    number_height,
     view_note,
-    write_sides,
+    weight_of,
 )
 from .drawing.sheet import sheet
 from .drawing.style import style
-from .drawing.text import LINE_HEIGHT, wrap_text
+from .drawing.text import LINE_HEIGHT, settings_of, wrap_text
 from .drawing.view import IMAGE_MARGIN, MARGIN, View, common_view
 from .map import draw_map, image_note
+from .numbers_below import (
+    bounds_note,
+    missing_reasons,
+    some_fields_missing,
+    write_numbers,
+)
 
 _ROW_SIZE = 7.5  # points of a row's name
 _TITLE = 0.22  # inches for the title of the figure
@@ -44,6 +48,8 @@ def draw_grid(
     title: str | None = None,
     image: np.ndarray | None = None,
     missing: Mapping[tuple[int, int], str] | None = None,
+    bold: Container[str] = (),
+    note: str = '',
 ) -> tuple[Figure, np.ndarray]:
     """Draw results as panels that show as many pixels about their units.
 
@@ -61,6 +67,8 @@ def draw_grid(
         image (np.ndarray, optional): To draw under the maps, of their (H, W).
         missing (mapping, optional): What to write into an empty panel, by row
             and column.
+        bold (container of str): Names to be written in bold.
+        note (str): To be written below all panels, behind what is shown.
 
     Returns:
         tuple[Figure, np.ndarray]: The figure, and its axes, shape
@@ -73,11 +81,12 @@ def draw_grid(
     margin = MARGIN if image is None else IMAGE_MARGIN
     view = view or common_view(found, margin=margin)
     with style():
-        left, names = _row_names(rows, len(columns), view.aspect, look)
+        left, names = _row_names(rows, len(columns), view.aspect, look, bold)
         plan = sheet(len(rows), len(columns), view.aspect, look, left)
         wide, high = plan.panel
         fig = Figure(figsize=(plan.width, 1), dpi=150)
         axes = np.empty((len(rows), len(columns)), dtype=object)
+        panels: list[tuple[Axes, ERFResult]] = []
         lit = [one for one in found if one.map.any()]
         scaled: ERFResult | None = (lit or found)[0]  # gets the scale bar
         for place in np.ndindex(axes.shape):
@@ -90,23 +99,32 @@ def draw_grid(
                 _leave_empty(ax, text, (wide, high), span)
                 continue
             drawn = draw_map(ax, result, look, image=image, view=view)
-            if look.marked:
-                write_sides(ax, result, wide)
+            panels.append((ax, result))
             if result is scaled:
                 add_scale_bar(ax)
                 scaled = None
         for row, column in plan.first_of_rows():
             axes[row, column].set_ylabel(
-                names[row], fontsize=_ROW_SIZE, labelpad=3, parse_math=False
+                names[row],
+                fontsize=_ROW_SIZE,
+                labelpad=3,
+                parse_math=False,
+                fontweight=weight_of(rows[row], bold),
             )
-        above = draw_titles(axes[0], columns, wide) + 0.07
-        below = number_height(wide) + 0.06 if look.marked else 0.03
+        above = draw_titles(axes[0], columns, wide, bold) + 0.07
+        below, sides = 0.03, ''
+        if look.marked:
+            numbers, sides = write_numbers(panels, wide)
+            below = numbers + 0.06
         label = color_label(found[0], look.normalization)
         bar = add_colorbar(fig, drawn, label, high)
         handles = legend_handles(list(axes.flat), found) if look.marked else []
-        note = view_note(view, found) + image_note(image, found)
+        foot = view_note(view, found) + sides + bounds_note(found)
+        foot += image_note(image, found)
+        if some_fields_missing(panels):
+            foot += missing_reasons(found)
         margin, place_foot = add_legend_and_note(
-            fig, handles, note if look.marked else ''
+            fig, handles, foot + note if look.marked else ''
         )
         top = _TITLE if title else 0.0
         plan.place(fig, axes, bar, above, below, (top, margin + 0.04))
@@ -117,7 +135,11 @@ def draw_grid(
 
 
 def _row_names(
-    names: Sequence[str], columns: int, aspect: float, look: Look
+    names: Sequence[str],
+    columns: int,
+    aspect: float,
+    look: Look,
+    bold: Container[str],
 ) -> tuple[float, list[str]]:
     """Inches to the left of the panels, and the names in lines that fit."""
     if not any(names):
@@ -126,22 +148,27 @@ def _row_names(
     left = 0.0
     for _ in range(2):  # the names' room depends on the panels', and these on
         _, high = sheet(len(names), columns, aspect, look, left).panel
-        lines = [_row_name(name, high) for name in names]
+        lines = [
+            _row_name(name, high, weight_of(name, bold)) for name in names
+        ]
         most = max(line.count('\n') for line in lines) + 1
         left = most * _ROW_SIZE * LINE_HEIGHT + 0.06
     return left, list(lines)
 
 
-def _row_name(name: str, room: float) -> str:
+def _row_name(name: str, room: float, weight: str) -> str:
     """A row's name; if it is long, one line per setting in it."""
-    lines = wrap_text(name, room, _ROW_SIZE)
+    lines = wrap_text(name, room, _ROW_SIZE, weight=weight)
     if '\n' not in lines:
         return lines
-    settings = re.split(r'(?<=,) (?=[\w.]+=)', name)
-    lines = '\n'.join(wrap_text(part, room, _ROW_SIZE) for part in settings)
+    lines = '\n'.join(
+        wrap_text(part, room, _ROW_SIZE, weight=weight)
+        for part in settings_of(name, keep_comma=True)
+    )
     if lines.count('\n') < _MAX_NAME_LINES:
         return lines
-    return wrap_text(name, room, _ROW_SIZE, max_lines=_MAX_NAME_LINES)
+    most = _MAX_NAME_LINES
+    return wrap_text(name, room, _ROW_SIZE, max_lines=most, weight=weight)
 
 
 def _empty_beside(

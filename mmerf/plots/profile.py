@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from ..core.results.erf_result import ERFResult
 from ..core.statistics.radial import mass_by_radius, ring_means
@@ -13,10 +15,16 @@ from .drawing.figure import Figure
 from .drawing.look import Look
 from .drawing.panels import legend_below
 from .drawing.sheet import fold
-from .drawing.style import COLUMN_WIDTH, PAGE_WIDTH, SERIES_STYLES, style
+from .drawing.style import COLUMN_WIDTH, PAGE_WIDTH, layer_styles, style
 from .drawing.text import wrap_text
 
 _LOWEST = 1e-6  # lower end of the logarithmic scale, of the largest mean
+_MAP_LINE: dict[str, Any] = {'linestyle': '-', 'linewidth': 1.2}
+_FIT_LINE: dict[str, Any] = {
+    'color': '#666666',
+    'linestyle': '--',
+    'linewidth': 1.2,
+}
 _SHOWN_MASS = 0.995  # the distances shown hold this share of the map
 
 
@@ -66,13 +74,17 @@ def plot_profile(
         fig.set_layout_engine('constrained')
         axes, unused = _pairs_of_rows(fig, count, across)
         reach = 10
+        looks = layer_styles(results)
         for (ring, mass), (layer, result) in zip(
             axes.T, results.items(), strict=True
         ):
             name = wrap_text(layer, inches / across - 0.3)
             ring.set_title(name, parse_math=False)
             if result.map.any():
-                reach = max(reach, _draw_profile(ring, mass, result))
+                reach = max(
+                    reach,
+                    _draw_profile(ring, mass, result, looks[layer].color),
+                )
             else:
                 ring.text(0.5, 0.5, 'zero', transform=ring.transAxes)
             mass.set_xlabel('distance (px)')
@@ -88,9 +100,9 @@ def plot_profile(
         for ax in axes.ravel():
             ax.grid(color='#dddddd', linewidth=0.5)
             ax.spines[['top', 'right']].set_visible(False)
-        handles = [axes[0, 0].plot([], [], label='map', **_profile_line(0))[0]]
+        handles = [Line2D([], [], label='map', **_MAP_LINE, color='black')]
         label = "fitted Gaussian (R²: share of the pixels' variance)"
-        handles += axes[0, 0].plot([], [], label=label, **_profile_line(1))
+        handles.append(Line2D([], [], label=label, **_FIT_LINE))
         legend_below(fig, handles, frameon=False)
         if title:
             fig.suptitle(title)
@@ -124,26 +136,27 @@ def _pairs_of_rows(
     ]
 
 
-def _draw_profile(ring: Axes, mass: Axes, result: ERFResult) -> int:
-    """Draw one layer; return the distance to show, px."""
+def _draw_profile(
+    ring: Axes, mass: Axes, result: ERFResult, color: str
+) -> int:
+    """Draw one layer in its colour; return the distance to show, px."""
     means = ring_means(result.map, result.center)
     within = mass_by_radius(result.map, result.center)
     largest = means.max()
     ring.plot(
         np.arange(len(means)),
         _without_tiny(means / largest),
-        **_profile_line(0),
+        color=color,
+        **_MAP_LINE,
     )
-    mass.plot(np.arange(len(within)), within, **_profile_line(0))
+    mass.plot(np.arange(len(within)), within, color=color, **_MAP_LINE)
     fit = (result.statistics()['gaussian'] or {}).get('fit')
     if fit:
         bell = fitted_map(result.map, fit)
         fitted = ring_means(bell, result.center) / largest
-        ring.plot(
-            np.arange(len(fitted)), _without_tiny(fitted), **_profile_line(1)
-        )
+        ring.plot(np.arange(len(fitted)), _without_tiny(fitted), **_FIT_LINE)
         bell_within = mass_by_radius(bell, result.center)
-        mass.plot(np.arange(len(bell_within)), bell_within, **_profile_line(1))
+        mass.plot(np.arange(len(bell_within)), bell_within, **_FIT_LINE)
         ring.text(
             0.96,
             0.95,
@@ -179,12 +192,3 @@ def fitted_map(map_hw: np.ndarray, fit: Mapping) -> np.ndarray:
 
 def _without_tiny(values: np.ndarray) -> np.ndarray:
     return np.where(values >= _LOWEST / 10, values, np.nan)
-
-
-def _profile_line(number: int) -> dict:
-    dash = ('-', '--')[number]
-    return {
-        'color': SERIES_STYLES[number][0],
-        'linestyle': dash,
-        'linewidth': 1.2,
-    }

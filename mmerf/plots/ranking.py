@@ -7,6 +7,7 @@ import numpy as np
 from ..core.context.ranking import RankingResult
 from ..core.results.over_images import mean_and_stderr
 from .drawing.figure import Figure
+from .drawing.panels import BARS, add_foot
 from .drawing.style import COLUMN_WIDTH, SERIES_STYLES, drawable, style
 
 _RANDOM_STYLE: dict = {'color': '#777777', 'linestyle': '--', 'linewidth': 1.2}
@@ -52,7 +53,10 @@ def plot_ranking(result: RankingResult) -> tuple[Figure, np.ndarray]:
                 capsize=2,
                 **shown,
             )
-        axes[0].set(xlabel='patches replaced (%)', ylabel='change (std)')
+        axes[0].set(
+            xlabel='patches replaced (%)',
+            ylabel='change of the logit\n(standard deviations)',
+        )
         if shares[0]:
             axes[0].set_xscale('log')
             axes[0].xaxis.set_major_formatter('{x:g}')
@@ -62,11 +66,13 @@ def plot_ranking(result: RankingResult) -> tuple[Figure, np.ndarray]:
         names = [_short(row['name']) for row in rows]
         axes[1].set_yticks(range(len(rows)), names, parse_math=False)
         axes[1].set_ylim(len(rows) - 0.5, -0.5)
-        axes[1].set_xlabel('area above random order, dashed (std)')
+        axes[1].set_xlabel('area above random order, dashed')
         axes[1].axvline(0, zorder=1, **_RANDOM_STYLE)
         for ax in axes:
             ax.grid(color='#dddddd', linewidth=0.5)
             ax.spines[['top', 'right']].set_visible(False)
+        if any(row['stderr'] is not None for row in rows):
+            add_foot(fig, BARS)
     return fig, axes
 
 

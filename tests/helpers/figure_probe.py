@@ -15,6 +15,22 @@ def gaussian(height, width, sigma, center):
     return np.exp(-squared / (2 * sigma**2))
 
 
+def side_in_words(result, share):
+    """A square's side as figures write it: marked if an image limits it.
+
+    By the definition: whether a pixel of the square is the first or the last
+    of its row or column that every image reaches.
+    """
+    side = result.statistics()['centred_square'][share]['side']
+    reached = np.ones(result.map.shape)
+    if result.coverage is not None:
+        reached = result.coverage > 0.999 * result.coverage.max()
+    y, x = result.center
+    rows, columns = np.nonzero(np.pad(reached, 1) == 0)
+    near = np.maximum(abs(rows - 1 - y), abs(columns - 1 - x)) <= side // 2 + 1
+    return f'{"≥ " if near.any() else ""}{side}'
+
+
 def region(fig, ax, shape):
     """Brightness of an axes' rendered inside, averaged to (H, W)."""
     picture = to_rgb(fig)

@@ -7,6 +7,7 @@ from helpers.figure_probe import (
     boxes,
     gaussian,
     region,
+    side_in_words,
     within,
     words,
 )
@@ -45,11 +46,10 @@ def test_runs_down_layers_across_on_one_scale(runs):
             np.testing.assert_allclose(
                 image.get_array(), normalize(run[layer].map)
             )
-            square = run[layer].statistics()['centred_square']
-            assert ax.get_xlabel() == (
-                f'50 %: {square["0.5"]["side"]} px   '
-                f'99 %: {square["0.99"]["side"]} px'
+            half, most = (
+                side_in_words(run[layer], s) for s in ('0.5', '0.99')
             )
+            assert ax.get_xlabel() == f'50 %: {half} px   99 %: {most} px'
             assert len(ax.patches) == 2
     assert axes[1, 0].texts[0].get_text() == 'no such layer'
     note = ' '.join(text.get_text() for text in axes[2, 0].texts)
@@ -218,3 +218,36 @@ def test_names_are_no_formulas():
     fig, axes = plot_comparison({name: {name: result()}})
     to_rgb(fig)
     assert axes[0, 0].get_title() == axes[0, 0].get_ylabel() == name
+
+
+@pytest.mark.parametrize('layers', ['a', 'abc'])
+def test_rows_of_a_sweep_say_in_bold_what_changes(layers):
+    maps = {layer: result(layer=layer) for layer in layers}
+    names = [f'depth={d}, dilation=(1, {n})' for d in (18, 50) for n in (1, 2)]
+    fig, axes = plot_comparison(dict.fromkeys(names, maps))
+    to_rgb(fig)
+    found = [ax.title for ax in axes[:, 0]]  # combinations side by side
+    assert [' '.join(text.get_text().split()) for text in found] == [
+        names[0], 'dilation=(1, 2)', 'depth=50', names[3],
+    ]  # fmt: skip
+    weights = [text.get_fontweight() for text in found]
+    assert weights == ['normal', 'bold', 'bold', 'bold']
+    assert apart(boxes(words(fig)))
+
+
+def test_rows_are_bold_too():
+    maps = {layer: result(layer=layer) for layer in 'abcde'}
+    fig, axes = plot_comparison({'depth=18, a=1': maps, 'depth=50, a=1': maps})
+    first, second = (ax.yaxis.label for ax in axes[:, 0])
+    assert (first.get_text(), second.get_text()) == (
+        'depth=18, a=1', 'depth=50',
+    )  # fmt: skip
+    assert (first.get_fontweight(), second.get_fontweight()) == (
+        'normal', 'bold',
+    )  # fmt: skip
+    assert fig.get_figwidth() == 7
+
+
+def test_a_note_is_written_below(runs):
+    fig, _ = plot_comparison(runs, note='; not shown: d')
+    assert fig.texts[-1].get_text().endswith('; not shown: d')

@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from helpers.figure_probe import side_in_words
 
 from mmerf import ERFResult
+from mmerf.core.results.theoretical_field import Extent, Support
 from mmerf.plots.contact_sheet import plot_contact_sheet
 
 
@@ -30,7 +32,8 @@ def test_all_panels_show_one_window_about_their_units():
         assert ax.get_ylim() == (y + half, y - half)
         sides = [square[share]['side'] for share in ('0.5', '0.99')]
         assert ax.get_title() == (
-            f'{layer}\n50 %: {sides[0]} px, 99 %: {sides[1]} px'
+            f'{layer}\n50 %: {side_in_words(result, "0.5")} px, '
+            f'99 %: {side_in_words(result, "0.99")} px'
         )
         if layer != 'c[0]':  # its squares are clipped by the map
             assert [p.get_width() for p in ax.patches] == sides
@@ -59,3 +62,15 @@ def test_what_has_no_sides_says_so():
     ]  # fmt: skip
     assert not any(ax.patches for ax in axes)
     assert axes[0].get_xlim() == (-0.5, 100.5)
+
+
+def test_a_panel_without_a_box_says_why_if_others_have_one():
+    box, joined = Extent('box', -8, 8), Extent('global', -50, 50)
+    drawn = replace(bell(20), theory=Support(box, box, (4.0, 4.0)))
+    without = replace(bell(60), theory=Support(joined, joined, (4.0, 4.0)))
+    _, axes = plot_contact_sheet({'a': drawn, 'b': without})
+    assert [ax.get_title().split('\n')[2:] for ax in axes] == [
+        ['theory: 17 px'], ['theory: global'],
+    ]  # fmt: skip
+    _, axes = plot_contact_sheet({'a': drawn, 'b': drawn})
+    assert 'theory' not in axes[0].get_title()

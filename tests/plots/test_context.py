@@ -79,7 +79,7 @@ def test_what_is_written_is_apart(result):
         written = words(fig)
         assert apart(boxes([*written, *axes[0].texts]))
         assert {text.get_text() for text in written} >= {
-            'side of the square (px)',
+            'side of the square about the unit (px)',
             'only the square is kept',
         }
 
@@ -103,3 +103,25 @@ def test_one_image_has_no_bars(result):
     assert axes[0].get_title() == 'one'
     assert not axes[0].collections and to_rgb(fig).any()
     assert plot_context(result)[1][0].collections
+
+
+def test_words_and_bars_are_explained(result):
+    fig, axes = plot_context(result)
+    to_rgb(fig)
+    labels = [ax.get_ylabel().replace('\n', ' ') for ax in axes]
+    assert labels == [
+        'units whose class changes (%)',
+        'change of the logit (standard deviations)',
+    ]
+    (note,) = fig.texts
+    assert note.get_text() == 'bars: standard error over images'
+    assert apart(boxes([*words(fig), note]))
+    one = replace(
+        result,
+        **{
+            f'{way}_{name}': getattr(result, f'{way}_{name}')[:1]
+            for way in ('keep', 'replace')
+            for name in ('change', 'flips')
+        },
+    )
+    assert not plot_context(one)[0].texts

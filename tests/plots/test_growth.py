@@ -275,3 +275,48 @@ def test_ratios_are_in_per_cent_and_negative_numbers_are_seen(monkeypatch):
     assert np.allclose(points, [[0, 20], [40, -10]])
     low, high = panel.get_ylim()
     assert low < -10 and high > 20
+
+
+def bounded(step, side, reaches):
+    found = record(step, 'a', side)
+    for share in ('0.5', '0.99'):
+        square = found['statistics']['centred_square'][share]
+        square['reaches_edge'] = reaches and share == '0.99'
+    return found
+
+
+def test_values_that_the_image_limits_have_hollow_markers(history):
+    steps = [bounded(0, 5, False), bounded(8, 9, True), bounded(16, 9, True)]
+    fig, axes = plot_growth({'run': steps})
+    half, most = axes[:2, 0]
+    assert not half.collections
+    (hollow,) = most.collections
+    assert hollow.get_offsets().tolist() == [[8, 27], [16, 27]]
+    assert hollow.get_facecolor().tolist() == [[1, 1, 1, 1]]
+    assert 'hollow: at least' in notes(fig)
+    assert 'hollow' not in notes(plot_growth({'run': history})[0])
+
+
+def notes(fig):
+    return ' '.join(text.get_text() for text in fig.texts).replace('\n', ' ')
+
+
+def test_words_of_the_axes_are_explained_once(history):
+    fig, axes = plot_growth({'one': history, 'two': history})
+    to_rgb(fig)
+    assert 'ERF size: root of the number of pixels above 4.55 %' in notes(fig)
+    assert notes(fig).count('bands: standard error over images') == 1
+    alone = [record(0, 'a', 5), record(8, 'a', 7)]
+    assert 'bands' not in notes(plot_growth({'one': alone})[0])
+    texts = [*boxes(fig.texts), *boxes(fig.legends[0].get_texts())]
+    labels = boxes(ax.xaxis.label for ax in axes[-1])
+    assert apart(texts + labels)
+    assert all(within(box, fig.bbox) for box in texts)
+
+
+def test_some_layers_have_the_colours_of_all(history):
+    _, axes = plot_growth({'run': history})
+    colors = {ln.get_label(): ln.get_color() for ln in axes[0, 0].get_lines()}
+    _, some = plot_growth({'run': history}, layers=['b'])
+    (line,) = some[0, 0].get_lines()
+    assert line.get_color() == colors['b'] != colors['a']

@@ -9,6 +9,7 @@ from helpers.figure_probe import (
     boxes,
     gaussian,
     region,
+    side_in_words,
     within,
     words,
 )
@@ -66,10 +67,9 @@ def zero(result):
 
 def test_sides_are_written_below_layers(result):
     _, axes = plot_layers({'a': result, 'zero': zero(result)})
-    squares = result.statistics()['centred_square']
     below = axes[0].get_xlabel()
     assert below == '   '.join(
-        f'{percent} %: {squares[share]["side"]} px'
+        f'{percent} %: {side_in_words(result, share)} px'
         for percent, share in ((50, '0.5'), (99, '0.99'))
     )
     assert axes[1].get_xlabel() == ''

@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers.figure_probe import gaussian, region, within
+from helpers.figure_probe import gaussian, region, side_in_words, within
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from torch import nn
@@ -32,7 +32,8 @@ def test_map_figure_shows_the_numbers(result):
             assert (left, top) == (40 - side / 2, 30 - side / 2)
             assert patch.get_height() == side
         labels = [h.get_label() for h in ax.get_lines()]
-        assert f'{float(share) * 100:g} %: {side} px' in labels
+        text = side_in_words(result, share)
+        assert f'{float(share) * 100:g} %: {text} px' in labels
     marker = [line for line in ax.get_lines() if line.get_marker() == '+']
     assert marker[0].get_xydata().tolist() == [[40, 30]]
     assert 'unit at (30, 40)' in marker[0].get_label()
@@ -63,7 +64,7 @@ def test_a_field_that_is_not_drawn_is_written(result):
     (legend,) = fig.legends
     names = [text.get_text() for text in legend.get_texts()]
     assert [name.split(':')[0] for name in names] == [
-        '50 %', '99 %', 'unit at (30, 40)',
+        '50 %', '99 %', 'output unit at (30, 40)',
     ]  # fmt: skip
 
 
@@ -101,11 +102,30 @@ def test_a_figure_is_as_wide_as_a_column(result):
     assert plot_map(result)[0].get_figwidth() <= 3.5
 
 
-def test_zero_map_says_why_it_is_black():
-    zero = ERFResult.from_map(np.zeros((20, 20)))
+OUTPUTS = 'sum over channels of output at the unit'
+POSITIVE = 'sum over channels of relu(output) at the unit'
+SIGNED = 'sum over input channels of |d score / d input|'
+
+
+@pytest.mark.parametrize(
+    ('definition', 'why'),
+    [
+        ({}, ''),
+        ({'score': POSITIVE, 'map': SIGNED}, 'no channel of the unit is posi'),
+        ({'score': OUTPUTS, 'map': SIGNED}, 'no pixel moves the score'),
+    ],
+)
+def test_zero_map_says_why_it_is_black(definition, why):
+    zero = replace(
+        ERFResult.from_map(np.zeros((20, 20))),
+        definition=definition,
+        zero_score_images=1,
+    )
     fig, ax = plot_map(zero)
-    assert 'zero everywhere' in ax.texts[0].get_text()
     assert to_rgb(fig).shape[2] == 3
+    text = ' '.join(ax.texts[0].get_text().split())
+    assert text.startswith('zero everywhere') and why in text
+    assert ('positive' in text) == ('relu' in definition.get('score', ''))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from helpers.figure_probe import apart, boxes, gaussian, within
 from matplotlib.colors import to_rgb as rgb_of
 
 from mmerf import ERFResult
-from mmerf.plots import plot_profile, to_rgb
+from mmerf.plots import plot_growth, plot_profile, to_rgb
 
 
 @pytest.fixture
@@ -91,3 +91,17 @@ def test_names_break_and_are_no_formulas(result):
     to_rgb(fig)
     assert apart(boxes(ax.title for ax in axes[0]))
     assert axes[0, 0].get_title().replace('\n', ' ') == names[0]
+
+
+def test_a_layer_has_its_colour_of_the_growth_figure(result):
+    maps = {f'layer {i}': result for i in range(3)}
+    records = [
+        {'step': 0, 'layer': layer, 'statistics': result.statistics()}
+        for layer in maps
+    ]
+    _, growth = plot_growth({'run': records})
+    _, axes = plot_profile(maps)
+    for i, line in enumerate(growth[0, 0].get_lines()):
+        for ax in axes[:, i]:
+            assert ax.get_lines()[0].get_color() == line.get_color()
+            assert ax.get_lines()[1].get_color() != line.get_color()

@@ -32,7 +32,7 @@ def test_every_panel_is_as_wide_and_about_its_own_unit(results, tmp_path):
         assert ax.get_ylim() == (y + 10.5, y - 10.5)
         assert ax.get_images()[0].get_clim() == (0, 1)
     names = [ax.get_legend_handles_labels()[1][-1] for ax in axes]
-    assert names == ['unit at (20, 24)', 'units, aligned']
+    assert names == ['output unit at (20, 24)', 'units, aligned']
     assert [ax.get_title() for ax in axes] == list(results)
     assert save_figure(fig, tmp_path / 'q.svg').is_file()
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from helpers.figure_probe import apart, boxes, words
 
-from mmerf.core.tiling.grid import tilings_of
+from mmerf.core.tiling.grid import Tiling, tilings_of
 from mmerf.core.tiling.result import TilingResult
 from mmerf.plots import plot_tiles, to_rgb
 
@@ -30,17 +30,47 @@ def made(windows, images=3, bins=5):
 
 
 @pytest.mark.parametrize('images', [1, 3])
-def test_the_lines_are_the_shares(images):
-    result = made([64, 128], images)
-    fig, ax = plot_tiles(result)
-    assert fig.get_figwidth() == 3.4
+def test_a_panel_per_window_and_a_line_per_stride(images):
+    result = made([128, 64], images)
+    fig, axes = plot_tiles(result)
+    assert fig.get_figwidth() == 3.4 and len(axes) == 2
     mean, _ = result.by_distance()
-    lines = [bars.lines[0] for bars in ax.containers]
-    assert len(lines) == 6
-    for line, expected in zip(lines, mean, strict=True):
-        np.testing.assert_allclose(line.get_ydata(), 100 * expected)
-    assert len({(ln.get_color(), ln.get_linestyle()) for ln in lines}) == 6
-    assert ax.get_ylim()[0] == 0
+    for ax, window in zip(axes, (64, 128), strict=True):
+        assert ax.get_title(loc='left') == f'window {window} px'
+        lines = [bars.lines[0] for bars in ax.containers]
+        strides = [text.get_text() for text in ax.get_legend().get_texts()]
+        assert strides == [str(window), str(3 * window // 4), f'{window // 2}']
+        for line, stride in zip(lines, strides, strict=True):
+            tiling = Tiling(window, int(stride))
+            expected = mean[result.tilings.index(tiling)]
+            np.testing.assert_allclose(line.get_ydata(), 100 * expected)
+        assert len({line.get_color() for line in lines}) == 3
+        assert ax.get_ylim()[0] == 0
+    assert axes[0].get_ylim() == axes[1].get_ylim()
+    text = ' '.join(text.get_text() for text in fig.texts)
+    assert ('bars: standard error over images' in text) == (images > 1)
+
+
+def test_no_point_lies_on_another():
+    """Equal shares of two strides are seen side by side, in their bin."""
+    result = made([64])
+    differs = np.repeat(result.differs[:, 1:2], 3, axis=1)
+    same = replace(result, differs=np.minimum(differs, result.pixels))
+    fig, (ax,) = plot_tiles(same)
+    to_rgb(fig)
+    xs = [bars.lines[0].get_xdata() for bars in ax.containers]
+    for bin_xs in np.array(xs).T:
+        assert set(np.round(bin_xs)) == {np.round(bin_xs[0])}
+        at = ax.transData.transform([(x, 0) for x in bin_xs])[:, 0]
+        assert np.diff(np.sort(at)).min() > 3 * fig.dpi / 72  # a marker
+
+
+def test_many_windows_stand_in_two_columns():
+    fig, axes = plot_tiles(made([16, 32, 48, 64, 128]))
+    assert fig.get_figwidth() == 7.0 and len(axes) == 5
+    to_rgb(fig)
+    assert len({round(ax.get_window_extent().x0) for ax in axes}) == 2
+    assert apart(boxes(axes))
 
 
 def test_bins_without_pixels_are_not_drawn():
@@ -48,7 +78,7 @@ def test_bins_without_pixels_are_not_drawn():
     pixels = result.pixels.copy()
     pixels[..., 3:] = 0
     differs = np.minimum(result.differs, pixels)
-    _, ax = plot_tiles(replace(result, pixels=pixels, differs=differs))
+    _, (ax,) = plot_tiles(replace(result, pixels=pixels, differs=differs))
     ticks = [text.get_text() for text in ax.get_xticklabels()]
     assert ticks == ['0', '8', '16', '32']
 
@@ -57,6 +87,7 @@ def test_bins_without_pixels_are_not_drawn():
     ('windows', 'bins'), [([64], 3), ([64, 256, 512], 7), ([2048, 1024], 9)]
 )
 def test_what_is_written_is_apart(windows, bins):
-    fig, _ = plot_tiles(made(windows, bins=bins), title='tiles of $x')
+    fig, axes = plot_tiles(made(windows, bins=bins), title='tiles of $x')
     to_rgb(fig)
-    assert apart(boxes(words(fig)))
+    inside = [text for ax in axes for text in ax.get_legend().get_texts()]
+    assert apart(boxes([*words(fig), *inside, *fig.texts]))

@@ -42,7 +42,9 @@ def test_a_config_with_a_checkpoint(
     assert record['tiles'] == result.record(0.5)
     erf = ERFResult.load(folder / 'erf.npz')
     side = erf.statistics()['centred_square']['0.99']['side']
-    assert result.sides['0.99'] == side and f'99 % in {side} px' in printed
+    assert result.sides['0.99'] == side
+    assert result.bounds == ('0.99',)  # the square reaches the border
+    assert f'99 % in ≥ {side} px' in printed
     assert 'recommended: window 16, stride 16: ' in printed
     whole, first = (100 * share for share in result.miou()[:2])
     assert f'mIoU: {first:.1f} % there, {whole:.1f} % on whole' in printed

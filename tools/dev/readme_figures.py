@@ -22,7 +22,18 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from mmerf import ERFResult
-from mmerf.plots import plot_comparison, plot_growth, plot_layers
+from mmerf.core.context.result import ContextResult
+from mmerf.core.results.class_context import ClassContext
+from mmerf.core.tiling.grid import tilings_of
+from mmerf.core.tiling.result import TilingResult
+from mmerf.plots import (
+    plot_by_class,
+    plot_comparison,
+    plot_context,
+    plot_growth,
+    plot_layers,
+    plot_tiles,
+)
 from mmerf.plots.drawing.figure import Figure
 from mmerf.plots.questions import plot_questions
 
@@ -34,7 +45,11 @@ FIGURES = {
     'pretrained.png': 'comparison',
     'questions.png': 'questions',
     'growth.png': 'growth',
+    'which_crop_context.png': 'context',
+    'which_crop_tiles.png': 'tiles',
+    'which_crop_by_class.png': 'by class',
 }
+UNPLACED = ('growth', 'context', 'tiles', 'by class')  # the layout places them
 
 
 def results(count: int) -> dict[str, ERFResult]:
@@ -63,6 +78,51 @@ def growth_records() -> list[dict]:
     ]
 
 
+def context() -> ContextResult:
+    """Curves of two images."""
+    falling = np.linspace(1, [0.0, 0.2], 4).T
+    sides = {'0.5': {'side': 23, 'stderr': 1.0, 'reaches_edge': False}}
+    return ContextResult(
+        layer='head',
+        sides=(5, 23, 65, 129),
+        keep_change=3 * falling,
+        keep_flips=falling,
+        replace_change=3 - 3 * falling,
+        replace_flips=1 - falling,
+        mass=np.linspace(0.01, 1, 65),
+        erf_sides=sides,
+        images=('a', 'b'),
+        units=(9, 9),
+    )
+
+
+def tiles() -> TilingResult:
+    """Two windows on two images."""
+    tilings = tuple(tilings_of([32, 64]))
+    pixels = np.full((2, len(tilings), 3), 100)
+    return TilingResult(
+        tilings,
+        (0, 8, 16, 32),
+        np.arange(pixels.size).reshape(pixels.shape) % 60,
+        pixels,
+        np.zeros((0, 0, 0)),
+        np.ones((2, 1 + len(tilings))),
+        np.ones((2, 1 + len(tilings))),
+        ('a', 'b'),
+        ((128, 128),) * 2,
+    )
+
+
+def by_class() -> ClassContext:
+    """Two classes."""
+    shares = np.array([[0.75, 0.25, 0.0], [0.5, 0.5, 0.0]])
+    names = ('sky', 'road')
+    return ClassContext(
+        'head', names, (*names, 'unlabelled'), 'label', shares, shares,
+        shares, shares, np.ones(2), np.ones(2), (2, 2), (0, 0), (0, 0),
+    )  # fmt: skip
+
+
 DRAWINGS: dict[str, Callable[[], Figure]] = {
     'layers': lambda: plot_layers(results(5))[0],
     'comparison': lambda: plot_comparison(
@@ -70,6 +130,9 @@ DRAWINGS: dict[str, Callable[[], Figure]] = {
     )[0],
     'questions': lambda: plot_questions(results(3), title='questions')[0],
     'growth': lambda: plot_growth({'a': growth_records(), 'b': []})[0],
+    'context': lambda: plot_context(context())[0],
+    'tiles': lambda: plot_tiles(tiles())[0],
+    'by class': lambda: plot_by_class(by_class())[0],
 }
 
 
@@ -84,7 +147,7 @@ def description(kind: str) -> dict:
         shares of the figure.
     """
     figure = DRAWINGS[kind]()
-    placed = figure.get_layout_engine() is None or kind != 'growth'
+    placed = kind not in UNPLACED
     return {
         'kind': kind,
         'inches': [round(float(x), 3) for x in figure.get_size_inches()],

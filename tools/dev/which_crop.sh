@@ -25,13 +25,13 @@ demo() {  # the tool, a network of the demo, its checkpoint, then options
 }
 
 demo context.py fcn "$FCN" --out-dir $WORK/fcn
-demo tiles.py fcn "$FCN" --windows 32 64 96 --out-dir $WORK/fcn
+demo tiles.py fcn "$FCN" --windows 32 64 96 --out-dir $WORK/fcn_tiles
 demo erf.py fcn "$FCN" --layers decode_head --num-images 20 --no-theory \
     --by-class label --out-dir $WORK/by_class
 demo erf.py segformer "$MIT" --layers decode_head --num-images 20 \
     --no-theory --each-without 'decode_head.convs.*' \
     --out-dir $WORK/each_without
-demo context.py fcn "$FCN" --rank-attributions --out-dir $WORK/fcn
+demo context.py fcn "$FCN" --rank-attributions --out-dir $WORK/fcn_ranking
 demo context.py segformer "$MIT" --rank-attributions --out-dir $WORK/segformer
 u2netp tools/tiles.py --module networks.u2netp \
     --module-options file="$ONNX" --img-dir "$PHOTOS" --input-size 320 320 \

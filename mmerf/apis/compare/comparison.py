@@ -186,6 +186,7 @@ def write_comparison(
     out: str | os.PathLike,
     *,
     title: str | None = None,
+    unchanged: Sequence[str] = (),
     **look: Any,
 ) -> list[Path]:
     """Write the figure, and tables of the same numbers beside it.
@@ -195,6 +196,8 @@ def write_comparison(
         out: The figure: ``.png``, ``.pdf`` or ``.svg``. The tables have its
             name and end in ``.md``, ``.csv`` and ``.tex``.
         title (str, optional): Over the figure.
+        unchanged (sequence of str): Layers that are the same in all runs: the
+            figure only names them, the tables have them.
         **look: How the figure looks: attributes of
             ``mmerf.plots.drawing.look.Look``.
 
@@ -212,9 +215,12 @@ def write_comparison(
     check_tables(path)
     figure, _ = plot_comparison(
         comparison.runs,
-        layers=comparison.layers,
+        layers=[la for la in comparison.layers if la not in unchanged],
         gaps=comparison.gaps,
         title=title,
+        note=f'; not shown, the same in all: {", ".join(unchanged)}'
+        if unchanged
+        else '',
         **look,
     )
     files = [save_figure(figure, path)]

@@ -16,6 +16,7 @@ from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import CSV, REPORT
 
 Row = dict[str, Any]
+_SIZE_HEADING = 'ERF size (px)'  # by which a table of this command is known
 THEORY_RANK = 30  # of the column of theoretical fields
 _TEX = {
     **{c: f'\\{c}' for c in '&%$#_{}'},
@@ -23,6 +24,7 @@ _TEX = {
     '~': r'\textasciitilde{}',
     '^': r'\textasciicircum{}',
     '±': r'$\pm$',
+    '≥': r'$\geq$',
     '×': r'$\times$',
     '>': '$>$',
     '<': '$<$',
@@ -77,6 +79,8 @@ def _numbers(result: ERFResult) -> Row:
         row[number.key] = number.value(found[name])
         if number.stderr:
             row[f'{number.key}_stderr'] = number.error(found['uncertainty'])
+        if number.bound:
+            row[f'{number.key}_is_bound'] = number.is_bound(found[name])
     return {
         **row,
         'unit_y': result.unit_pixel[0],
@@ -167,7 +171,10 @@ def check_tables(figure: Path, option: str = '--out') -> None:
 
 
 def as_text(rows: Sequence[Row]) -> list[list[str]]:
-    """The rows as people read them, the headings first."""
+    """The rows as people read them, the headings first.
+
+    A column of numbers that no row has is left out, but for the ERF size.
+    """
     found = (re.fullmatch(r'side_([\d.e-]+)', key) for key in rows[0])
     shares = [float(match[1]) for match in found if match]
     numbers = _with_theory(shown_numbers(REPORT, shares)) if shares else []
@@ -185,10 +192,19 @@ def as_text(rows: Sequence[Row]) -> list[list[str]]:
                 line.append(row.get(name) or '-')
             else:
                 error = row.get(f'{number.key}_stderr')
-                line.append(number.format_value(row.get(number.key), error))
+                bound = bool(row.get(f'{number.key}_is_bound'))
+                value = row.get(number.key)
+                line.append(number.format_value(value, error, bound))
         images = row.get('images')
         table.append([*line, '-' if images is None else str(images)])
-    return table
+    kept = [
+        i
+        for i, head in enumerate(table[0])
+        if i < 2
+        or head == _SIZE_HEADING
+        or any(line[i] != '-' for line in table[1:])
+    ]
+    return [[line[i] for i in kept] for line in table]
 
 
 def _csv(cell: Any) -> Any:

@@ -10,6 +10,7 @@ from rich.text import Text
 from ...core.context.ranking import RankingResult
 from ...core.context.result import ContextResult
 from ...core.errors import printable
+from ...core.statistics.texts import lower_bound, with_error
 from ..terminal.terminal_tables import tables_of
 
 _NOT_WITHIN = 'not within the image'
@@ -22,8 +23,7 @@ def with_stderr(mean: float, error: float, form: str = '.2f') -> str:
         >>> with_stderr(1.0, 0.25), with_stderr(1.0, float('nan'))
         ('1.00 ± 0.25', '1.00')
     """
-    text = format(mean, form)
-    return text if math.isnan(error) else f'{text} ± {error:{form}}'
+    return with_error(format(mean, form), error, form)
 
 
 def sides_table(result: ContextResult) -> Table:
@@ -44,7 +44,9 @@ def sides_table(result: ContextResult) -> Table:
         share = with_stderr(100 * mean[at], 100 * error[at], '.1f')
         table.add_row(wanted, str(side), f'{share} %')
     for share, entry in (result.erf_sides or {}).items():
-        text = with_stderr(entry['side'], _or_nan(entry['stderr']), '.0f')
+        reaches = entry.get('reaches_edge', False)
+        text = lower_bound(entry['side'], reaches)
+        text = with_error(text, entry['stderr'])
         table.add_row(f'{100 * float(share):g} % of the ERF', text, '-')
     return table
 

@@ -31,7 +31,8 @@ def changes_of(sweep: Sweep) -> list[Row]:
     Returns:
         list[dict]: The whole network first. ``side_<share>`` and
         ``effective_side`` in px, each with ``_change``, the difference from
-        the whole network's; ``total_change``, by how much of itself the sum
+        the whole network's; sides also with ``_is_bound``, whether an image
+        limits them; ``total_change``, by how much of itself the sum
         of the map changes, -1 where nothing is left; ``elsewhere``, the share
         of the contribution that lies at other pixels, in [0, 1]: half the
         summed difference of the maps, each over its sum. None where there is
@@ -80,6 +81,8 @@ def _changes(
         after = number.value(theirs[family])
         both = before is not None and after is not None
         row[number.key] = after
+        if number.bound:
+            row[f'{number.key}_is_bound'] = number.is_bound(theirs[family])
         row[f'{number.key}_change'] = after - before if both else None
     sums = [float(each.map.sum()) for each in (base, result)]
     row['total_change'] = sums[1] / sums[0] - 1 if sums[0] else None

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from ...core.results.erf_result import ERFResult
 from ..erf import ERFRun
 
 
@@ -55,3 +56,26 @@ def same_maps(name: str, runs: Mapping[str, ERFRun]) -> list[str]:
                 'not read, comes after these layers, or means the same'
             ]
     return []
+
+
+def unchanged_layers(runs: Mapping[str, ERFRun]) -> list[str]:
+    """Layers that have the same map in every run, to 1e-6 of its peak.
+
+    None of them if that is so for all layers, or there is one run.
+    """
+    first, *others = (run.results for run in runs.values())
+    same = [
+        layer
+        for layer, result in first.items()
+        if others
+        and all(_same_field(result, run.get(layer)) for run in others)
+    ]
+    every = {layer for run in (first, *others) for layer in run}
+    return same if len(same) < len(every) else []
+
+
+def _same_field(one: ERFResult, other: ERFResult | None) -> bool:
+    if other is None or one.map.shape != other.map.shape:
+        return False
+    apart = np.abs(one.map - other.map).max()
+    return one.center == other.center and apart <= 1e-6 * one.map.max()

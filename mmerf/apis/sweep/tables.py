@@ -61,7 +61,8 @@ def changes_tables(sweep: Sweep) -> list[Table]:
         cells = [f'{off} ({row["way"]})' if off else '-', row['layer']]
         for number in numbers:
             change = row[f'{number.key}_change'] if off else None
-            cells.append(_changed(number, row[number.key], change))
+            bound = bool(row.get(f'{number.key}_is_bound'))
+            cells.append(_changed(number, row[number.key], change, bound))
         parts = [
             row[k] if off else None for k in ('elsewhere', 'total_change')
         ]
@@ -85,12 +86,16 @@ def _with_changes(
     for family, number in numbers:
         old, new = number.value(before[family]), number.value(after[family])
         known = result is not base and None not in (old, new)
-        cells.append(_changed(number, new, new - old if known else None))
+        change = new - old if known else None
+        bound = number.is_bound(after[family])
+        cells.append(_changed(number, new, change, bound))
     return cells
 
 
-def _changed(number: Number, value: float | None, change: float | None) -> str:
-    text = number.format_value(value)
+def _changed(
+    number: Number, value: float | None, change: float | None, bound: bool
+) -> str:
+    text = number.format_value(value, bound=bound)
     if change is None:
         return text
     return f'{text} ({format(change, f"+{number.form}")})'

@@ -24,7 +24,7 @@ from ..compare.table_files import check_tables
 from ..erf import ERFRun, run_erf
 from ..result_folder import check_out_folder, write_record
 from ..write_outputs import write_report
-from .notes import notes_of_runs, same_maps
+from .notes import notes_of_runs, same_maps, unchanged_layers
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,7 @@ def measure_variants(
             result.comparison,
             output.figure,
             title=output.title,
+            unchanged=unchanged_layers(runs),
             **output.look,
         )
         more = [] if write_more is None else [write_more(result)]

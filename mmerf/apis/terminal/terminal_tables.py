@@ -185,7 +185,11 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
     first = [
         0,
         1,
-        *(head.index(h) for h in (*sides, 'theoretical field (px)')),
+        *(
+            head.index(h)
+            for h in (*sides, 'theoretical field (px)')
+            if h in head
+        ),
     ]
     rest = [0, 1, *(i for i in range(2, len(head)) if i not in first)]
     return [

@@ -28,6 +28,8 @@ class MeasuredField:
         longest (int): Longest side of an image, px.
         sides (dict): By share, ``'0.5'`` and ``'0.99'``, px; empty for a map
             of zeros.
+        bounds (tuple[str, ...]): Shares whose square reaches an image's edge,
+            so that the side is only a lower bound.
         erf (ERFResult, optional): The map itself.
         notes (list[str]): What the user should know.
     """
@@ -35,6 +37,7 @@ class MeasuredField:
     layer: str
     longest: int
     sides: dict[str, float] = field(default_factory=dict)
+    bounds: tuple[str, ...] = ()
     erf: ERFResult | None = None
     notes: list[str] = field(default_factory=list)
 
@@ -89,12 +92,9 @@ def measure_field(
     key, erf = next(iter(results.items()))
     if len(results) > 1:
         notes.append(f'the field is that of {key}, the first output')
-    squares = (erf.statistics() or {}).get('centred_square') or {}
-    sides = {
-        share: entry['side']
-        for share, entry in squares.items()
-        if share in map(str, _SQUARES)
-    }
+    squares = erf.statistics(['centred_square'])['centred_square'] or {}
+    sides = {share: entry['side'] for share, entry in squares.items()}
+    bounds = tuple(k for k, entry in squares.items() if entry['reaches_edge'])
     if not sides:
         notes.append(f'the ERF of {key} is zero, so the field is not known')
-    return MeasuredField(key, longest, sides, erf, notes)
+    return MeasuredField(key, longest, sides, bounds, erf, notes)

@@ -159,7 +159,11 @@ def run_tiles(
 
     # report
     result = measurement.compute(
-        provenance, layer=found.layer, sides=found.sides, crop_size=crop
+        provenance,
+        layer=found.layer,
+        sides=found.sides,
+        bounds=found.bounds,
+        crop_size=crop,
     )
     warned = network.warned + notes
     return TilingRun(

@@ -6,7 +6,8 @@ import math
 
 from rich.table import Table
 
-from ...core.tiling.recommend import MOST_WORSE, crop_and_field
+from ...core.statistics.texts import lower_bound
+from ...core.tiling.recommend import MOST_WORSE
 from ...core.tiling.result import TilingResult
 from ..context.tables import with_stderr
 from ..terminal.terminal_tables import tables_of
@@ -66,11 +67,12 @@ def conclusion(result: TilingResult, within: float = MOST_WORSE) -> list[str]:
         )
     if result.sides:
         squares = ', '.join(
-            f'{100 * float(share):g} % in {side:g} px'
+            f'{100 * float(share):g} % in '
+            + lower_bound(f'{side:g} px', share in result.bounds)
             for share, side in result.sides.items()
         )
         lines.append(f'the field: of the ERF of {result.layer}, {squares}')
-    crop = crop_and_field(result.crop_size, result.field_side)
+    crop = result.crop_and_field()
     return [*lines, *([crop] if crop else [])]
 
 

@@ -197,7 +197,7 @@ def mass_curve(erf: ERFResult | None) -> np.ndarray:
 
 
 def erf_sides(erf: ERFResult) -> dict | None:
-    """By share, the side of a map's square and its standard error."""
+    """By share, a map's square: side, standard error, ``reaches_edge``."""
     found = erf.statistics(['centred_square'])['centred_square']
     if found is None:
         return None
@@ -206,6 +206,7 @@ def erf_sides(erf: ERFResult) -> dict | None:
         share: {
             'side': entry['side'],
             'stderr': errors.get(share, {}).get('stderr'),
+            'reaches_edge': entry['reaches_edge'],
         }
         for share, entry in found.items()
     }

@@ -66,7 +66,8 @@ class ContextResult:
         mass (np.ndarray): Share of the ERF of the same units in squares of
             side 1, 3, 5, ... px about the unit; empty without a map.
         erf_sides (dict): By share, ``'0.5'`` and ``'0.99'``: the ERF's
-            ``side`` and its ``stderr``; None for a map of zeros.
+            ``side``, its ``stderr`` and ``reaches_edge``; None for a map of
+            zeros.
         images (tuple[str, ...]): Names of the images.
         units (tuple[int, ...]): Units of each image.
         absent_images (int): Images without the class that was looked at.

@@ -17,6 +17,7 @@ from ..errors import ResultError, one_line
 from ..grid.coordinates import clipped_pixel, nearest_pixel
 from ..statistics import SHARES, STATISTICS, StatisticContext, all_statistics
 from .npz import ARRAYS, check_map_array, read_npz, write_npz
+from .over_images import common_frame
 from .summary import summary_html, summary_line
 from .theoretical_field import Support
 from .validation import check_meta
@@ -175,6 +176,12 @@ class ERFResult:
         total = sum(h * w * n for h, w, n in self.sizes)
         return total / sum(n for _, _, n in self.sizes)
 
+    @cached_property
+    def common_frame(self) -> tuple[int, int, int, int] | None:
+        """First, last row and column that all images reach; None: all."""
+        reached = self.coverage
+        return None if reached is None else common_frame(reached, self.center)
+
     def statistics(self, names: Iterable[str] | None = None) -> dict:
         """Every statistic of the map, as plain JSON.
 
@@ -216,6 +223,7 @@ class ERFResult:
             self.shares,
             None if whole else self.image_area,
             None if self.theory is None else self.theory.size,
+            self.common_frame,
         )
         self._computed.update(
             all_statistics(self.map, self.center, context, names)

@@ -44,6 +44,34 @@ def summary_html(result: Any) -> str:
     return f'<table>{cells}</table>'
 
 
+def why_zero(result: Any) -> str:
+    """Why the map is zero everywhere, as its definition has it.
+
+    Args:
+        result (ERFResult): With a map of zeros.
+
+    Returns:
+        str: Such as ``'no channel of the unit is positive'``; empty where the
+        result does not say what was scored, as of anybody's map.
+    """
+    if result.kind != 'erf':
+        return 'nothing attends to the target'
+    score = result.definition.get('score', '')
+    attribution = result.definition.get('map', '')
+    if result.zero_score_images or result.zero_score_units:
+        if 'relu(logit)' in score:
+            return "the class's logit is not positive"
+        if 'relu(output)' in score:
+            which = 'scored channel' if 'channels [' in score else 'channel'
+            one = result.units <= result.num_images
+            if one and 'mean over' not in score:
+                return f'no {which} of the unit is positive'
+            return f'no {which} is positive at any scored unit'
+    if 'relu(d score' in attribution:
+        return 'no pixel moves the score upwards'
+    return 'no pixel moves the score' if attribution else ''
+
+
 def _headline_numbers(result: Any) -> list[tuple[str, str]]:
     """The sides with standard errors, or why there are none."""
     if result.kind != 'erf':

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..statistics.texts import lower_bound
+
 EXTENT_KINDS = ('box', 'global', 'at least')
 
 
@@ -77,7 +79,7 @@ class Support:
         )
 
     def __str__(self) -> str:
-        """Such as ``'95 x 95'``, ``'global'`` or ``'>= 2047 x 1023'``."""
+        """Such as ``'95 x 95'``, ``'global'`` or ``'≥ 2047 x 1023'``."""
         parts = [_describe_extent(self.y), _describe_extent(self.x)]
         return parts[0] if parts == ['global'] * 2 else ' x '.join(parts)
 
@@ -99,4 +101,4 @@ class Support:
 def _describe_extent(extent: Extent) -> str:
     if extent.kind == 'global':
         return 'global'
-    return ('>= ' if extent.kind == 'at least' else '') + str(extent.size)
+    return lower_bound(extent.size, extent.kind == 'at least')

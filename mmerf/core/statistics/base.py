@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from .context import StatisticContext
+from .texts import lower_bound, with_error
 
 SIZES = 'sizes'  # the first table that tools/erf.py prints
 SHAPES = 'shapes'  # the second
@@ -34,6 +35,8 @@ class Number:
         beside (tuple[str, ...]): Path of a second number in the same cell.
         stderr (tuple[str, ...]): Path of its standard error in the result's
             ``uncertainty``; empty if it has none.
+        bound (tuple[str, ...]): Path of a bool in the dict of ``compute``:
+            whether the number is only a lower bound; empty if it never is.
         share (float, optional): The share that it was computed for; None if
             it depends on none.
         places (collection of str): Where it is shown: constants of this
@@ -49,6 +52,7 @@ class Number:
     percent: bool = False
     beside: tuple[str, ...] = ()
     stderr: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
     share: float | None = None
     places: Collection[str] = EVERYWHERE
     rank: int = 50
@@ -65,6 +69,14 @@ class Number:
         """Its standard error in a result's ``uncertainty``, if it has one."""
         return nested_value(uncertainty, self.stderr) if self.stderr else None
 
+    def is_bound(self, family: Mapping | None) -> bool:
+        """Whether the number is only a lower bound.
+
+        Args:
+            family (mapping, optional): The dict that ``compute`` returned.
+        """
+        return bool(self.bound and nested_value(family, self.bound))
+
     def text(self, family: Mapping | None, uncertainty: Mapping | None) -> str:
         """The number as text, with its standard error; ``'-'`` for None.
 
@@ -77,28 +89,35 @@ class Number:
             >>> side.text({'side': 121}, {'s': 3.14}), side.text(None, None)
             ('121 ± 3.1', '-')
         """
-        values = [self.value(family)]
+        texts = [self.format_value(self.value(family))]
         if self.beside:
-            values.append(nested_value(family, self.beside))
-        texts = [self.format_value(value) for value in values]
+            beside = nested_value(family, self.beside)
+            texts.append(self.format_value(beside))
         if '-' in texts:
             return '-'
-        error = self.error(uncertainty)
-        return ' '.join(texts) + self._with_error(error)
+        text = lower_bound(' '.join(texts), self.is_bound(family))
+        return self._with_error(text, self.error(uncertainty))
 
-    def format_value(self, value: Any, error: float | None = None) -> str:
-        """Any value of this number as text, with a standard error."""
+    def format_value(
+        self, value: Any, error: float | None = None, bound: bool = False
+    ) -> str:
+        """Any value of this number as text, with a standard error.
+
+        Args:
+            value: None becomes ``'-'``.
+            error (float, optional): Its standard error.
+            bound (bool): Whether the value is only a lower bound.
+        """
         if value is None:
             return '-'
         times, unit = (100, ' %') if self.percent else (1, '')
         text = f'{format(value * times, self.form)}{unit}'
-        return text + self._with_error(error)
+        return self._with_error(lower_bound(text, bound), error)
 
-    def _with_error(self, error: float | None) -> str:
+    def _with_error(self, text: str, error: float | None) -> str:
         """A standard error behind a number, to a tenth where it is in px."""
-        if error is None:
-            return ''
-        return f' ± {error:{".1f" if self.form in ("", ".1f") else ".2g"}}'
+        form = '.1f' if self.form in ('', '.1f') else '.2g'
+        return with_error(text, error, form)
 
 
 class Statistic:

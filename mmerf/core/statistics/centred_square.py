@@ -80,6 +80,40 @@ def square_area_ratio(
     return clipped / (shape_hw[0] * shape_hw[1] if area is None else area)
 
 
+def reaches_edge(
+    shape_hw: tuple[int, int],
+    side: int,
+    center_yx: Center,
+    frame: tuple[int, int, int, int] | None = None,
+) -> bool:
+    """Whether a square reaches the edge of an image on some side.
+
+    Nothing was measured beyond, so that the side is only a lower bound of
+    what a larger image would give.
+
+    Args:
+        shape_hw (tuple[int, int]): (H, W) of the map.
+        side (int): The square's side in pixels.
+        center_yx (tuple[int, int]): Its centre.
+        frame (tuple[int, int, int, int], optional): First and last row,
+            first and last column that every image reaches; None for the
+            whole map.
+
+    Example:
+        >>> [reaches_edge((10, 10), side, (5, 5)) for side in (7, 9)]
+        [False, True]
+    """
+    top, bottom, left, right = frame or (
+        0,
+        shape_hw[0] - 1,
+        0,
+        shape_hw[1] - 1,
+    )
+    (y, x), reach = center_yx, side // 2
+    room = min(y - top, bottom - y, x - left, right - x)
+    return reach >= room
+
+
 class CentredSquare(Statistic):
     """Side and area of the smallest square about the unit, for each share."""
 
@@ -88,13 +122,19 @@ class CentredSquare(Statistic):
     def compute(
         self, map_hw: np.ndarray, center_yx: Center, context: StatisticContext
     ) -> dict:
-        """Side (px) and area ratio for each share."""
+        """Side (px), area ratio and ``reaches_edge`` for each share."""
         result = {}
         for share in context.shares:
             side = centred_square(map_hw, share, center_yx)
             shape = (map_hw.shape[0], map_hw.shape[1])
             ratio = square_area_ratio(shape, side, center_yx, context.area)
-            result[str(share)] = {'side': side, 'area_ratio': ratio}
+            result[str(share)] = {
+                'side': side,
+                'area_ratio': ratio,
+                'reaches_edge': reaches_edge(
+                    shape, side, center_yx, context.frame
+                ),
+            }
         return result
 
     def numbers(self, shares: Sequence[float]) -> list[Number]:
@@ -109,6 +149,7 @@ class CentredSquare(Statistic):
                     f'{percent} side (px)',
                     form='',
                     stderr=('side', str(share), 'stderr'),
+                    bound=(str(share), 'reaches_edge'),
                     share=share,
                     places={SIZES, REPORT, CSV, GROWTH, SCALARS},
                     rank=10,

@@ -18,8 +18,11 @@ class StatisticContext:
             differ in size; None for H * W.
         field_size (tuple[int, int], optional): (h, w) of the theoretical
             receptive field in pixels; None if it is global or not known.
+        frame (tuple[int, int, int, int], optional): First and last row, first
+            and last column that every image reaches; None for the whole map.
     """
 
     shares: Sequence[float] = SHARES
     area: float | None = None
     field_size: tuple[int, int] | None = None
+    frame: tuple[int, int, int, int] | None = None

@@ -12,6 +12,9 @@ from .context import StatisticContext
 from .profile import Center, check_map
 
 LEVEL = 1 - 0.9545  # of the value at the unit; two sigma of a Gaussian
+SIZE_IN_WORDS = (
+    f'root of the number of pixels above {LEVEL:.2%} of the value at the unit'
+).replace('%', ' %')
 
 
 def erf_size(map_hw: np.ndarray, center_yx: Center) -> float | None:

@@ -98,7 +98,7 @@ class TilingMeasurement:
 
         Args:
             provenance (mapping, optional): Stored with it.
-            **more: ``layer``, ``sides``, ``crop_size`` of the result.
+            **more: ``layer``, ``sides``, ``bounds``, ``crop_size``.
 
         Raises:
             MeasurementError: If there is no image, or none that is cut.

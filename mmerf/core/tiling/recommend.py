@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..errors import ConfigError
+from ..statistics.texts import lower_bound
 from .grid import Tiling
 
 MOST_WORSE = 0.01  # of all pixels: one percentage point
@@ -41,6 +42,7 @@ def recommend(
     shares: Sequence[float],
     within: float = MOST_WORSE,
     field: float | None = None,
+    field_is_bound: bool = False,
 ) -> Recommendation:
     """The smallest window, then overlap, that is nearly as good as the best.
 
@@ -50,6 +52,8 @@ def recommend(
             the whole image's, by tiling; each in [0, 1].
         within (float): How much larger than the smallest a share may be.
         field (float, optional): Side of the field, px, for the reasons.
+        field_is_bound (bool): Whether it is only a lower bound, which images
+            limit.
 
     Example:
         >>> tilings = [Tiling(64, 64), Tiling(64, 32), Tiling(128, 128)]
@@ -72,7 +76,7 @@ def recommend(
         ]
     same = [t for t in tilings if t.window == tiling.window]
     if tiling.overlap == 0 and len(same) > 1:
-        reasons.append(_no_overlap(tiling, field, points))
+        reasons.append(_no_overlap(tiling, field, points, field_is_bound))
     if share[best] > within:
         reasons.append(
             f'even the best changes more than {100 * within:g} % of pixels: '
@@ -81,23 +85,30 @@ def recommend(
     return Recommendation(tiling, best, tuple(reasons))
 
 
-def _no_overlap(tiling: Tiling, field: float | None, points: str) -> str:
+def _no_overlap(
+    tiling: Tiling, field: float | None, points: str, field_is_bound: bool
+) -> str:
     if field is not None and field / 2 > tiling.window:
+        half = lower_bound(f'{field / 2:.0f} px', field_is_bound)
         return (
-            f'no overlap helps: half of the field ({field / 2:.0f} px) is '
+            f'no overlap helps: half of the field ({half}) is '
             f'larger than the window ({tiling.window} px)'
         )
     return f'no overlap helps by more than {points}'
 
 
 def crop_and_field(
-    crop: Sequence[int] | None, field: float | None
+    crop: Sequence[int] | None,
+    field: float | None,
+    field_is_bound: bool = False,
 ) -> str | None:
     """Whether crops of a training hold the field, in a sentence.
 
     Args:
         crop (tuple[int, int], optional): (H, W) of the crops, px.
         field (float, optional): Side of the field, px.
+        field_is_bound (bool): Whether it is only a lower bound, which images
+            limit.
 
     Returns:
         str, optional: None if one of them is not known.
@@ -110,12 +121,18 @@ no crop held all that a unit sees
     if crop is None or field is None:
         return None
     sizes = f'the training crop ({crop[0]} x {crop[1]} px)'
+    side = lower_bound(f'{field:g} px', field_is_bound)
     if min(crop) < field:
         return (
-            f'{sizes} is smaller than the field ({field:g} px): no crop held '
+            f'{sizes} is smaller than the field ({side}): no crop held '
             'all that a unit sees'
         )
-    return f'{sizes} is at least as large as the field ({field:g} px)'
+    if field_is_bound:
+        return (
+            f'{sizes} may be smaller than the field ({side}), which images '
+            'limit'
+        )
+    return f'{sizes} is at least as large as the field ({side})'
 
 
 def _as_percent(share: float) -> str:

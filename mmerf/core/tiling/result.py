@@ -44,6 +44,8 @@ class TilingResult:
         layer (str): Whose ERF the field is; empty without.
         sides (dict): By share, ``'0.5'`` and ``'0.99'``: side of the ERF's
             square, px; empty without an ERF.
+        bounds (tuple[str, ...]): Shares of which the square reaches an
+            image's edge, so that the side is only a lower bound.
         crop_size (tuple[int, int], optional): (H, W) of training crops.
         definition (dict): Descriptions of class, distance, logits, average.
         provenance (dict): Versions, config, checkpoint, seed.
@@ -60,6 +62,7 @@ class TilingResult:
     sizes: tuple[tuple[int, int], ...] = ()
     layer: str = ''
     sides: dict = field(default_factory=dict)
+    bounds: tuple[str, ...] = ()
     crop_size: tuple[int, int] | None = None
     definition: dict = field(default_factory=dict)
     provenance: dict = field(default_factory=dict)
@@ -68,6 +71,11 @@ class TilingResult:
     def field_side(self) -> float | None:
         """Side of the square that holds 99 % of the ERF, px, if known."""
         return self.sides.get('0.99')
+
+    @property
+    def field_is_bound(self) -> bool:
+        """Whether that side is only a lower bound."""
+        return '0.99' in self.bounds
 
     def disagreement(self) -> tuple[np.ndarray, np.ndarray]:
         """Share of pixels that differ, and standard error, by tiling."""
@@ -112,6 +120,13 @@ class TilingResult:
             shares[known].tolist(),
             within,
             self.field_side,
+            self.field_is_bound,
+        )
+
+    def crop_and_field(self) -> str | None:
+        """See :func:`mmerf.core.tiling.recommend.crop_and_field`."""
+        return crop_and_field(
+            self.crop_size, self.field_side, self.field_is_bound
         )
 
     def record(self, within: float = MOST_WORSE) -> dict:
@@ -151,7 +166,7 @@ class TilingResult:
             },
             'tilings': rows,
             'recommended': {**asdict(found), 'within': within},
-            'crop': crop_and_field(self.crop_size, self.field_side),
+            'crop': self.crop_and_field(),
         }
         return _without_nan(record)
 
@@ -179,7 +194,7 @@ class TilingResult:
             }
             values['tilings'] = tuple(Tiling(**t) for t in meta['tilings'])
             values['sizes'] = tuple((h, w) for h, w in meta['sizes'])
-            for name in ('edges', 'images', 'crop_size'):
+            for name in ('edges', 'images', 'bounds', 'crop_size'):
                 given = values[name]
                 values[name] = None if given is None else tuple(given)
             result = cls(**{**values, **arrays})

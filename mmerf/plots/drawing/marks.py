@@ -12,9 +12,16 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
 from ...core.results.erf_result import ERFResult
-from ...core.statistics.centred_square import centred_square
+from ...core.statistics.centred_square import centred_square, reaches_edge
+from ...core.statistics.texts import lower_bound
 from .normalization import LABELS
-from .style import OUTLINE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
+from .style import (
+    LIGHT_OUTLINE,
+    OUTLINE,
+    SQUARE_LINES,
+    THEORY_STYLE,
+    UNIT_STYLE,
+)
 
 _LONGEST_BAR = 0.35  # of the panel's width
 
@@ -39,7 +46,28 @@ def square_sides(
     }
 
 
-def draw_marks(ax: Axes, result: ERFResult, shares: Sequence[float]) -> None:
+def side_texts(result: ERFResult, shares: Sequence[float]) -> dict[float, str]:
+    """The same as people read them: such as ``'25'``, or ``'≥ 127'``.
+
+    A square that reaches the edge of an image is only a lower bound.
+    """
+    return {
+        share: lower_bound(
+            side,
+            reaches_edge(
+                result.map.shape, side, result.center, result.common_frame
+            ),
+        )
+        for share, side in square_sides(result, shares).items()
+    }
+
+
+def draw_marks(
+    ax: Axes,
+    result: ERFResult,
+    shares: Sequence[float],
+    color: str | None = None,
+) -> None:
     """Draw the squares, the theoretical field's box and the unit's cross.
 
     Each gets a label for the legend. A picture of attention gets no marks.
@@ -48,13 +76,20 @@ def draw_marks(ax: Axes, result: ERFResult, shares: Sequence[float]) -> None:
         ax (Axes): Axes that show the map, one data unit per map pixel.
         result (ERFResult): The result to mark.
         shares (sequence of float): At most two, whose squares are drawn.
+        color (str, optional): The layer's, for its squares; None for the
+            colours of the shares.
     """
     if result.kind != 'erf':  # attention is not about a unit
         return
     sides = square_sides(result, shares)
+    texts = side_texts(result, shares)
     for (share, side), look in zip(sides.items(), SQUARE_LINES, strict=False):
-        label = f'{share * 100:g} %: {side} px'
+        label = f'{share * 100:g} %: {texts[share]} px'
         box = _draw_square(ax, result, side, look, label)
+        if color is not None:
+            box[0].set(edgecolor=color, linewidth=1.8)
+            box[0].set_path_effects([LIGHT_OUTLINE])
+            box[1].set_color(color)
         for part in box:
             part.set_gid(f'square {share}')
     if result.theory is not None:
@@ -151,7 +186,7 @@ def _unit_label(result: ERFResult) -> str:
         return f"regions' centroids{assumed}"
     if result.units > result.num_images:
         return f'units, aligned{assumed}'
-    return f'unit at ({y}, {x}){assumed}'
+    return f'output unit at ({y}, {x}){assumed}'
 
 
 def round_length(width: float) -> int:

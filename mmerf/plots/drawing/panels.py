@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from ...core.results.erf_result import ERFResult
-from .marks import is_seen, square_sides
+from .marks import is_seen
 from .style import LEGEND_STYLE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
 from .text import LINE_HEIGHT, wrap_text
 from .view import View, drawn_shares
 
 NARROW_PANEL = 1.5  # inches; a narrower panel has smaller text
 NUMBER_SIZE = 6.5  # points
+NOTE_COLOR = '#444444'
+BARS = 'bars: standard error over images'
+UNIT_LABEL = 'place of the output unit'
 _BAR_LABEL = 0.8  # inches; a lower panel is lower than its bar's label
 
 
@@ -26,35 +30,42 @@ def title_size(panel_width: float) -> float:
     return 7.0 if panel_width < NARROW_PANEL else 8.5
 
 
+def weight_of(name: str, bold: Container[str]) -> str:
+    """Weight of a name: ``'bold'`` or ``'normal'``."""
+    return 'bold' if name in bold else 'normal'
+
+
 def draw_titles(
-    axes: Iterable[Axes], names: Iterable[str], panel_width: float
+    axes: Iterable[Axes],
+    names: Sequence[str],
+    panel_width: float,
+    bold: Container[str] = (),
 ) -> float:
     """Write names over panels, smaller if these are narrow.
+
+    Args:
+        axes, names (iterable): The panels, and the name of each.
+        panel_width (float): Inches.
+        bold (container of str): Names to be written in bold.
 
     Returns:
         float: Height of the highest title, inches.
     """
     size = title_size(panel_width)
-    texts = [wrap_text(name, panel_width, size) for name in names]
-    for ax, text in zip(axes, texts, strict=True):
-        ax.set_title(text, fontsize=size, pad=3, parse_math=False)
+    texts = []
+    for ax, name in zip(axes, names, strict=True):
+        weight = weight_of(name, bold)
+        texts.append(wrap_text(name, panel_width, size, weight=weight))
+        ax.set_title(
+            texts[-1],
+            fontsize=size,
+            pad=3,
+            parse_math=False,
+            fontweight=weight,
+        )
     if not any(texts):
         return 0.0
     return max(text.count('\n') + 1 for text in texts) * size * LINE_HEIGHT
-
-
-def write_sides(ax: Axes, result: ERFResult, panel_width: float) -> None:
-    """Write the squares' sides below a panel, in one line or two."""
-    sides = square_sides(result, drawn_shares(result))
-    parts = [f'{share * 100:g} %: {side} px' for share, side in sides.items()]
-    between = '   ' if panel_width >= NARROW_PANEL else '\n'
-    ax.set_xlabel(between.join(parts), fontsize=NUMBER_SIZE, labelpad=2)
-
-
-def number_height(panel_width: float) -> float:
-    """Height of what :func:`write_sides` writes, inches."""
-    lines = 1 if panel_width >= NARROW_PANEL else 2
-    return lines * NUMBER_SIZE * LINE_HEIGHT
 
 
 def legend_handles(
@@ -81,7 +92,7 @@ def legend_handles(
         handles.append(
             Line2D([], [], label='theoretical field', **THEORY_STYLE)
         )
-    unit = Line2D([], [], linestyle='none', label='unit', **UNIT_STYLE)
+    unit = Line2D([], [], linestyle='none', label=UNIT_LABEL, **UNIT_STYLE)
     return [*handles, unit]
 
 
@@ -139,20 +150,49 @@ def add_legend_and_note(
     def place() -> None:
         height = fig.get_figheight()
         if note:
-            fig.text(
-                0.5,
-                0.03 / height,
-                lines,
-                ha='center',
-                va='bottom',
-                fontsize=NUMBER_SIZE,
-                color='#444444',
-                parse_math=False,
-            )
+            _write_foot(fig, lines)
         for legend in fig.legends:
             legend.set_bbox_to_anchor((0, (below + 0.03) / height, 1, 1))
 
     return below + tall + 0.06 * bool(handles), place
+
+
+def add_foot(fig: Figure, note: str) -> None:
+    """Write a note at the foot of a figure, which becomes higher by it.
+
+    Args:
+        fig (Figure): With a constrained layout and, if any, a legend outside
+            of its axes, which moves over the note.
+        note (str): Nothing is done for an empty one.
+    """
+    if not note:
+        return
+    lines = wrap_text(note, 0.94 * fig.get_figwidth(), NUMBER_SIZE)
+    foot = (lines.count('\n') + 1) * NUMBER_SIZE * LINE_HEIGHT + 0.05
+    height = fig.get_figheight() + foot
+    fig.set_figheight(height)
+    _write_foot(fig, lines)
+    for legend in fig.legends:  # the layout keeps no room for it any more
+        tall = legend.get_window_extent().height / fig.dpi
+        legend.set_bbox_to_anchor((0, foot / height, 1, 1))
+        foot += tall + 0.06
+    rest = (0, foot / height, 1, 1 - foot / height)
+    layout = fig.get_layout_engine()
+    assert isinstance(layout, ConstrainedLayoutEngine)
+    layout.set(rect=rest)
+
+
+def _write_foot(fig: Figure, lines: str) -> None:
+    fig.text(
+        0.5,
+        0.03 / fig.get_figheight(),
+        lines,
+        ha='center',
+        va='bottom',
+        fontsize=NUMBER_SIZE,
+        color=NOTE_COLOR,
+        parse_math=False,
+    )
 
 
 def _note_lines(note: str, width: float) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any
+from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.cbook import is_math_text
@@ -28,16 +29,19 @@ UNIT_STYLE: dict[str, Any] = {
     'markeredgewidth': 0.9,
 }
 OUTLINE = withStroke(linewidth=2.0, foreground='#00000070')
-# Lines on white differ by marker as well as by colour (Okabe-Ito).
+LIGHT_OUTLINE = withStroke(linewidth=3.2, foreground='#ffffffc0')
+# Lines on white differ by marker as well as by colour (Okabe-Ito); black,
+# which is not seen on a dark map, is the last.
 SERIES_STYLES = (
     ('#0072b2', 'o'),
     ('#d55e00', 's'),
     ('#009e73', '^'),
     ('#cc79a7', 'D'),
-    ('#000000', 'v'),
-    ('#e69f00', 'P'),
-    ('#56b4e9', 'X'),
+    ('#e69f00', 'v'),
+    ('#56b4e9', 'P'),
+    ('#000000', 'X'),
 )
+_DASHES = ('-', ':', '--')  # the next one when SERIES_STYLES repeats
 LEGEND_STYLE: dict[str, Any] = {  # dark, for lines that are drawn on dark maps
     'facecolor': '#3b3b45',
     'labelcolor': 'white',
@@ -60,6 +64,33 @@ _RC_PARAMS: dict[Any, Any] = {
     'svg.fonttype': 'none',
     'svg.hashsalt': 'mmerf',
 }
+
+
+class LayerStyle(NamedTuple):
+    """How a layer is drawn in every figure: its colour, marker and dash."""
+
+    color: str
+    marker: str
+    dash: str
+
+
+def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
+    """The look of each layer, by its place among all layers of a run.
+
+    Args:
+        layers (iterable of str): Keys in the order measured, all of them:
+            a figure that shows only some still has their colours.
+
+    Example:
+        >>> layer_styles(['backbone[0]', 'decode_head'])['decode_head'].color
+        '#d55e00'
+    """
+    found = {}
+    for number, layer in enumerate(dict.fromkeys(layers)):
+        cycle, place = divmod(number, len(SERIES_STYLES))
+        dash = _DASHES[cycle % len(_DASHES)]
+        found[layer] = LayerStyle(*SERIES_STYLES[place], dash)
+    return found
 
 
 def style() -> AbstractContextManager:

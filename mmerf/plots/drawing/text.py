@@ -18,7 +18,11 @@ _PARTS = re.compile(r'[^_,(/.:=]*[_,(/.:=]+|[^_,(/.:=]+')
 
 
 def wrap_text(
-    text: str, width: float, size: float = 8.5, max_lines: int | None = None
+    text: str,
+    width: float,
+    size: float = 8.5,
+    max_lines: int | None = None,
+    weight: str = 'normal',
 ) -> str:
     r"""Break a text into lines that fit a width.
 
@@ -31,6 +35,7 @@ def wrap_text(
         size (float): Font size, points.
         max_lines (int, optional): Keep this many lines; if some are cut off,
             the last one kept ends with '...'.
+        weight (str): ``'normal'`` or ``'bold'``.
 
     Returns:
         str: The lines, joined by newlines.
@@ -42,30 +47,78 @@ def wrap_text(
     lines, line = [], ''
     text = drawable(' '.join(text.split()))
     for word in re.findall(r'\S+ ?', text):
-        whole = [word] if _fits(word, width, size) else _PARTS.findall(word)
+        whole = (
+            [word] if fits(word, width, size, weight) else _PARTS.findall(word)
+        )
         for part in whole:
-            if line and not _fits(line + part, width, size):
+            if line and not fits(line + part, width, size, weight):
                 lines.append(line.rstrip())
                 line = ''
             for letter in part:
-                if line and not _fits(line + letter, width, size):
+                if line and not fits(line + letter, width, size, weight):
                     lines.append(line.rstrip())
                     line = ''
                 line += letter
     lines.append(line.rstrip())
     if max_lines is not None and len(lines) > max_lines:
         last = lines[max_lines - 1]
-        while last and not _fits(last + '...', width, size):
+        while last and not fits(last + '...', width, size, weight):
             last = last.rpartition(' ')[0] or last[:-1]
         lines[max_lines - 1 :] = [last + '...']
     return '\n'.join(lines)
 
 
-def _fits(text: str, width: float, size: float) -> bool:
+def fits(text: str, width: float, size: float, weight: str = 'normal') -> bool:
+    """Whether a line of text is at most as wide as a width, inches."""
     drawn, _, _ = text_to_path.get_text_width_height_descent(
-        text.rstrip(), FontProperties(size=size), False
+        text.rstrip(), FontProperties(size=size, weight=weight), False
     )
     return drawn <= width * 72
+
+
+def settings_of(name: str, keep_comma: bool = False) -> list[str]:
+    """The settings in a name, such as ``'a=1, b=(2,3)'``; else the name.
+
+    Args:
+        name (str): Of a run.
+        keep_comma (bool): Whether a setting keeps the comma behind it.
+
+    Example:
+        >>> settings_of('a=1, b=(2,3)'), settings_of('whole model, twice')
+        (['a=1', 'b=(2,3)'], ['whole model, twice'])
+    """
+    parts = re.split(r'(?<=,) (?=[\w.]+=)', name)
+    return parts if keep_comma else [part.rstrip(',') for part in parts]
+
+
+def changed_settings(names: Sequence[str]) -> dict[str, str]:
+    """What of each name differs from the first one, if all hold settings.
+
+    Args:
+        names (sequence of str): Such as a sweep's combinations.
+
+    Returns:
+        dict[str, str]: By the name, its changed settings; empty where names
+        do not hold the same settings.
+
+    Example:
+        >>> changed_settings(['a=1, b=2', 'a=1, b=3', 'a=0, b=3'])
+        {'a=1, b=3': 'b=3', 'a=0, b=3': 'a=0, b=3'}
+        >>> changed_settings(['FCN', 'SegFormer'])
+        {}
+    """
+    first, *others = map(settings_of, names)
+    keys = [one.partition('=')[0] for one in first]
+    if not all(
+        '=' in one and [s.partition('=')[0] for s in settings] == keys
+        for one in first
+        for settings in others
+    ):
+        return {}
+    return {
+        name: ', '.join(s for s in settings if s not in first)
+        for name, settings in zip(names[1:], others, strict=True)
+    }
 
 
 class FittingText(Text):

@@ -100,7 +100,9 @@ class ExplorerFigure:
 
             figure = pyplot.figure(figsize=SCREEN_SIZE)
         self.figure = figure
-        self.screen = Screen(figure, explorer.picture, self._told_at)
+        self.screen = Screen(
+            figure, explorer.picture, self._told_at, explorer.layers
+        )
         self.screen.lay_out_panels(state.shown)
         with style():
             self.controls = Controls(

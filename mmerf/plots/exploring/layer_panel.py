@@ -11,13 +11,11 @@ from matplotlib.transforms import Bbox
 
 from ...core.grid.coordinates import nearest_pixel
 from ...core.results.erf_result import ERFResult
-from ...core.statistics.centred_square import centred_square
-from ..drawing.marks import draw_marks
+from ...core.results.summary import why_zero
+from ..drawing.marks import draw_marks, side_texts
 from ..drawing.normalization import normalize
 from ..drawing.text import FittingText, wrap_text
 from .figure_state import FigureState
-
-PICKED = '#d55e00'  # frame and title of the picked layer
 
 
 class LayerPanel:
@@ -26,6 +24,8 @@ class LayerPanel:
     Args:
         ax (Axes): Empty axes.
         layer (str): The layer's key.
+        color (str): The layer's, of its name, its square and, where it is
+            picked, its frame.
 
     Attributes:
         result (ERFResult, optional): What is shown.
@@ -33,8 +33,8 @@ class LayerPanel:
             zero everywhere; empty where there is a map to see.
     """
 
-    def __init__(self, ax: Axes, layer: str) -> None:
-        self.ax, self.layer = ax, layer
+    def __init__(self, ax: Axes, layer: str, color: str) -> None:
+        self.ax, self.layer, self.color = ax, layer, color
         self.result: ERFResult | None = None
         self.sentence = ''
         self._image: Any = None
@@ -47,12 +47,12 @@ class LayerPanel:
         """Mark the panel as the picked layer's, or not."""
         self.ax.set_title(
             self._name, fontsize=8, parse_math=False, pad=3,
-            color=PICKED if picked else 'black',
+            color=self.color,
             fontweight='bold' if picked else 'normal',
         )  # fmt: skip
         for spine in self.ax.spines.values():
-            spine.set(edgecolor=PICKED if picked else 'black')
-            spine.set_linewidth(2.0 if picked else 0.8)
+            spine.set(edgecolor=self.color if picked else 'black')
+            spine.set_linewidth(2.5 if picked else 0.8)
 
     def show(self, result: ERFResult, state: FigureState) -> None:
         """Draw a result.
@@ -72,8 +72,9 @@ class LayerPanel:
         self._image.set(data=normalized, cmap=state.cmap)
         self._image.set_visible(True)
         self._clear_marks()
-        draw_marks(self.ax, replace(result, shares=(share,)), (share,))
-        self.say(why_zero(result))
+        alone = replace(result, shares=(share,))
+        draw_marks(self.ax, alone, (share,), self.color)
+        self.say(sentence_of(result))
         text = f'{place_of(result)}\n{square_of(result, share)}'
         self.ax.set_xlabel(text, fontsize=7, labelpad=3)
 
@@ -139,27 +140,21 @@ def square_of(result: ERFResult, share: float) -> str:
     """The side of the square that holds a share; empty for a zero map."""
     if not result.map.any():
         return ''
-    side = centred_square(result.map, share, result.center)
+    side = side_texts(result, (share,))[share]
     return f'{share * 100:g} % in {side} px'
 
 
-def why_zero(result: ERFResult) -> str:
-    """Why a map is zero everywhere, in a sentence; empty if it is not."""
+def sentence_of(result: ERFResult) -> str:
+    """Why a map is zero everywhere and what shows more; empty if it is not."""
+    why = why_zero(result)
     if result.map.any():
         return ''
-    if result.zero_score_images and 'relu(output)' in result.definition.get(
-        'score', ''
-    ):
-        return (
-            'zero everywhere: no channel of the unit is positive; "all '
-            'channels" asks those that are not'
-        )
-    if 'relu(d score' in result.definition.get('map', ''):
-        return (
-            'zero everywhere: no pixel moves the score upwards; the absolute '
-            'gradient shows those that move it at all'
-        )
-    return 'zero everywhere: no pixel moves the score'
+    more = {
+        'channel': '; "all channels" asks those that are not',
+        'upwards': '; the absolute gradient shows those that move it at all',
+    }
+    found = [text for word, text in more.items() if word in why]
+    return f'zero everywhere: {why}{"".join(found)}'
 
 
 def contribution_at(result: ERFResult, pixel: tuple[float, float]) -> str:

@@ -36,18 +36,21 @@ class PhotographPanel:
         ax.set(xticks=[], yticks=[])
         ax.format_coord = lambda x, y: told_at((y, x))  # type: ignore
 
-    def show(self, pixel: PixelYX, result: ERFResult | None) -> None:
+    def show(
+        self, pixel: PixelYX, result: ERFResult | None, color: str
+    ) -> None:
         """Mark the clicked pixel, and the picked layer's unit and square.
 
         Args:
             pixel (tuple[float, float]): Row and column, px.
             result (ERFResult, optional): With the one share to draw; None
                 draws the click alone.
+            color (str): The picked layer's, of its square.
         """
         for artist in [*self.ax.lines, *self.ax.patches]:
             artist.remove()
         if result is not None:
-            draw_marks(self.ax, result, result.shares)
+            draw_marks(self.ax, result, result.shares, color)
         self.ax.plot(
             [pixel[1]], [pixel[0]], linestyle='none', marker='x',
             color='white', markersize=6, path_effects=[OUTLINE],

@@ -14,7 +14,7 @@ from ...core.errors import shortened
 from ...core.grid.coordinates import PixelYX
 from ...core.results.erf_result import ERFResult
 from ...core.statistics.centred_square import centred_square
-from ..drawing.style import drawable, style
+from ..drawing.style import drawable, layer_styles, style
 from .figure_state import FigureState
 from .layer_panel import LayerPanel
 from .photograph_panel import PhotographPanel
@@ -37,6 +37,8 @@ class Screen:
         picture (np.ndarray): The photograph, (H, W, 3) or (H, W), 0 to 1.
         told_at (callable): ``told_at(pixel)`` says what is told of a pixel of
             the photograph.
+        layers (sequence of str): Keys of all layers that can be shown; their
+            order decides on their colours.
 
     Attributes:
         panels (dict[str, LayerPanel]): By layer key.
@@ -47,8 +49,10 @@ class Screen:
         figure: Any,
         picture: np.ndarray,
         told_at: Callable[[PixelYX], str],
+        layers: Sequence[str],
     ) -> None:
         self.figure = figure
+        self._looks = layer_styles(layers)
         self.panels: dict[str, LayerPanel] = {}
         self._half: float | None = None
         with style():
@@ -78,7 +82,7 @@ class Screen:
                 wide - 0.01, high - 0.09,
             ))  # fmt: skip
             with style():
-                self.panels[key] = LayerPanel(ax, key)
+                self.panels[key] = LayerPanel(ax, key, self._looks[key].color)
 
     def show(
         self,
@@ -130,7 +134,8 @@ class Screen:
         if picked is not None:
             picked = replace(picked, shares=(state.share,))
         with style():
-            self.photograph.show(pixel, picked)
+            color = self._looks[state.picked].color
+            self.photograph.show(pixel, picked, color)
             for key, panel in self.panels.items():
                 panel.set_picked(key == state.picked)
                 if key in results:

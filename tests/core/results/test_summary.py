@@ -3,8 +3,12 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
+import torch
+from torch import nn
 
-from mmerf import ERFResult
+from mmerf import ERFResult, measure_erf
+from mmerf.core.results.summary import why_zero
 
 
 def bell(**changes):
@@ -40,3 +44,40 @@ def test_every_result_has_a_line_and_a_table():
     assert '1 with a zero score' in repr(zero)
     assert '(15.0, 20.0) px' in bell()._repr_html_()
     assert '(assumed)' in bell(pixel_known=False)._repr_html_()
+
+
+NEGATIVE = 'no channel of the unit is positive'
+
+
+@pytest.mark.parametrize(
+    ('target', 'bias', 'why'),
+    [
+        (None, -1.0, NEGATIVE),
+        (dict(type='CentreUnit', channels=[1]), -1.0,
+         'no scored channel of the unit is positive'),
+        (dict(type='UnitGrid', rows=2, columns=2), -1.0,
+         'no channel is positive at any scored unit'),
+        (dict(type='CentreUnit', relu=False), -1.0,
+         'no pixel moves the score upwards'),
+        (None, 1.0, 'no pixel moves the score upwards'),
+        (dict(type='ClassUnit', classes=0, relu=True), -1.0,
+         "the class's logit is not positive"),
+        (dict(type='ClassUnit', classes=0), -1.0,
+         'no pixel moves the score upwards'),
+    ],
+)  # fmt: skip
+def test_the_reason_for_a_zero_map_is_the_target_s(target, bias, why):
+    """All weights are zero: the output is its bias, whatever the image."""
+    net = nn.Conv2d(3, 2, 3, padding=1)
+    nn.init.zeros_(net.weight)
+    nn.init.constant_(net.bias, bias)
+    (result,) = measure_erf(
+        net, torch.rand(1, 3, 8, 8), ['.'], target=target
+    ).values()
+    assert not result.map.any() and why_zero(result) == why
+
+
+def test_a_map_of_anybody_s_gives_no_reason():
+    assert why_zero(bell(map=np.zeros((3, 3)))) == ''
+    attention = bell(map=np.zeros((3, 3)), kind='attention')
+    assert why_zero(attention) == 'nothing attends to the target'

@@ -11,6 +11,7 @@ from mmerf.core.errors import StatisticError
 from mmerf.core.statistics import SHARES
 from mmerf.core.statistics.centred_square import (
     centred_square,
+    reaches_edge,
     square_area_ratio,
 )
 
@@ -130,3 +131,41 @@ def test_area_is_against_the_mean_image_where_sizes_differ():
     object.__setattr__(result, 'sizes', ((10, 10, 1), (10, 5, 1)))
     square = result.statistics()['centred_square']['0.99']
     assert square['area_ratio'] == 100 / 75
+
+
+@settings(deadline=None)
+@given(st.data())
+def test_a_square_reaches_the_edge_if_a_pixel_of_it_is_at_the_edge(data):
+    h, w = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 9))
+    top, left = (
+        data.draw(st.integers(0, h - 1)),
+        data.draw(st.integers(0, w - 1)),
+    )
+    bottom = data.draw(st.integers(top, h - 1))
+    right = data.draw(st.integers(left, w - 1))
+    y = data.draw(st.integers(top, bottom))
+    x = data.draw(st.integers(left, right))
+    side = 2 * data.draw(st.integers(0, 9)) + 1
+    edge = np.zeros((h, w), bool)
+    edge[[top, bottom], left : right + 1] = True
+    edge[top : bottom + 1, [left, right]] = True
+    reach = side // 2
+    square = np.zeros((h, w), bool)
+    square[max(y - reach, 0) : y + reach + 1,
+           max(x - reach, 0) : x + reach + 1] = True  # fmt: skip
+    frame = (top, bottom, left, right)
+    found = reaches_edge((h, w), side, (y, x), frame)
+    assert found == (edge & square).any()
+    if frame == (0, h - 1, 0, w - 1):
+        assert reaches_edge((h, w), side, (y, x)) == found
+
+
+def test_a_result_knows_which_sides_an_image_limits():
+    flat = ERFResult.from_map(np.ones((11, 31)), (5, 20), shares=(0.1, 0.9))
+    squares = flat.statistics()['centred_square']
+    assert [squares[k]['side'] for k in ('0.1', '0.9')] == [7, 35]
+    assert [squares[k]['reaches_edge'] for k in ('0.1', '0.9')] == [
+        False, True,
+    ]  # fmt: skip
+    assert '90 % side (px) ≥ 35' in repr(flat) and '10 %' in repr(flat)
+    assert '≥ 7' not in repr(flat)

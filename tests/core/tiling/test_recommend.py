@@ -64,6 +64,8 @@ def test_why_no_overlap_helps(field, expected):
     tilings = tilings_of([160])
     found = recommend(tilings, [0.13, 0.125, 0.124], field=field)
     assert found.tiling == Tiling(160, 160) and found.reasons[1] == expected
+    found = recommend(tilings, [0.13, 0.125, 0.124], 0.01, field, True)
+    assert found.reasons[1] == expected.replace('(181', '(≥ 181')
 
 
 def test_crop_and_field():
@@ -73,6 +75,11 @@ def test_crop_and_field():
     assert 'is at least as large as the field' in crop_and_field(
         (512, 256), 181
     )
+    for size, said in (
+        ((128, 128), 'is smaller than the field (≥ 181 px)'),
+        ((181, 181), 'may be smaller than the field (≥ 181 px)'),
+    ):
+        assert said in crop_and_field(size, 181, field_is_bound=True)
     assert crop_and_field(None, 181) is crop_and_field((9, 9), None) is None
     with pytest.raises(ConfigError, match='one percentage point'):
         check_within(1.0)

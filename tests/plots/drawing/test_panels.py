@@ -78,7 +78,9 @@ def test_what_is_off_the_panel_is_not_in_the_legend(result):
     """A 99 % square beyond the panel; panels cut to 8 px about the unit."""
     fig, (ax,) = plot_questions({'a': result}, reach=8)
     assert ax.get_xlim() == (31.5, 48.5)
-    assert list(entries(fig)) == ['holds 50 %', 'unit']
+    assert list(entries(fig)) == [
+        'holds 50 %', 'place of the output unit',
+    ]  # fmt: skip
 
 
 def test_the_field_is_named_where_a_piece_of_it_is_seen(result):

@@ -5,7 +5,7 @@ import pytest
 
 from mmerf.core.errors import ConfigError
 from mmerf.plots import plot_map, to_rgb
-from mmerf.plots.drawing.style import check_cmap, check_title
+from mmerf.plots.drawing.style import check_cmap, check_title, layer_styles
 
 
 def test_nothing_global_is_changed(result):
@@ -30,3 +30,12 @@ def test_titles_may_be_formulas():
 def test_unknown_colour_maps_are_refused():
     with pytest.raises(ConfigError, match='viridis'):
         check_cmap('infernal')
+
+
+def test_a_layer_keeps_its_look_whatever_else_is_measured_after_it():
+    names = [f'backbone[{i}]' for i in range(9)]
+    looks = layer_styles(names)
+    assert len(set(looks.values())) == 9
+    assert layer_styles(names[:4]) == {k: looks[k] for k in names[:4]}
+    assert layer_styles([*names[:2], *names]) == looks
+    assert '#000000' not in {looks[k].color for k in names[:6]}

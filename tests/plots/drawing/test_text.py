@@ -5,7 +5,13 @@ from matplotlib.text import Text
 from mmerf.plots import to_rgb
 from mmerf.plots.drawing.figure import Figure
 from mmerf.plots.drawing.style import style
-from mmerf.plots.drawing.text import FittingText, wrap_text
+from mmerf.plots.drawing.text import (
+    FittingText,
+    changed_settings,
+    fits,
+    settings_of,
+    wrap_text,
+)
 
 RUN = 'resnet18_width32_dilated_contract_seed0_lr2e-3_wd0.01_2026'
 MODEL = 'model=dict(backbone=dict(depth=50),decode_head=dict(in_channels=8))'
@@ -60,3 +66,36 @@ def test_words_take_the_first_place_that_holds_them():
     places[1] = low
     to_rgb(fig)
     assert text.get_text() == ''
+
+
+def test_settings_are_split_where_the_next_one_begins():
+    name = 'strides=(1, 2, 2), norm_cfg.type=BN, depth=18'
+    parts = ['strides=(1, 2, 2)', 'norm_cfg.type=BN', 'depth=18']
+    assert settings_of(name) == parts
+    assert ' '.join(settings_of(name, keep_comma=True)) == name
+
+
+@pytest.mark.parametrize(
+    ('names', 'expected'),
+    [
+        (['a=1, b=(1, 2)', 'a=1, b=(1, 4)'], {1: 'b=(1, 4)'}),
+        (['a=1, b=2', 'a=2, b=2', 'a=2, b=3'], {1: 'a=2', 2: 'a=2, b=3'}),
+        (['a=1', 'a=2'], {1: 'a=2'}),
+        (['a=1', 'b=1'], {}),  # another setting
+        (['whole model', 'without head'], {}),
+        (['a=1', 'FCN'], {}),
+        (['a=1'], {}),
+    ],
+)
+def test_what_differs_from_the_first_name(names, expected):
+    expected = {names[i]: text for i, text in expected.items()}
+    assert changed_settings(names) == expected
+
+
+def test_bold_words_are_wider():
+    wide = next(
+        width / 1000
+        for width in range(200, 2000)
+        if fits('dilations=(1,1,2,4)', width / 1000, 8)
+    )
+    assert not fits('dilations=(1,1,2,4)', wide, 8, 'bold')

@@ -8,12 +8,14 @@ import pytest
 import torch
 from helpers.slow_reference import images_like
 from matplotlib.backend_bases import KeyEvent, MouseEvent
+from matplotlib.colors import same_color
 from matplotlib.figure import Figure
 from torch import nn
 
 from mmerf import ERFResult, Explorer, measure_erf
 from mmerf.core.errors import ConfigError
 from mmerf.plots import ExplorerFigure
+from mmerf.plots.drawing.style import layer_styles
 from mmerf.plots.exploring.figure_state import ALL, CLASS, POSITIVE
 from mmerf.plots.exploring.layer_panel import contribution_at
 from mmerf.plots.exploring.screen import SCREEN_SIZE
@@ -348,3 +350,26 @@ def test_nothing_is_held_by_pyplot(open_figure):
     live.choose((3, 3))
     assert 'closed' in live.screen.panels['2'].sentence
     gc.collect()
+
+
+def test_a_layer_has_one_colour_in_panels_and_on_the_photograph(open_figure):
+    live = open_figure()
+    looks = layer_styles(LAYERS)
+    for picked in ('2', '4'):
+        live.pick(picked)
+        for key, panel in live.screen.panels.items():
+            color = looks[key].color
+            (box,) = panel.ax.patches
+            assert same_color(box.get_edgecolor(), color)
+            assert same_color(panel.ax.title.get_color(), color)
+            frame = panel.ax.spines['left'].get_edgecolor()
+            assert same_color(frame, color if key == picked else 'black')
+        (box,) = live.screen.photograph.ax.patches
+        assert same_color(box.get_edgecolor(), looks[picked].color)
+
+
+def test_a_square_that_reaches_the_edge_is_a_lower_bound(open_figure):
+    live = open_figure()
+    live.choose((0, 0))
+    for panel in live.screen.panels.values():
+        assert '50 % in ≥ ' in panel.ax.get_xlabel()

@@ -25,11 +25,10 @@ def test_every_figure_of_maps_in_the_docs_is_checked():
             page.read_text()
         ))
     }  # fmt: skip
-    # of a browser, of frames, of a study of half an hour, and of no maps
+    # of a browser, of frames, and of a study of half an hour
     other = {
         'tensorboard.png', 'explore.png', 'growth.gif',
-        'decoder_interpolation.png', 'which_crop_context.png',
-        'which_crop_tiles.png', 'which_crop_by_class.png',
+        'decoder_interpolation.png',
     }  # fmt: skip
     assert set(readme_figures.FIGURES) == named - other
 
