@@ -48,6 +48,8 @@ class Scratch:
         self.done = {}
         self._copy_checkout()
         write_script(folder / 'bin/mmerf', 'exec python -m mmerf "$@"\n')
+        self._layered(folder / 'env', PLAIN)
+        shutil.copy(folder / 'env/bin/pip', folder / 'bin')
         (folder / 'site').mkdir()
         (folder / 'site/sitecustomize.py').write_text(SITE)
         self._as_make_leaves_it()
@@ -111,13 +113,8 @@ class Scratch:
         assert done.returncode == 0, f'{script}\n{done.stdout}\n{done.stderr}'
         return done.stdout
 
-    def install(self, script, others):
-        """Run lines that clone and install, in an environment of their own."""
-        place = self.folder / f'install{len(self.done)}'
-        place.mkdir()
-        (place / 'photos').symlink_to(self.root / 'photos')
-        base = OTHERS if others else PLAIN
-        env = place / 'env'
+    def _layered(self, env, base):
+        """An environment with its own pip, on top of another's packages."""
         subprocess.run(
             [base / 'bin/python', '-m', 'venv', '--without-pip', env],
             check=True,
@@ -132,15 +129,22 @@ class Scratch:
             f'exec {PLAIN}/bin/python -m pip --python {env}/bin/python '
             '--disable-pip-version-check "$@"\n',
         )
+        return env
+
+    def install(self, script, others):
+        """Run lines that clone and install, in an environment of their own."""
+        place = self.folder / f'install{len(self.done)}'
+        place.mkdir()
+        (place / 'photos').symlink_to(self.root / 'photos')
+        base = OTHERS if others else PLAIN
+        env = self._layered(place / 'env', base)
         path = f'{env}/bin:{os.environ["PATH"]}'
         modules = f'{self.folder}/site:{ROOT}/tools/dev/smp' if others else ''
-        out = self.run(
-            script, others, place, {'PATH': path, 'PYTHONPATH': modules}
-        )
-        where = self.run('python -c "import mmerf; print(mmerf.__file__)"',
-                         others, place, {'PATH': path, 'PYTHONPATH': modules})  # fmt: skip
-        assert where.strip() == str(place / 'mmerf/mmerf/__init__.py')
-        return out
+        variables = {'PATH': path, 'PYTHONPATH': modules}
+        self.run(script, others, place, variables)
+        where = 'import mmerf; print(mmerf.__file__)'
+        found = self.run(f"python -c '{where}'", others, place, variables)
+        assert found.strip() == str(place / 'mmerf/mmerf/__init__.py')
 
     def train(self, config, name, others=False):
         """Train by a config for four iterations, with two validations."""
