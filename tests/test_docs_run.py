@@ -59,8 +59,7 @@ OWN_NAMES = {
         import torch
         from torch import nn
         model = nn.Sequential()
-        model.add_module('layer4', nn.Conv2d(3, 8, 7, 4, 3))
-        model.add_module('decode_head', nn.Conv2d(8, 4, 1))
+        model.add_module('decode_head', nn.Conv2d(3, 4, 7, 4, 3))
         image = torch.randn(1, 3, 160, 320)
         images = torch.randn(2, 3, 48, 48)
         config, checkpoint = 'configs/demo/fcn_texture.py', None
@@ -196,8 +195,11 @@ def test_commands(block, scratch):
         *before, last = script.splitlines()
         scratch.run('\n'.join(before))
         serve(last, scratch)
-    else:
+    elif re.search(r'^\w+=\S*\(', script):  # a variable for the next line
         scratch.run(script, others)
+    else:
+        for line in script.splitlines():
+            scratch.run(line, others)
         for file in re.findall(r'--out (\S+)', script):
             assert (scratch.root / file).stat().st_size
 

@@ -154,6 +154,9 @@ class Scratch:
         modules = f'{self.folder}/site:{ROOT}/tools/dev/smp' if others else ''
         variables = {'PATH': path, 'PYTHONPATH': modules}
         self.run(script, others, place, variables)
+        assert (place / 'mmerf/pyproject.toml').exists()
+        if 'pip install' not in script:
+            return
         where = 'import mmerf; print(mmerf.__file__)'
         found = self.run(f"python -c '{where}'", others, place, variables)
         assert found.strip() == str(place / 'mmerf/mmerf/__init__.py')
