@@ -23,7 +23,7 @@ from mmerf import ERFResult
 
 # What a reader replaces, and by what it is replaced here.
 PLACEHOLDERS = {
-    '<this repository>': str(ROOT),
+    '<this repository>': '../source/mmerf',
     'segformer_texture.py CHECKPOINT': (
         'segformer_texture.py work_dirs/segformer_texture/iter_4.pth'
     ),

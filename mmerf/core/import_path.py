@@ -44,7 +44,9 @@ def find_object(path: str) -> Any:
         if not path.startswith(missing):
             raise ConfigError(f'{path} needs the package {missing}') from error
         top = missing.split('.')[0]
-        near = nearest_names(top, packages_distributions(), ', or write ', 0.75)
+        near = nearest_names(
+            top, packages_distributions(), ', or write ', 0.75
+        )
         raise ConfigError(
             f'there is no package {top} here, which {path} needs; install '
             f'it, or put its folder on PYTHONPATH{near}'

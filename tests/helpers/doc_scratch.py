@@ -54,6 +54,8 @@ class Scratch:
             base: self._layered(folder / f'env_{base.name}', base)
             for base in (PLAIN, OTHERS)
         }
+        (folder / 'source').mkdir()
+        (folder / 'source/mmerf').symlink_to(ROOT)  # what is cloned
         (folder / 'site').mkdir()
         (folder / 'site/sitecustomize.py').write_text(SITE)
         self._as_make_leaves_it()
