@@ -305,4 +305,4 @@ def test_recipes(scratch):
     assert shares['share'] == pytest.approx(
         result.map[:y, :x].sum() / result.map.sum()
     )
-    assert 'input * d score' in result.definition
+    assert 'input * d score' in result.definition['map']

@@ -160,7 +160,7 @@ class Scratch:
         if 'pip install' not in script:
             return
         where = 'import mmerf; print(mmerf.__file__)'
-        found = self.run(f"python -c '{where}'", others, place, variables)
+        found = self.run(f"python -I -c '{where}'", others, place, variables)
         assert found.strip() == str(place / 'mmerf/mmerf/__init__.py')
 
     def train(self, config, name, others=False):
