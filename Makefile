@@ -18,6 +18,8 @@
 #     be installed (on Debian: apt-get install chromium)
 # make lint   ruff and mypy
 # make docs   the site, in site/
+# make docs-test   run every command and code block of the documentation, but
+#     for those that tests/test_docs_run.py lists with the reason
 # make dist   sdist and wheel in dist/, checked and tried in fresh environments
 # Each sets up .venv by itself, with the exact versions of
 # requirements/pinned.txt. PYTHON names the interpreter, 3.10 to 3.12.
@@ -40,9 +42,9 @@ README_FIGURE = $(BIN)/python tools/dev/readme_figures.py
 # The newest run folder of each training, with what the hook has saved.
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
-.PHONY: erf questions test lint docs dist clean figures layers compare growth \
-	sweep context which-crop smp pretrained outsiders backends fuzz agreement \
-	clicks
+.PHONY: erf questions test lint docs docs-test dist clean figures layers \
+	compare growth sweep context which-crop smp pretrained outsiders backends \
+	fuzz agreement clicks
 
 $(STAMP): setup.py pyproject.toml requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -186,6 +188,12 @@ docs: $(STAMP)
 	tools/dev/shared_env.sh .venv-docs -c requirements/pinned.txt \
 		-r requirements/docs.txt
 	.venv-docs/bin/python -m sphinx -W --keep-going -q -b html docs site
+
+# timm and segmentation_models_pytorch go into the environment of `make smp`.
+docs-test: $(STAMP)
+	tools/dev/smp/env.sh
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 \
+		$(BIN)/python -m pytest -m docs tests/test_docs_run.py
 
 # Into dist/; what is installed to check them goes into a temporary folder.
 dist: $(STAMP)

@@ -3,6 +3,7 @@
 What the package is, is said in pyproject.toml.
 """
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,6 +11,26 @@ from setuptools import setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
+
+
+FIGURE = re.compile(r'!\[[^\]]*\]\((?!https?:)[^)]*\)\n\n(\*[^*]+\*\n\n)?')
+LINK = re.compile(r'\[([^\]]+)\]\((?!https?:)[^)]*\)')
+
+
+def plain_readme() -> str:
+    """README.md without the figures and links that need its folder.
+
+    Lines that are nothing but such links go; elsewhere their text stays.
+    """
+    text = (ROOT / 'README.md').read_text(encoding='utf-8')
+    lines = FIGURE.sub('', text).splitlines()
+    others = re.compile(r'(\*\*English\*\* \||·|\s)*')
+    kept = [
+        LINK.sub(r'\1', line)
+        for line in lines
+        if not (LINK.search(line) and others.fullmatch(LINK.sub('', line)))
+    ]
+    return '\n'.join(kept) + '\n'
 
 
 class BuildWithMim(build_py):
@@ -28,4 +49,8 @@ class BuildWithMim(build_py):
             )
 
 
-setup(cmdclass={'build_py': BuildWithMim})
+setup(
+    long_description=plain_readme(),
+    long_description_content_type='text/markdown',
+    cmdclass={'build_py': BuildWithMim},
+)

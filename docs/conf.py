@@ -19,7 +19,6 @@ extensions = [
     'sphinx.ext.autodoc',
     'sphinx.ext.napoleon',
     'sphinx_copybutton',
-    'sphinxcontrib.mermaid',
 ]
 exclude_patterns = ['_build']
 templates_path: list[str] = []
@@ -31,7 +30,6 @@ html_theme_options = {'navigation_with_keys': True}
 myst_enable_extensions = ['linkify', 'dollarmath']
 myst_linkify_fuzzy_links = False
 myst_heading_anchors = 4
-myst_fence_as_directive = ['mermaid']
 
 # Notebooks run as the site is built; an error in one ends the build.
 nb_execution_mode = 'force'

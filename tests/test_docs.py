@@ -4,16 +4,17 @@ import ast
 import importlib
 import re
 import shlex
-from pathlib import Path
 
 import pytest
+from helpers.doc_pages import PAGES, ROOT, blocks_of, name_of
 
-ROOT = Path(__file__).parents[1]
-PAGES = sorted(
-    path
-    for path in [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md')]
-    if '_helps' not in path.parts
-)
+from mmerf.apis.result_folder import RECORDS
+from mmerf.core.context import ranking
+from mmerf.core.context import result as context
+from mmerf.core.results import class_context as by_class
+from mmerf.core.results import npz
+from mmerf.core.tiling import result as tiling
+
 NAMES = {'compare': 'compare_erf', 'sweep': 'sweep_erf'}
 TOOLS = (
     'erf', 'compare_erf', 'sweep_erf', 'context', 'tiles', 'explore',
@@ -22,12 +23,7 @@ TOOLS = (
 
 
 def blocks(path, language):
-    found = re.findall(rf'```{language}\n(.*?)```', path.read_text(), re.S)
-    return [block.replace('\\\n', ' ') for block in found]
-
-
-def name_of(path):
-    return path.relative_to(ROOT).as_posix()
+    return [b.text for b in blocks_of(path) if b.language == language]
 
 
 def commands():
@@ -124,3 +120,22 @@ def test_the_site_has_every_page():
         for path in (ROOT / 'docs' / 'notebooks').glob('*.ipynb')
     }
     assert set(listed) == found - {'index'} and len(listed) == len(set(listed))
+
+
+def test_every_config_has_its_row():
+    page = (ROOT / 'docs/reference/configs.md').read_text()
+    folder = ROOT / 'configs'
+    found = {x.relative_to(folder).as_posix() for x in folder.rglob('*.py')}
+    assert set(re.findall(r'^\| `([\w/]+\.py)`', page, re.M)) == found
+
+
+def test_every_file_is_described():
+    page = (ROOT / 'docs/reference/files.md').read_text()
+    records = re.findall(r'`(\w+\.json)`', page.split('## Records')[0])
+    assert set(records) == {x for names in RECORDS.values() for x in names}
+    arrays = page.split('## Arrays')[1].split('```')[0]
+    for name in (
+        *npz.ARRAYS, *context._ARRAYS, *ranking._DELETIONS, *tiling._COUNTED,
+        *by_class._TABLES,
+    ):  # fmt: skip
+        assert f'`{name}`' in arrays, name

@@ -145,6 +145,22 @@ def test_imports_point_one_way():
     assert broken_rules() == []
 
 
+def test_the_chart_of_core_is_right():
+    """A room of docs/architecture.md imports from the lines below it."""
+    page = (ROOT.parent / 'docs/architecture.md').read_text()
+    chart = page.split('```text\n')[2].split('```')[0]
+    rooms = room_graph(module_graph(), 'mmerf.core')
+    height = {}
+    for level, lines in enumerate(reversed(re.split(r'-{20,}\n', chart))):
+        for name in re.findall(r'(?:^|  )(\w+)(?= )', lines, re.M):
+            if f'mmerf.core.{name}' in rooms:
+                height[f'mmerf.core.{name}'] = level
+    assert {room for room in rooms if is_room(room)} <= height.keys()
+    for room in filter(is_room, height):
+        for target in rooms[room] & height.keys():
+            assert height[target] < height[room], (room, target)
+
+
 @pytest.mark.parametrize(
     ('file', 'line', 'expected'),
     [

@@ -1,6 +1,8 @@
 """What a release says of itself agrees with the one version."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import yaml
@@ -38,3 +40,14 @@ def test_forms_are_in_both_languages():
     template = (ROOT / '.github/pull_request_template.md').read_text()
     for line in template.splitlines():
         assert not line.startswith(('**', '- [')) or CHINESE.search(line)
+
+
+def test_the_index_shows_no_link_that_needs_the_checkout():
+    shown = subprocess.run(
+        [sys.executable, 'setup.py', '-q', '--long-description'],
+        cwd=ROOT, check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    links = re.findall(r'\]\(([^)]*)\)', shown)
+    assert links and all(link.startswith('https://') for link in links)
+    assert '\n## Python\n' in shown and '```python\nimport torch' in shown
+    assert not re.search(r'^(More|\W*·.*)$|English', shown, re.M)

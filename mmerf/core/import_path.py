@@ -44,10 +44,12 @@ def find_object(path: str) -> Any:
         if not path.startswith(missing):
             raise ConfigError(f'{path} needs the package {missing}') from error
         top = missing.split('.')[0]
+        near = nearest_names(
+            top, packages_distributions(), ', or write ', 0.75
+        )
         raise ConfigError(
             f'there is no package {top} here, which {path} needs; install '
-            'it, or put its folder on PYTHONPATH'
-            f'{nearest_names(top, packages_distributions(), ", or write ")}'
+            f'it, or put its folder on PYTHONPATH{near}'
         ) from error
     except Exception as error:
         raise ConfigError(
@@ -93,7 +95,10 @@ def import_module(name: str, where: str) -> None:
 
 
 def nearest_names(
-    name: str, names: Iterable[str], text: str = '; nearest: '
+    name: str,
+    names: Iterable[str],
+    text: str = '; nearest: ',
+    cutoff: float = 0.5,
 ) -> str:
     """The names that are spelled most like a name, after ``text``; or ''.
 
@@ -101,13 +106,17 @@ def nearest_names(
         name (str): The misspelled name.
         names (iterable of str): The known ones.
         text (str): Put before the nearest names.
+        cutoff (float): Least likeness, in [0, 1]; higher where a name may
+            well be right and only missing.
 
     Example:
         >>> nearest_names('depht', ['depth', 'width'])
         '; nearest: depth'
+        >>> nearest_names('timm', ['mmcv'], cutoff=0.75)
+        ''
     """
     lower = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name.lower(), lower, n=3, cutoff=cutoff)
     return text + ', '.join(lower[name] for name in near) if near else ''
 
 

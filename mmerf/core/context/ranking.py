@@ -22,9 +22,9 @@ class RankingResult:
     """Deletion curves of several attributions on the same units.
 
     Patches of the image are replaced in descending order of a map's mean
-    contribution, and in random order. The curves are |change of the score|,
-    in standard deviations of its channel, at rising shares of replaced
-    patches; for each image the mean over its units. A map is the more
+    contribution, and in random order. The curves are the absolute change of
+    the score, in standard deviations of its channel, at rising shares of
+    replaced patches; for each image the mean over its units. A map is the more
     faithful the larger the area between its own curve and the random one.
 
     Attributes:

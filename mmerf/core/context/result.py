@@ -55,8 +55,8 @@ class ContextResult:
     The four curves have shape (images, sides), float64: for each image the
     mean over its units. ``keep``: only the square of that side about the
     unit's pixel is kept; ``replace``: only the square is replaced.
-    ``change``: |change of the score|, in standard deviations of its channel;
-    ``flips``: the share of units whose class is another one.
+    ``change``: absolute change of the score, in standard deviations of its
+    channel; ``flips``: the share of units whose class is another one.
 
     Attributes:
         layer (str): The layer's key.

@@ -15,14 +15,7 @@ RANDOM_SEEDS=${RANDOM_SEEDS:-0 1 2 3 4 5}
 WORK=work_dirs/smp
 
 SITE=$("$BIN/python" -c 'import sysconfig as s; print(s.get_path("purelib"))')
-if [ ! -e "$ENV/.ready" ]; then
-    rm -rf "$ENV"
-    tools/dev/shared_env.sh "$ENV" --no-deps torchvision==0.28.0 \
-        timm==1.0.31 segmentation_models_pytorch==0.6.0
-    tools/dev/shared_env.sh "$ENV" -c requirements/pinned.txt \
-        'huggingface_hub<2' safetensors tqdm
-    touch "$ENV/.ready"
-fi
+ENV=$ENV tools/dev/smp/env.sh
 run() { "$ENV/bin/python" tools/dev/smp/with_torchvision.py "$@"; }
 
 for seed in $SEEDS; do
