@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
 from .drawing.look import Look
@@ -15,6 +16,7 @@ from .drawing.view import View
 from .panel_grid import draw_grid
 
 Runs = Mapping[str, Mapping[str, ERFResult]]
+LAYOUTS = ('rows', 'columns')
 
 
 def plot_comparison(
@@ -24,11 +26,13 @@ def plot_comparison(
     gaps: Mapping[str, str] | None = None,
     title: str | None = None,
     view: View | None = None,
+    layout: str | None = None,
     **look: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Maps of several runs: runs down and layers across.
 
-    Runs are across and layers down where that takes fewer rows of panels.
+    Runs are across and layers down where that takes fewer rows of panels,
+    unless a layout is given.
     Each map is normalised to 0 to 1 by itself. Every panel shows as many
     pixels about the unit, so that maps of different size are drawn to the
     same scale, with a grey margin where a map ends. A panel whose layer the
@@ -43,6 +47,8 @@ def plot_comparison(
         title (str, optional): Title of the whole figure.
         view (View, optional): What panels show; None for 1.2 times the
             largest square.
+        layout (str, optional): ``'rows'``: each run is a row;
+            ``'columns'``: each is a column; None for what takes fewer rows.
         **look: As for ``plot_layers``.
 
     Returns:
@@ -64,9 +70,15 @@ def plot_comparison(
                 missing[i, j] = 'no such layer'
         if reason is not None:
             missing[i, 0] = f'not measured: {reason}'
-    across = rows_of_panels(len(columns), len(names), chosen) < (
+    if layout not in (None, *LAYOUTS):
+        raise ConfigError(
+            f'unknown layout {layout!r}; the known ones are '
+            f'{", ".join(LAYOUTS)}'
+        )
+    fewer = rows_of_panels(len(columns), len(names), chosen) < (
         rows_of_panels(len(names), len(columns), chosen)
     )
+    across = layout == 'columns' or (layout is None and fewer)
     options: dict[str, Any] = {'look': chosen, 'title': title}
     if not across:
         return draw_grid(

@@ -15,9 +15,10 @@ from .drawing.marks import add_scale_bar, color_label
 from .drawing.panels import (
     add_colorbar,
     add_legend_and_note,
+    bar_scale,
+    contour_note,
     draw_titles,
     legend_handles,
-    number_height,
     view_note,
     write_sides,
 )
@@ -78,6 +79,11 @@ def draw_grid(
         wide, high = plan.panel
         fig = Figure(figsize=(plan.width, 1), dpi=150)
         axes = np.empty((len(rows), len(columns)), dtype=object)
+        below = 0.03
+        bars: dict[tuple[int, int], Axes] = {}
+        filled = [
+            p for p in np.ndindex(axes.shape) if cells[p[0]][p[1]] is not None
+        ]
         lit = [one for one in found if one.map.any()]
         scaled: ERFResult | None = (lit or found)[0]  # gets the scale bar
         for place in np.ndindex(axes.shape):
@@ -90,8 +96,15 @@ def draw_grid(
                 _leave_empty(ax, text, (wide, high), span)
                 continue
             drawn = draw_map(ax, result, look, image=image, view=view)
-            if look.marked:
-                write_sides(ax, result, wide)
+            if look.colorbars == 'each':
+                last = place == max(p for p in filled if p[0] == filled[0][0])
+                label = color_label(result, look) if last else ''
+                bars[place] = add_colorbar(
+                    fig, drawn, label, high, **bar_scale(result, look)
+                )
+            if look.marked or look.contours:
+                lines = write_sides(ax, result, wide, look)
+                below = max(below, lines + 0.06)
             if result is scaled:
                 add_scale_bar(ax)
                 scaled = None
@@ -100,16 +113,21 @@ def draw_grid(
                 names[row], fontsize=_ROW_SIZE, labelpad=3, parse_math=False
             )
         above = draw_titles(axes[0], columns, wide) + 0.07
-        below = number_height(wide) + 0.06 if look.marked else 0.03
-        label = color_label(found[0], look.normalization)
-        bar = add_colorbar(fig, drawn, label, high)
-        handles = legend_handles(list(axes.flat), found) if look.marked else []
-        note = view_note(view, found) + image_note(image, found)
-        margin, place_foot = add_legend_and_note(
-            fig, handles, note if look.marked else ''
-        )
+        if look.colorbars == 'shared':
+            label, scale = (
+                color_label(found[0], look),
+                bar_scale(found[0], look),
+            )
+            bar = add_colorbar(fig, drawn, label, high, **scale)
+            bars[0, plan.across - 1] = bar
+        handles, note = [], ''
+        if look.marked or look.contours:
+            handles = legend_handles(list(axes.flat), found, look)
+            note = contour_note(found[0], look) + view_note(view, found)
+            note += image_note(image, found)
+        margin, place_foot = add_legend_and_note(fig, handles, note)
         top = _TITLE if title else 0.0
-        plan.place(fig, axes, bar, above, below, (top, margin + 0.04))
+        plan.place(fig, axes, bars, above, below, (top, margin + 0.04))
         place_foot()
         if title:
             fig.suptitle(title, y=1 - 0.04 / fig.get_figheight(), va='top')

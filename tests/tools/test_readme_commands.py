@@ -125,9 +125,9 @@ def test_every_result_is_there_at_the_end(place, capsys):
         'iter_160', 'init_photos', 'CHECKPOINT_by_class=label',
     }  # fmt: skip
     assert sorted(p.name for p in place.iterdir() if p.is_file()) == [
-        'CHECKPOINT', 'compare.csv', 'compare.md', 'compare.png',
-        'compare.tex', 'growth.png', 'training.csv', 'training.md',
-        'training.pdf', 'training.tex',
+        'CHECKPOINT', 'compare.areas.tex', 'compare.csv', 'compare.md',
+        'compare.png', 'compare.tex', 'growth.png', 'training.areas.tex',
+        'training.csv', 'training.md', 'training.pdf', 'training.tex',
     ]  # fmt: skip
 
 

@@ -17,6 +17,7 @@ from ...core.results.provenance import (
 )
 from ...plots import plot_comparison, save_figure
 from ...plots.comparison import Runs
+from ...plots.drawing.figure import Figure
 from ...plots.drawing.look import Look
 from ...plots.drawing.style import check_title
 from .read_runs import read_run, runs_by_name
@@ -31,11 +32,13 @@ class Comparison:
         runs (dict[str, dict[str, ERFResult]]): By name, then by layer.
         layers (list[str]): In drawing order.
         gaps (dict[str, str]): Runs without a result, and why.
+        layout (str, optional): Of the figure; see ``plot_comparison``.
     """
 
     runs: dict[str, dict[str, ERFResult]]
     layers: list[str]
     gaps: dict[str, str] = field(default_factory=dict)
+    layout: str | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -49,6 +52,17 @@ class Comparison:
                 )
         notes += self._differences()
         return notes
+
+    def draw(self, title: str | None = None, **look: Any) -> Figure:
+        """The figure; ``look`` as for ``plot_comparison``."""
+        return plot_comparison(
+            self.runs,
+            layers=self.layers,
+            gaps=self.gaps,
+            title=title,
+            layout=self.layout,
+            **look,
+        )[0]
 
     def rows(self) -> list[dict]:
         """One row per run and layer, as :func:`table_rows` makes them."""
@@ -87,6 +101,7 @@ def compare(
     *,
     names: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
+    layout: str | None = None,
     force: bool = False,
     read: Callable[[Any], dict[str, ERFResult]] = read_run,
 ) -> Comparison:
@@ -97,6 +112,8 @@ def compare(
         names (sequence of str, optional): Names of the runs; None for the
             parts of their paths that differ.
         layers (sequence of str, optional): Only these keys; None for all.
+        layout (str, optional): ``'rows'`` or ``'columns'`` of runs; None for
+            what takes fewer rows of panels.
         force (bool): Compare even if definitions differ.
         read (callable): Gives a run's results by layer.
 
@@ -106,7 +123,8 @@ def compare(
         ResultError: If a file is damaged.
     """
     runs = {k: read(spec) for k, spec in runs_by_name(specs, names).items()}
-    return comparison_of(runs, layers=layers, force=force)
+    found = comparison_of(runs, layers=layers, force=force)
+    return replace(found, layout=layout)
 
 
 def comparison_of(
@@ -193,7 +211,7 @@ def write_comparison(
     Args:
         comparison (Comparison): What to show.
         out: The figure: ``.png``, ``.pdf`` or ``.svg``. The tables have its
-            name and end in ``.md``, ``.csv`` and ``.tex``.
+            name and end in ``.md``, ``.csv``, ``.tex`` and ``.areas.tex``.
         title (str, optional): Over the figure.
         **look: How the figure looks: attributes of
             ``mmerf.plots.drawing.look.Look``.
@@ -210,14 +228,7 @@ def write_comparison(
     Look(**look)
     check_title(title)
     check_tables(path)
-    figure, _ = plot_comparison(
-        comparison.runs,
-        layers=comparison.layers,
-        gaps=comparison.gaps,
-        title=title,
-        **look,
-    )
-    files = [save_figure(figure, path)]
+    files = [save_figure(comparison.draw(title, **look), path)]
     rows = comparison.rows()
     for suffix, write in TABLES.items():
         files.append(write_text(path.with_suffix(suffix), write(rows)))

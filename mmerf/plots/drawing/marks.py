@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,15 +14,18 @@ from matplotlib.transforms import blended_transform_factory
 
 from ...core.results.erf_result import ERFResult
 from ...core.statistics.centred_square import centred_square
-from .normalization import LABELS
-from .style import OUTLINE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
+from .look import Look
+from .normalization import ABSOLUTE_LABELS, LABELS
+from .squares import SquareLine, square_lines
+from .style import OUTLINE, THEORY_STYLE, UNIT_STYLE
 
 _LONGEST_BAR = 0.35  # of the panel's width
 
 
-def color_label(result: ERFResult, normalization: str) -> str:
-    """Label of the colour bar: normalised contribution, or attention."""
-    label = LABELS[normalization]
+def color_label(result: ERFResult, look: Look) -> str:
+    """Label of the colour bar: contribution or attention, its scale."""
+    labels = LABELS if look.colorbars == 'shared' else ABSOLUTE_LABELS
+    label = labels[look.normalization]
     if result.kind == 'erf':
         return label
     return label.replace('contribution', result.kind)
@@ -47,16 +51,11 @@ def draw_marks(ax: Axes, result: ERFResult, shares: Sequence[float]) -> None:
     Args:
         ax (Axes): Axes that show the map, one data unit per map pixel.
         result (ERFResult): The result to mark.
-        shares (sequence of float): At most two, whose squares are drawn.
+        shares (sequence of float): Whose squares are drawn.
     """
     if result.kind != 'erf':  # attention is not about a unit
         return
-    sides = square_sides(result, shares)
-    for (share, side), look in zip(sides.items(), SQUARE_LINES, strict=False):
-        label = f'{share * 100:g} %: {side} px'
-        box = _draw_square(ax, result, side, look, label)
-        for part in box:
-            part.set_gid(f'square {share}')
+    draw_squares(ax, result, shares)
     if result.theory is not None:
         _draw_theory(ax, result)
     y, x = result.unit_pixel
@@ -68,6 +67,16 @@ def draw_marks(ax: Axes, result: ERFResult, shares: Sequence[float]) -> None:
         path_effects=[OUTLINE],
         **UNIT_STYLE,
     )
+
+
+def draw_squares(ax: Axes, result: ERFResult, shares: Sequence[float]) -> None:
+    """Draw the square of each share, with a label for the legend."""
+    sides = square_sides(result, shares)
+    for share, line in square_lines(list(sides)).items():
+        label = f'{share * 100:g} %: {sides[share]} px'
+        box = _draw_square(ax, result, sides[share], line, label)
+        for part in box:
+            part.set_gid(f'square {share}')
 
 
 def is_seen(ax: Axes, gid: str) -> bool:
@@ -92,14 +101,14 @@ def is_seen(ax: Axes, gid: str) -> bool:
 
 
 def _draw_square(
-    ax: Axes, result: ERFResult, side: int, look: tuple[str, str], label: str
+    ax: Axes, result: ERFResult, side: int, line: SquareLine, label: str
 ) -> tuple[Rectangle, Line2D]:
     """Draw a square clipped to the map, as the statistic clips it.
 
     Returns:
         tuple[Rectangle, Line2D]: The square, and what the legend names.
     """
-    color, dash = look
+    color, dash = line
     reach = side // 2
     (top, bottom), (left, right) = [
         (max(c - reach, 0), min(c + reach, length - 1))
@@ -170,6 +179,10 @@ def add_scale_bar(ax: Axes) -> None:
     """Draw a bar with its length into the lower left corner of a panel."""
     left, right = ax.get_xlim()
     length = round_length(right - left)
+    zero = np.mean(ax.get_images()[-1].to_rgba(np.zeros(1))[0, :3])
+    ink: dict[str, Any] = {'color': 'white', 'path_effects': [OUTLINE]}
+    if zero > 0.5:  # a light ground
+        ink = {'color': '#222222'}
     start = left + 0.04 * (right - left)
     place = blended_transform_factory(ax.transData, ax.transAxes)
     ax.add_line(
@@ -177,12 +190,11 @@ def add_scale_bar(ax: Axes) -> None:
             [start, start + length],
             [0.05, 0.05],
             transform=place,
-            color='white',
             linewidth=1.8,
             solid_capstyle='butt',
-            path_effects=[OUTLINE],
             gid='scale bar',
             zorder=6,
+            **ink,
         )
     )
     ax.annotate(
@@ -192,8 +204,7 @@ def add_scale_bar(ax: Axes) -> None:
         xytext=(3, 0),
         textcoords='offset points',
         va='center_baseline',
-        color='white',
         fontsize=6,
-        path_effects=[OUTLINE],
         zorder=6,
+        **ink,
     )

@@ -70,7 +70,8 @@ def test_every_combination_as_a_run_of_its_own(cfg, checkpoint, tmp_path):
         assert row['side_0.5'] == square['side']
         assert (row['unit_y'], row['unit_x']) == (16, 32)
     assert {path.name for path in sweep.files} == {
-        'sweep.png', 'sweep.md', 'sweep.csv', 'sweep.tex', 'sweep.json',
+        'sweep.png', 'sweep.md', 'sweep.csv', 'sweep.tex',
+        'sweep.areas.tex', 'sweep.json',
     }  # fmt: skip
 
 

@@ -1,7 +1,11 @@
 from dataclasses import replace
 
+import numpy as np
+import pytest
+from matplotlib.colors import to_rgb
+
 from mmerf.core.results.theoretical_field import Extent, Support
-from mmerf.plots import plot_map
+from mmerf.plots import plot_layers, plot_map
 
 
 def test_theoretical_field_is_a_dashed_box_about_the_unit(result):
@@ -17,3 +21,14 @@ def test_theoretical_field_is_a_dashed_box_about_the_unit(result):
     assert not [p for p in ax.patches if p.get_gid() == 'theory']
     labels = [line.get_label() for line in ax.get_lines()]
     assert 'theory: 41 x global' in labels
+
+
+@pytest.mark.parametrize(
+    ('cmap', 'dark'),
+    [('inferno', False), ('replknet', True), ('gray_r', True)],
+)
+def test_the_scale_bar_stands_out_from_the_ground(result, cmap, dark):
+    _, (ax,) = plot_layers({'a': result}, cmap=cmap)
+    (bar,) = (line for line in ax.get_lines() if line.get_gid() == 'scale bar')
+    brightness = np.mean(to_rgb(bar.get_color()))
+    assert (brightness < 0.3) == dark and (brightness > 0.9) == (not dark)
