@@ -165,7 +165,7 @@ def default_folder(
             'runs': args.runs,
             'names': args.names,
             'layers': args.layers,
-            'layout': args.layout,
+            'before_after': args.layout == 'before-after',
             'config': args.config,
             'img_dir': args.img_dir,
         },

@@ -12,11 +12,11 @@ import numpy as np
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.marks import draw_marks, square_sides
+from .drawing.marks import draw_marks, drawn_shares, square_sides
 from .drawing.normalization import normalize
 from .drawing.style import style
 from .drawing.text import wrap_text
-from .drawing.view import common_view, drawn_shares
+from .drawing.view import common_view
 
 _PANEL = 1.9  # inches
 

@@ -21,6 +21,7 @@ from .drawing.marks import (
     color_label,
     draw_marks,
     draw_squares,
+    drawn_shares,
     is_seen,
     square_sides,
 )
@@ -31,7 +32,6 @@ from .drawing.panels import (
     contour_note,
     view_note,
 )
-from .drawing.squares import drawn_shares
 from .drawing.style import COLUMN_WIDTH, UNIT_STYLE, style
 from .drawing.text import FittingText, wrap_text
 from .drawing.view import (

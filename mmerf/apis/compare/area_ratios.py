@@ -83,14 +83,14 @@ def _table(
         if layers:
             cells.append(printable(row['layer']))
         cells += [
-            _percent(row.get(f'{prefix}area_ratio_{share}'))
+            _three_digits(row.get(f'{prefix}area_ratio_{share}'))
             for share in shares
         ]
         lines.append(tex_line(cells))
     return '\n'.join([*lines, r'\bottomrule', r'\end{tabular}', ''])
 
 
-def _percent(ratio: float | None) -> str:
+def _three_digits(ratio: float | None) -> str:
     if ratio is None:
         return '-'
     return np.format_float_positional(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,21 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
 from ...core.results.erf_result import ERFResult
+from ...core.statistics import headline_shares
 from ...core.statistics.centred_square import centred_square
 from .look import Look
 from .normalization import ABSOLUTE_LABELS, LABELS
-from .squares import SquareLine, square_lines
-from .style import OUTLINE, THEORY_STYLE, UNIT_STYLE
+from .style import (
+    CONTOUR_LINES,
+    OUTLINE,
+    SQUARE_LINES,
+    THEORY_STYLE,
+    UNIT_STYLE,
+)
 
 _LONGEST_BAR = 0.35  # of the panel's width
+
+SquareLine = tuple[str, str]  # colour and dash
 
 
 def color_label(result: ERFResult, look: Look) -> str:
@@ -29,6 +38,25 @@ def color_label(result: ERFResult, look: Look) -> str:
     if result.kind == 'erf':
         return label
     return label.replace('contribution', result.kind)
+
+
+def drawn_shares(result: ERFResult, look: Look | None = None) -> list[float]:
+    """Shares whose squares a figure shows.
+
+    0.5 and 0.99 where measured; with contours all shares, the smallest
+    first.
+    """
+    if look is not None and look.contours:
+        return sorted(result.shares)
+    return headline_shares(result.shares)
+
+
+def square_lines(shares: Sequence[float]) -> dict[float, SquareLine]:
+    """Colour and dash of each share's square; the usual two keep theirs."""
+    usual = headline_shares(shares) if shares else []
+    lines = dict(zip(usual, SQUARE_LINES, strict=False))
+    others = cycle(CONTOUR_LINES)
+    return {share: lines.get(share) or next(others) for share in shares}
 
 
 def square_sides(

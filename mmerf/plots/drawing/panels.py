@@ -12,8 +12,7 @@ from matplotlib.lines import Line2D
 
 from ...core.results.erf_result import ERFResult
 from .look import Look
-from .marks import is_seen, square_sides
-from .squares import drawn_shares, square_lines
+from .marks import drawn_shares, is_seen, square_lines, square_sides
 from .style import LEGEND_STYLE, THEORY_STYLE, UNIT_STYLE
 from .text import LINE_HEIGHT, wrap_text
 from .view import View
@@ -211,10 +210,10 @@ def add_colorbar(
     bar = fig.colorbar(image, cax=axes, **scale)
     bar.ax.tick_params(labelsize=NUMBER_SIZE, length=2, pad=1.5)
     if 'format' in scale:  # numbers of two bars must not meet
-        for text, place in zip(
-            bar.ax.get_yticklabels(), ('bottom', 'top'), strict=False
-        ):
-            text.set_verticalalignment(place)
+        low, *high = bar.ax.get_yticklabels()
+        low.set_verticalalignment('bottom')
+        for text in high:
+            text.set_verticalalignment('top')
     if height < 1.1:
         label = label.replace(' / ', '\n/ ')
     if height < 1.6:

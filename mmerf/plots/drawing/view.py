@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from ...core.results.erf_result import ERFResult
-from .marks import square_sides
-from .squares import drawn_shares
+from .marks import drawn_shares, square_sides
 
 MARGIN = 1.2  # side of the view, in sides of the largest square or field
 IMAGE_MARGIN = 2.0  # the same where the image is seen, to be recognised
