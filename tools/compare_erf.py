@@ -36,7 +36,6 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         [
             'RUN RUN --names FCN SegFormer --out compare.pdf',
             'A.pth B.pth --layers decode_head --width column --style paper',
-            'RUN RUN --layers decode_head --layout before-after',
             'RUN --growth --out growth.gif',
         ],
         'RUN is an out dir of tools/erf.py, the erf folder of a '
