@@ -42,7 +42,8 @@ initial, random weights of the named config (seed {seed}, nothing pretrained),
 for the unit in the middle. The squares hold 50 and 99 % of the contribution.
 The lines below give their sides, and in brackets the theoretical field;
 *global* means that the whole image may count. Colours are
-(contribution / max)^0.2, so that faint contributions are seen. ResNets are
+(contribution / max)^0.2, so that faint contributions are seen; grey lies off
+the image. ResNets are
 built with `zero_init_residual=False`: mmseg starts their residual branches at
 zero, and only the shortcuts would be seen.
 
