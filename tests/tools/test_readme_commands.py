@@ -92,7 +92,7 @@ def place(data_root, photos, tmp_path, monkeypatch):
 def result(scale):
     y, x = np.mgrid[:32, :48]
     bell = np.exp(-((y - 16) ** 2 + (x - 24) ** 2) / scale)
-    return ERFResult.from_map(bell, layer='a')
+    return ERFResult.from_map(bell, layer='decode_head')
 
 
 def test_every_result_is_there_at_the_end(place, capsys):
@@ -144,7 +144,10 @@ def test_a_comparison_without_a_name_leaves_the_folder_as_it_is(
     assert 'replaces the earlier result' in capsys.readouterr().out
     assert compare(['runs/a.npz', 'runs/c.npz', '--names', 'a', 'b']) == 0
     found = Path('work_dirs/compare').glob('*/compare.*')
-    names = [f'compare.{s}' for s in ('csv', 'json', 'md', 'png', 'tex')]
+    names = [
+        f'compare.{s}'
+        for s in ('areas.tex', 'csv', 'json', 'md', 'png', 'tex')
+    ]
     assert {path.as_posix() for path in found} == {
         f'work_dirs/compare/{folder}/{name}'
         for folder in ('a_b', 'a_b-2')

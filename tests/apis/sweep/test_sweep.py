@@ -356,7 +356,7 @@ def test_again_over_its_own_files_and_no_others(cfg, tmp_path):
             **SMALL,
         )
 
-    assert len(again().files) == len(again().files) == 5
+    assert len(again().files) == len(again().files) == 6
     (out / 'sweep.md').write_text('# Sweeping floors')
     before = {path: path.stat().st_mtime_ns for path in out.rglob('*')}
     with pytest.raises(ConfigError, match='choose another --out-dir'):
