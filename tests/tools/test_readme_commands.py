@@ -124,11 +124,13 @@ def test_every_result_is_there_at_the_end(place, capsys):
     assert {p.parent.name for p in results.glob('erf/*/erf.json')} == {
         'iter_160', 'init_photos', 'CHECKPOINT_by_class=label',
     }  # fmt: skip
-    assert sorted(p.name for p in place.iterdir() if p.is_file()) == [
-        'CHECKPOINT', 'compare.areas.tex', 'compare.csv', 'compare.md',
-        'compare.png', 'compare.tex', 'growth.png', 'training.areas.tex',
-        'training.csv', 'training.md', 'training.pdf', 'training.tex',
-    ]  # fmt: skip
+    compared = ['before_after', 'compare', 'contours', 'linear', 'log10']
+    tables = ('.areas.tex', '.csv', '.md', '.tex')
+    assert {p.name for p in place.iterdir() if p.is_file()} == {
+        'CHECKPOINT', 'compare.png', 'growth.png', 'training.pdf',
+        *(f'{name}.pdf' for name in compared if name != 'compare'),
+        *(f'{n}{t}' for n in (*compared, 'training') for t in tables),
+    }  # fmt: skip
 
 
 def test_a_comparison_without_a_name_leaves_the_folder_as_it_is(
