@@ -2,6 +2,8 @@
 # make test   everything that has to pass
 # make figures   the README's figures of the demo, into docs/; or one of them:
 #     make layers, questions, compare, growth or sweep
+# make gallery   docs/gallery.md: mmseg's families with random weights and the
+#     demo's trained networks, stage by stage
 # make context   how much context the demo's models need, and which attribution
 #     is faithful on them
 # make which-crop   the figures and numbers of docs/which_crop.md
@@ -43,8 +45,8 @@ README_FIGURE = $(BIN)/python tools/dev/readme_figures.py
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint docs docs-test dist clean figures layers \
-	compare growth sweep context which-crop smp pretrained outsiders backends \
-	fuzz agreement clicks
+	compare growth sweep gallery context which-crop smp pretrained outsiders \
+	backends fuzz agreement clicks
 
 $(STAMP): setup.py pyproject.toml requirements/*.txt
 	$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] \
@@ -108,6 +110,10 @@ sweep: $(FCN)/iter_160.pth
 		--vary 'model.backbone.dilations=(1,1,1,1),(1,1,2,4)' \
 		--out-dir $(FCN)/sweep/iter_160
 	$(README_FIGURE) comparison $(FCN)/sweep/iter_160/sweep.png docs/sweep.png
+
+# Results stay in work_dirs/gallery; a second run only draws.
+gallery: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
+	$(BIN)/python tools/dev/gallery.py
 
 # How much context the demo's models need, and which attribution is faithful.
 context: $(FCN)/iter_160.pth $(MIT)/iter_160.pth

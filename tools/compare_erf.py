@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 try:
     from mmerf.apis.terminal.cli_options import add_statistics_option
@@ -50,7 +50,8 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         '--out',
         metavar='FILE',
         help='the figure (.png, .pdf or .svg); tables go beside it as .md, '
-        '.csv and .tex (default: compare.png in work_dirs/compare/<names>, or '
+        '.csv, .tex and .areas.tex, the area ratios that papers print '
+        '(default: compare.png in work_dirs/compare/<names>, or '
         'growth.png in work_dirs/growth/<names>)',
     )
     parser.adder('what')(
@@ -72,6 +73,14 @@ def parse_args(argv: list[str] | None = None) -> argparse.Namespace:
         help='instead draw sides and ERF size over the steps of trainings, '
         'or their maps step by step if --out ends in .gif or .mp4; no tables '
         '(default: compare maps)',
+    )
+    parser.adder('picture')(
+        '--layout',
+        choices=('rows', 'columns', 'before-after'),
+        help='one run per row or per column; or two rows, before training '
+        'and after it, with one model per column: RUNs are trainings, whose '
+        'first and last step are shown, or results in pairs, before and '
+        'after (default: what takes fewer rows of maps)',
     )
     parser.adder('picture')(
         '--title', help='title of the figure (default: none)'
@@ -116,8 +125,14 @@ def main(argv: list[str] | None = None) -> int:
 def show(args: argparse.Namespace, console: Console) -> int:
     """Write the files, print the table and their paths."""
     from mmerf.apis.result_folder import write_record
+    from mmerf.core.errors import ConfigError
     from mmerf.core.statistics import add_statistics
 
+    if args.growth and args.layout:
+        raise ConfigError(
+            '--layout arranges maps of a comparison; leave it out with '
+            '--growth'
+        )
     add_statistics(args.statistics)
     kind = 'growth' if args.growth else 'compare'
     place = None
@@ -137,18 +152,19 @@ def default_folder(
     args: argparse.Namespace, kind: str, console: Console
 ) -> ResultFolder:
     """A folder that is named after the runs, and holds no other result."""
-    from mmerf.apis.compare.read_runs import runs_by_name
+    from mmerf.apis.compare.read_runs import run_names
     from mmerf.apis.result_folder import result_folder
 
     folder = result_folder(
         None,
         Path('work_dirs') / kind,
-        runs_by_name(args.runs, args.names),
+        args.names or run_names(args.runs),
         f'{kind}.json',
         {
             'runs': args.runs,
             'names': args.names,
             'layers': args.layers,
+            'before_after': args.layout == 'before-after',
             'config': args.config,
             'img_dir': args.img_dir,
         },
@@ -187,17 +203,21 @@ def grow(args: argparse.Namespace) -> list:
 
 def draw(args: argparse.Namespace, console: Console) -> list:
     """Write the figure and tables of the runs, print the table."""
+    from mmerf.apis.compare.before_after import before_after
     from mmerf.apis.compare.comparison import compare, write_comparison
     from mmerf.apis.terminal.terminal_tables import comparison_tables
 
     look = look_of(args)
-    comparison = compare(
-        args.runs,
-        names=args.names,
-        layers=args.layers,
-        force=args.force,
-        read=lambda run: results_of(run, args, console),
-    )
+    what: dict[str, Any] = {
+        'names': args.names,
+        'layers': args.layers,
+        'force': args.force,
+        'read': lambda run: results_of(run, args, console),
+    }
+    if args.layout == 'before-after':
+        comparison = before_after(args.runs, **what)
+    else:
+        comparison = compare(args.runs, layout=args.layout, **what)
     files = write_comparison(
         comparison,
         args.out,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from .._lazy import exported
 
 if TYPE_CHECKING:
+    from .before_after import plot_before_after
     from .by_class import plot_by_class
     from .comparison import plot_comparison
     from .context import plot_context
@@ -31,6 +32,7 @@ __all__ = [
     'ExplorerFigure',
     'draw_map',
     'normalize',
+    'plot_before_after',
     'plot_by_class',
     'plot_comparison',
     'plot_context',
@@ -50,6 +52,7 @@ __getattr__, __dir__ = exported(
         'NORMALIZATIONS': '.drawing.normalization',
         'draw_map': '.map',
         'normalize': '.drawing.normalization',
+        'plot_before_after': '.before_after',
         'plot_by_class': '.by_class',
         'plot_comparison': '.comparison',
         'plot_context': '.context',

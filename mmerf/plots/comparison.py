@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..core.errors import ConfigError
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
 from .drawing.look import Look
@@ -16,6 +17,7 @@ from .drawing.view import View
 from .panel_grid import draw_grid
 
 Runs = Mapping[str, Mapping[str, ERFResult]]
+LAYOUTS = ('rows', 'columns')
 
 
 def plot_comparison(
@@ -26,11 +28,13 @@ def plot_comparison(
     title: str | None = None,
     view: View | None = None,
     note: str = '',
+    layout: str | None = None,
     **look: Any,
 ) -> tuple[Figure, np.ndarray]:
     """Maps of several runs: runs down and layers across.
 
-    Runs are across and layers down where that takes fewer rows of panels.
+    Runs are across and layers down where that takes fewer rows of panels,
+    unless a layout is given.
     Each map is normalised to 0 to 1 by itself. Every panel shows as many
     pixels about the unit, so that maps of different size are drawn to the
     same scale, with a grey margin where a map ends. A panel whose layer the
@@ -48,6 +52,8 @@ def plot_comparison(
         view (View, optional): What panels show; None for 1.2 times the
             largest square.
         note (str): To be written below all panels.
+        layout (str, optional): ``'rows'``: each run is a row;
+            ``'columns'``: each is a column; None for what takes fewer rows.
         **look: As for ``plot_layers``.
 
     Returns:
@@ -69,9 +75,15 @@ def plot_comparison(
                 missing[i, j] = 'no such layer'
         if reason is not None:
             missing[i, 0] = f'not measured: {reason}'
-    across = rows_of_panels(len(columns), len(names), chosen) < (
+    if layout not in (None, *LAYOUTS):
+        raise ConfigError(
+            f'unknown layout {layout!r}; the known ones are '
+            f'{", ".join(LAYOUTS)}'
+        )
+    fewer = rows_of_panels(len(columns), len(names), chosen) < (
         rows_of_panels(len(names), len(columns), chosen)
     )
+    across = layout == 'columns' or (layout is None and fewer)
     changed = changed_settings(names)
     names = [changed.get(name, name) for name in names]
     options: dict[str, Any] = {

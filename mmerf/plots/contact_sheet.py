@@ -12,11 +12,11 @@ import numpy as np
 
 from ..core.results.erf_result import ERFResult
 from .drawing.figure import Figure
-from .drawing.marks import draw_marks, side_texts
+from .drawing.marks import draw_marks, drawn_shares, side_texts
 from .drawing.normalization import normalize
 from .drawing.style import style
 from .drawing.text import wrap_text
-from .drawing.view import common_view, drawn_shares
+from .drawing.view import common_view
 from .numbers_below import some_fields_missing, theory_text
 
 _PANEL = 1.9  # inches

@@ -21,11 +21,18 @@ from .drawing.marks import (
     add_scale_bar,
     color_label,
     draw_marks,
+    draw_squares,
+    drawn_shares,
     is_seen,
     square_sides,
 )
 from .drawing.normalization import normalize
-from .drawing.panels import add_legend_and_note, view_note
+from .drawing.panels import (
+    add_legend_and_note,
+    bar_scale,
+    contour_note,
+    view_note,
+)
 from .drawing.style import COLUMN_WIDTH, UNIT_STYLE, style
 from .drawing.text import FittingText, wrap_text
 from .drawing.view import (
@@ -33,7 +40,6 @@ from .drawing.view import (
     MARGIN,
     View,
     common_view,
-    drawn_shares,
 )
 from .inset import add_inset, finish_inset
 from .numbers_below import bounds_note, missing_reasons
@@ -64,7 +70,7 @@ def plot_map(
             (H, W), grey or with channels: a photograph, or the mean of the
             images. Where the map is small, the image shows through.
         **look: Attributes of ``drawing.look.Look``: ``normalization``,
-            ``cmap``, ``style``, ``inset``.
+            ``cmap``, ``style``, ``inset``, ``contours``, ``colorbars``.
 
     Returns:
         tuple[Figure, Axes]: The figure, which pyplot does not hold, and the
@@ -93,17 +99,19 @@ def plot_map(
             ax.set_title(wrap_text(result.label, 2.9), parse_math=False)
         else:
             ax.set_title('\n'.join(wrap(title, 44)))
-        bar = fig.colorbar(drawn, ax=ax, pad=0.02, ticks=[0, 0.5, 1])
-        bar.set_label(color_label(result, chosen.normalization))
+        scale = bar_scale(result, chosen)
+        bar = fig.colorbar(drawn, ax=ax, pad=0.02, **scale)
+        bar.set_label(color_label(result, chosen))
         note = ''
         handles: list[Artist] = []
         if chosen.marked:
             ax.set_xlabel('x (px)')
             ax.set_ylabel('y (px)')
-            handles, note = _foot(ax, result, view, image)
         else:
             ax.set(xticks=[], yticks=[])
             add_scale_bar(ax)
+        if chosen.marked or chosen.contours:
+            handles, note = _foot(ax, result, view, image, chosen)
         foot, place_foot = add_legend_and_note(fig, handles, note)
         height = fig.get_figheight() + foot
         fig.set_figheight(height)
@@ -114,12 +122,17 @@ def plot_map(
 
 
 def _foot(
-    ax: Axes, result: ERFResult, view: View, image: np.ndarray | None
+    ax: Axes,
+    result: ERFResult,
+    view: View,
+    image: np.ndarray | None,
+    look: Look,
 ) -> tuple[list[Artist], str]:
     """What a legend names, and a note of what the panel shows."""
-    note = view_note(view, [result]) + bounds_note([result])
-    note += image_note(image, [result])
-    if result.theory is not None and not is_seen(ax, 'theory'):
+    note = contour_note(result, look) + view_note(view, [result])
+    note += bounds_note([result]) + image_note(image, [result])
+    seen = not look.marked or is_seen(ax, 'theory')
+    if result.theory is not None and not seen:
         unit = ' px' if result.theory.size else ''
         note += f'; theoretical field: {result.theory}{unit}'
     note += missing_reasons([result])
@@ -158,8 +171,7 @@ def draw_map(
     look = look or Look()
     normalized = normalize(result.map, look.normalization)
     under = None if image is None else _scaled_image(image, result)
-    shares = drawn_shares(result) if look.marked else None
-    drawn = _draw_content(ax, result, normalized, look.cmap, under, shares)
+    drawn = _draw_content(ax, result, normalized, look, under)
     if view is None:
         ax.set_xlim(-0.5, normalized.shape[1] - 0.5)
         ax.set_ylim(normalized.shape[0] - 0.5, -0.5)
@@ -169,13 +181,11 @@ def draw_map(
         _label_zero_map(ax, result)
     if look.inset and look.marked:
         shorter = min(view.size if view else normalized.shape)
-        sides = square_sides(result, drawn_shares(result)).values()
+        sides = square_sides(result, drawn_shares(result, look)).values()
         small = [side for side in sides if side * _SMALL < shorter]
         if small:
             enlarged = add_inset(ax, result, 2 * max(small))
-            _draw_content(
-                enlarged, result, normalized, look.cmap, under, shares
-            )
+            _draw_content(enlarged, result, normalized, look, under)
             finish_inset(ax, enlarged, result, 2 * max(small))
     return drawn
 
@@ -220,18 +230,20 @@ def _draw_content(
     ax: Axes,
     result: ERFResult,
     normalized: np.ndarray,
-    cmap: str,
+    look: Look,
     under: np.ndarray | None,
-    shares: Sequence[float] | None,
 ) -> Any:
     """Draw the image, the map over it and the marks over both."""
     alpha = None
     if under is not None:
         ax.imshow(under, cmap='gray', vmin=0, vmax=1, zorder=-1)
         alpha = _OPAQUE * np.sqrt(smoothed(normalized))
-    drawn = ax.imshow(normalized, cmap=cmap, vmin=0, vmax=1, alpha=alpha)
-    if shares is not None:
+    drawn = ax.imshow(normalized, cmap=look.cmap, vmin=0, vmax=1, alpha=alpha)
+    shares = drawn_shares(result, look)
+    if look.marked:
         draw_marks(ax, result, shares)
+    elif look.contours:
+        draw_squares(ax, result, shares)
     return drawn
 
 

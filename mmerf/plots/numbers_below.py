@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from ..core.errors import shortened
 from ..core.results.erf_result import ERFResult
 from ..core.statistics.texts import AT_LEAST
-from .drawing.marks import is_seen, side_texts
+from .drawing.look import Look
+from .drawing.marks import drawn_shares, is_seen, side_texts
 from .drawing.panels import NARROW_PANEL, NUMBER_SIZE
-from .drawing.text import LINE_HEIGHT, fits
-from .drawing.view import drawn_shares
+from .drawing.text import LINE_HEIGHT, fits, wrap_text
 
 _SMALLEST_SIZE = 6.0  # points
 _LONGEST_REASON = 90  # characters
@@ -20,16 +20,20 @@ Panels = Sequence[tuple[Axes, ERFResult]]
 Wording = Callable[[Axes, ERFResult], str]
 
 
-def write_numbers(panels: Panels, width: float) -> tuple[float, str]:
+def write_numbers(
+    panels: Panels, width: float, look: Look
+) -> tuple[float, str]:
     """Write at most two lines below each panel.
 
-    They are the sides of its squares. Where some panels show a box of the
+    They are the sides of its squares; of contours the numbers alone, in as
+    many lines as they take. Where some panels show a box of the
     theoretical field and others do not, the second line says how large each
     field is, or why there is no box.
 
     Args:
         panels (sequence of (Axes, ERFResult)): Drawn, within their limits.
         width (float): Of a panel, inches.
+        look (Look): Whether contours are drawn.
 
     Returns:
         tuple[float, str]: Height of what was written, inches; and a note on
@@ -38,6 +42,13 @@ def write_numbers(panels: Panels, width: float) -> tuple[float, str]:
     wordings = [[_apart if width >= NARROW_PANEL else _below]]
     if some_fields_missing(panels):
         wordings = [[_apart, _with_commas, _alone], [_theory, _short_theory]]
+    if look.contours:
+
+        def numbers(ax: Axes, result: ERFResult) -> str:
+            sides = side_texts(result, drawn_shares(result, look)).values()
+            return wrap_text(', '.join(sides), width, NUMBER_SIZE)
+
+        wordings = [[numbers], *wordings[1:]]
     chosen = [_first_that_fits(some, panels, width) for some in wordings]
     size = min(size for _, size in chosen)
     most = 1

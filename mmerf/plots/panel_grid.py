@@ -14,6 +14,8 @@ from .drawing.marks import add_scale_bar, color_label
 from .drawing.panels import (
     add_colorbar,
     add_legend_and_note,
+    bar_scale,
+    contour_note,
     draw_titles,
     legend_handles,
     view_note,
@@ -87,6 +89,10 @@ def draw_grid(
         fig = Figure(figsize=(plan.width, 1), dpi=150)
         axes = np.empty((len(rows), len(columns)), dtype=object)
         panels: list[tuple[Axes, ERFResult]] = []
+        bars: dict[tuple[int, int], Axes] = {}
+        filled = [
+            p for p in np.ndindex(axes.shape) if cells[p[0]][p[1]] is not None
+        ]
         lit = [one for one in found if one.map.any()]
         scaled: ERFResult | None = (lit or found)[0]  # gets the scale bar
         for place in np.ndindex(axes.shape):
@@ -100,6 +106,12 @@ def draw_grid(
                 continue
             drawn = draw_map(ax, result, look, image=image, view=view)
             panels.append((ax, result))
+            if look.colorbars == 'each':
+                last = place == max(p for p in filled if p[0] == filled[0][0])
+                label = color_label(result, look) if last else ''
+                bars[place] = add_colorbar(
+                    fig, drawn, label, high, **bar_scale(result, look)
+                )
             if result is scaled:
                 add_scale_bar(ax)
                 scaled = None
@@ -112,22 +124,27 @@ def draw_grid(
                 fontweight=weight_of(rows[row], bold),
             )
         above = draw_titles(axes[0], columns, wide, bold) + 0.07
-        below, sides = 0.03, ''
-        if look.marked:
-            numbers, sides = write_numbers(panels, wide)
+        if look.colorbars == 'shared':
+            bars[0, plan.across - 1] = add_colorbar(
+                fig,
+                drawn,
+                color_label(found[0], look),
+                high,
+                **bar_scale(found[0], look),
+            )
+        below, handles, foot = 0.03, [], ''
+        if look.marked or look.contours:
+            numbers, sides = write_numbers(panels, wide, look)
             below = numbers + 0.06
-        label = color_label(found[0], look.normalization)
-        bar = add_colorbar(fig, drawn, label, high)
-        handles = legend_handles(list(axes.flat), found) if look.marked else []
-        foot = view_note(view, found) + sides + bounds_note(found)
-        foot += image_note(image, found)
-        if some_fields_missing(panels):
-            foot += missing_reasons(found)
-        margin, place_foot = add_legend_and_note(
-            fig, handles, foot + note if look.marked else ''
-        )
+            handles = legend_handles(list(axes.flat), found, look)
+            foot = contour_note(found[0], look) + view_note(view, found)
+            foot += sides + bounds_note(found) + image_note(image, found)
+            if some_fields_missing(panels):
+                foot += missing_reasons(found)
+            foot += note
+        margin, place_foot = add_legend_and_note(fig, handles, foot)
         top = _TITLE if title else 0.0
-        plan.place(fig, axes, bar, above, below, (top, margin + 0.04))
+        plan.place(fig, axes, bars, above, below, (top, margin + 0.04))
         place_foot()
         if title:
             fig.suptitle(title, y=1 - 0.04 / fig.get_figheight(), va='top')

@@ -13,6 +13,7 @@ from helpers.figure_probe import (
 )
 
 from mmerf import ERFResult
+from mmerf.core.errors import ConfigError
 from mmerf.plots import normalize, plot_comparison, to_rgb
 
 
@@ -86,6 +87,24 @@ def test_panels_stand_in_few_rows(width, count, layers, rows):
     seen = {ax.get_title() for ax in axes.ravel()}
     seen |= {ax.get_ylabel() for ax in axes.ravel()}
     assert seen >= {*names, *(layers if len(layers) > 1 else '')}
+
+
+@pytest.mark.parametrize(('layout', 'rows'), [('rows', 4), ('columns', 1)])
+def test_a_layout_is_as_it_is_asked_for(layout, rows):
+    names = [f'run {i}' for i in range(4)]
+    fig, axes = plot_comparison(
+        {name: {'a': result()} for name in names}, layout=layout
+    )
+    to_rgb(fig)
+    assert axes.shape == (4, 1)
+    found = boxes(axes.ravel())
+    assert len({round(box.y0) for box in found}) == rows
+    assert len({round(box.x0) for box in found}) == 4 // rows
+
+
+def test_unknown_layouts_are_refused():
+    with pytest.raises(ConfigError, match='rows, columns'):
+        plot_comparison({'a': {'a': result()}}, layout='diagonal')
 
 
 def test_maps_of_different_size_share_the_scale_in_pixels():

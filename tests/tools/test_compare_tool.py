@@ -50,6 +50,28 @@ def test_before_and_after_a_training(vis_data, tmp_path, capsys, compare):
     assert '50 % side (px)' in out.with_suffix('.md').read_text()
 
 
+def test_layouts_in_a_folder_of_their_own(
+    vis_data, tmp_path, monkeypatch, compare
+):
+    monkeypatch.chdir(tmp_path)
+    args = [str(vis_data), '--contours', '--colorbars', 'each']
+    assert compare([*args, '--layout', 'before-after']) == 0
+    assert compare([*args, '--layout', 'columns']) == 0
+    assert compare([*args, '--layout', 'rows']) == 0  # in the same one
+    first, second = sorted(Path('work_dirs/compare').iterdir())
+    table = (first / 'compare.areas.tex').read_text()
+    rows = list(csv.DictReader((first / 'compare.csv').open()))
+    for state, row, step in zip(('before', 'after'), rows, '08', strict=True):
+        found = ERFResult.load(vis_data / step / 'a.npz').statistics()
+        assert row['run'].endswith(f', {state} training')
+        assert f', {state} training & ' in table
+        for name in ('centred_square', 'replknet'):
+            ratio = found[name]['0.5']['area_ratio']
+            prefix = 'replknet_' * (name == 'replknet')
+            assert float(row[f'{prefix}area_ratio_0.5']) == ratio
+    assert len(list(csv.DictReader((second / 'compare.csv').open()))) == 1
+
+
 def test_checkpoints_become_one_pdf_of_a_column(
     config, tmp_path, monkeypatch, capsys, compare
 ):
@@ -128,6 +150,12 @@ def test_definitions_are_not_mixed_without_force(
         ),
         (['RUN', 'RUN', '--growth'], 'same name'),
         (['RUN', '--out', 'run/vis_data/erf/8/a.png/x.png'], 'a.png'),
+        (['RUN', 'RUN@0', '--layout', 'before-after'], 'trainings alone'),
+        (['RUN@0', '--layout', 'before-after'], '1 single result(s) are not'),
+        (
+            ['RUN', '--growth', '--layout', 'rows'],
+            'leave it out with --growth',
+        ),
     ],
 )
 def test_what_the_user_can_mend(

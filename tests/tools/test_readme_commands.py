@@ -92,7 +92,7 @@ def place(data_root, photos, tmp_path, monkeypatch):
 def result(scale):
     y, x = np.mgrid[:32, :48]
     bell = np.exp(-((y - 16) ** 2 + (x - 24) ** 2) / scale)
-    return ERFResult.from_map(bell, layer='a')
+    return ERFResult.from_map(bell, layer='decode_head')
 
 
 def test_every_result_is_there_at_the_end(place, capsys):
@@ -124,11 +124,13 @@ def test_every_result_is_there_at_the_end(place, capsys):
     assert {p.parent.name for p in results.glob('erf/*/erf.json')} == {
         'iter_160', 'init_photos', 'CHECKPOINT_by_class=label',
     }  # fmt: skip
-    assert sorted(p.name for p in place.iterdir() if p.is_file()) == [
-        'CHECKPOINT', 'compare.csv', 'compare.md', 'compare.png',
-        'compare.tex', 'growth.png', 'training.csv', 'training.md',
-        'training.pdf', 'training.tex',
-    ]  # fmt: skip
+    compared = ['before_after', 'compare', 'contours', 'linear', 'log10']
+    tables = ('.areas.tex', '.csv', '.md', '.tex')
+    assert {p.name for p in place.iterdir() if p.is_file()} == {
+        'CHECKPOINT', 'compare.png', 'growth.png', 'training.pdf',
+        *(f'{name}.pdf' for name in compared if name != 'compare'),
+        *(f'{n}{t}' for n in (*compared, 'training') for t in tables),
+    }  # fmt: skip
 
 
 def test_a_comparison_without_a_name_leaves_the_folder_as_it_is(
@@ -144,7 +146,10 @@ def test_a_comparison_without_a_name_leaves_the_folder_as_it_is(
     assert 'replaces the earlier result' in capsys.readouterr().out
     assert compare(['runs/a.npz', 'runs/c.npz', '--names', 'a', 'b']) == 0
     found = Path('work_dirs/compare').glob('*/compare.*')
-    names = [f'compare.{s}' for s in ('csv', 'json', 'md', 'png', 'tex')]
+    names = [
+        f'compare.{s}'
+        for s in ('areas.tex', 'csv', 'json', 'md', 'png', 'tex')
+    ]
     assert {path.as_posix() for path in found} == {
         f'work_dirs/compare/{folder}/{name}'
         for folder in ('a_b', 'a_b-2')

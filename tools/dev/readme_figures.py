@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+from gallery_texts import FAMILIES, TRAINED
 from matplotlib.artist import Artist
 from matplotlib.patches import Rectangle
 from matplotlib.text import Text
@@ -45,9 +46,12 @@ FIGURES = {
     'pretrained.png': 'comparison',
     'questions.png': 'questions',
     'growth.png': 'growth',
+    'decoder_interpolation.png': 'comparison',
     'which_crop_context.png': 'context',
     'which_crop_tiles.png': 'tiles',
     'which_crop_by_class.png': 'by class',
+    **{f'gallery/{name}.png': 'layers' for name in FAMILIES},
+    **{f'gallery/{name}.png': 'comparison' for name in TRAINED},
 }
 UNPLACED = ('growth', 'context', 'tiles', 'by class')  # the layout places them
 
@@ -200,12 +204,12 @@ def _look(line: Artist) -> list[str]:
     ]
 
 
-def main(kind: str, picture: str, target: str) -> None:
-    """Write the picture with 256 colours, and its note."""
+def main(kind: str, picture: str, target: str, colours: int = 256) -> None:
+    """Write the picture with few colours, and its note."""
     info = PngInfo()
     info.add_text(KEY, json.dumps(description(kind)), zip=True)
     image = Image.open(picture).convert('RGB')
-    small = image.quantize(256, Image.Quantize.MAXCOVERAGE, 4)
+    small = image.quantize(colours, Image.Quantize.MAXCOVERAGE, 4)
     Path(target).parent.mkdir(parents=True, exist_ok=True)
     small.save(target, optimize=True, pnginfo=info)
 

@@ -17,6 +17,7 @@ from ...core.results.provenance import (
 )
 from ...plots import plot_comparison, save_figure
 from ...plots.comparison import Runs
+from ...plots.drawing.figure import Figure
 from ...plots.drawing.look import Look
 from ...plots.drawing.style import check_title
 from .read_runs import read_run, runs_by_name
@@ -31,11 +32,16 @@ class Comparison:
         runs (dict[str, dict[str, ERFResult]]): By name, then by layer.
         layers (list[str]): In drawing order.
         gaps (dict[str, str]): Runs without a result, and why.
+        layout (str, optional): Of the figure; see ``plot_comparison``.
+        unchanged (sequence of str): Layers that are the same in all runs: the
+            figure only names them, the tables have them.
     """
 
     runs: dict[str, dict[str, ERFResult]]
     layers: list[str]
     gaps: dict[str, str] = field(default_factory=dict)
+    layout: str | None = None
+    unchanged: Sequence[str] = ()
 
     @property
     def notes(self) -> list[str]:
@@ -49,6 +55,19 @@ class Comparison:
                 )
         notes += self._differences()
         return notes
+
+    def draw(self, title: str | None = None, **look: Any) -> Figure:
+        """The figure; ``look`` as for ``plot_comparison``."""
+        same = ', '.join(self.unchanged)
+        return plot_comparison(
+            self.runs,
+            layers=[la for la in self.layers if la not in self.unchanged],
+            gaps=self.gaps,
+            title=title,
+            note=f'; not shown, the same in all: {same}' if same else '',
+            layout=self.layout,
+            **look,
+        )[0]
 
     def rows(self) -> list[dict]:
         """One row per run and layer, as :func:`table_rows` makes them."""
@@ -87,6 +106,7 @@ def compare(
     *,
     names: Sequence[str] | None = None,
     layers: Sequence[str] | None = None,
+    layout: str | None = None,
     force: bool = False,
     read: Callable[[Any], dict[str, ERFResult]] = read_run,
 ) -> Comparison:
@@ -97,6 +117,8 @@ def compare(
         names (sequence of str, optional): Names of the runs; None for the
             parts of their paths that differ.
         layers (sequence of str, optional): Only these keys; None for all.
+        layout (str, optional): ``'rows'`` or ``'columns'`` of runs; None for
+            what takes fewer rows of panels.
         force (bool): Compare even if definitions differ.
         read (callable): Gives a run's results by layer.
 
@@ -106,7 +128,8 @@ def compare(
         ResultError: If a file is damaged.
     """
     runs = {k: read(spec) for k, spec in runs_by_name(specs, names).items()}
-    return comparison_of(runs, layers=layers, force=force)
+    found = comparison_of(runs, layers=layers, force=force)
+    return replace(found, layout=layout)
 
 
 def comparison_of(
@@ -186,7 +209,6 @@ def write_comparison(
     out: str | os.PathLike,
     *,
     title: str | None = None,
-    unchanged: Sequence[str] = (),
     **look: Any,
 ) -> list[Path]:
     """Write the figure, and tables of the same numbers beside it.
@@ -194,10 +216,8 @@ def write_comparison(
     Args:
         comparison (Comparison): What to show.
         out: The figure: ``.png``, ``.pdf`` or ``.svg``. The tables have its
-            name and end in ``.md``, ``.csv`` and ``.tex``.
+            name and end in ``.md``, ``.csv``, ``.tex`` and ``.areas.tex``.
         title (str, optional): Over the figure.
-        unchanged (sequence of str): Layers that are the same in all runs: the
-            figure only names them, the tables have them.
         **look: How the figure looks: attributes of
             ``mmerf.plots.drawing.look.Look``.
 
@@ -213,16 +233,7 @@ def write_comparison(
     Look(**look)
     check_title(title)
     check_tables(path)
-    figure, _ = plot_comparison(
-        comparison.runs,
-        layers=[la for la in comparison.layers if la not in unchanged],
-        gaps=comparison.gaps,
-        title=title,
-        note=f'; not shown, the same in all: {", ".join(unchanged)}'
-        if unchanged
-        else '',
-        **look,
-    )
+    figure = comparison.draw(title, **look)
     files = [save_figure(figure, path)]
     rows = comparison.rows()
     for suffix, write in TABLES.items():

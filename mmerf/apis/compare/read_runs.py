@@ -33,7 +33,7 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
         ConfigError: If the run or step does not exist.
         ResultError: If one of its files is damaged.
     """
-    path, step = _split(spec)
+    path, step = split_step(spec)
     if os.path.isfile(path):
         if path.suffix != '.npz':
             raise ConfigError(
@@ -64,6 +64,18 @@ def read_run(spec: str | os.PathLike) -> dict[str, ERFResult]:
     return _load(folder / str(step), layers)
 
 
+def is_training(spec: str | os.PathLike) -> bool:
+    """Whether a spec is a training's folder, all of its steps.
+
+    Raises:
+        ConfigError: If it is a folder that holds no run.
+    """
+    path, step = split_step(spec)
+    if step is not None or not path.is_dir():
+        return False
+    return not (find_folder(path) / 'erf.json').is_file()
+
+
 def read_history(spec: str | os.PathLike) -> list[dict]:
     """The lines of a training's ``erf.jsonl``, one per layer and step.
 
@@ -82,7 +94,7 @@ def read_history(spec: str | os.PathLike) -> list[dict]:
             or result.
         ResultError: If the file is damaged or empty.
     """
-    path, step = _split(spec)
+    path, step = split_step(spec)
     whole = step is None and not os.path.isfile(path)
     if whole:
         path = find_folder(path) / 'erf.jsonl'
@@ -172,7 +184,7 @@ def run_names(specs: Sequence[str | os.PathLike]) -> list[str]:
     """
     steps, every, tails = [], [], []
     for spec in specs:
-        path, step = _split(spec)
+        path, step = split_step(spec)
         plain = path.with_suffix('') if path.suffix == '.npz' else path
         parts = [p for p in plain.parts if not _COMMON_PARTS.fullmatch(p)]
         every.append(parts or [str(plain)])
@@ -195,7 +207,7 @@ def _without_shared(every: Sequence[list[str]]) -> list[list[str]]:
     return [[part for part in parts if part not in shared] for parts in every]
 
 
-def _split(spec: str | os.PathLike) -> tuple[Path, int | None]:
+def split_step(spec: str | os.PathLike) -> tuple[Path, int | None]:
     """Path and step of ``PATH@STEP``; an existing path is never split."""
     name = os.fspath(spec)
     match = re.fullmatch(r'(.+)@(\d{1,15})', name)

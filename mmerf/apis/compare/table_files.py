@@ -14,21 +14,12 @@ from ...core.errors import ConfigError, printable, shortened
 from ...core.results.erf_result import ERFResult
 from ...core.statistics import Number, shown_numbers
 from ...core.statistics.base import CSV, REPORT
+from .area_ratios import as_area_ratios
+from .latex import tex_line
 
 Row = dict[str, Any]
 _SIZE_HEADING = 'ERF size (px)'  # by which a table of this command is known
 THEORY_RANK = 30  # of the column of theoretical fields
-_TEX = {
-    **{c: f'\\{c}' for c in '&%$#_{}'},
-    '\\': r'\textbackslash{}',
-    '~': r'\textasciitilde{}',
-    '^': r'\textasciicircum{}',
-    '±': r'$\pm$',
-    '≥': r'$\geq$',
-    '×': r'$\times$',
-    '>': '$>$',
-    '<': '$<$',
-}
 
 
 def table_rows(
@@ -128,7 +119,7 @@ def as_latex(rows: Sequence[Row]) -> str:
     """The same as a ``tabular`` with the rules of the booktabs package."""
     head, *body = as_text(rows)
     lines = [r'\begin{tabular}{ll' + 'r' * (len(head) - 2) + '}', r'\toprule']
-    lines += [_tex_line(head), r'\midrule', *map(_tex_line, body)]
+    lines += [tex_line(head), r'\midrule', *map(tex_line, body)]
     lines += [r'\bottomrule', r'\end{tabular}']
     return '\n'.join(lines) + '\n'
 
@@ -137,12 +128,14 @@ TABLES: dict[str, Callable[[Sequence[Row]], str]] = {
     '.md': as_markdown,
     '.csv': as_csv,
     '.tex': as_latex,
+    '.areas.tex': as_area_ratios,
 }
 _STARTS = {
     '.md': r'\| run \| layer \|.* ERF size \(px\) \|',
     '.csv': r'run,layer,.*\berf_size,',
     '.tex': r'\\begin\{tabular\}\{llr+\}\s+\\toprule\s+'
     r'run & layer &.* ERF size \(px\) &',
+    '.areas.tex': r'% Area ratios r of squares',
 }
 
 
@@ -216,8 +209,3 @@ def _csv(cell: Any) -> Any:
 
 def _md(cell: str) -> str:
     return cell.replace('|', r'\|').replace('<', '&lt;')
-
-
-def _tex_line(cells: Sequence[str]) -> str:
-    escaped = (''.join(_TEX.get(c, c) for c in cell) for cell in cells)
-    return ' & '.join(escaped) + r' \\'

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -166,10 +166,9 @@ def measure_variants(
             )
         result = _compared(every, runs, gaps, force)
         result.files = write_comparison(
-            result.comparison,
+            replace(result.comparison, unchanged=unchanged_layers(runs)),
             output.figure,
             title=output.title,
-            unchanged=unchanged_layers(runs),
             **output.look,
         )
         more = [] if write_more is None else [write_more(result)]

@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import textwrap
 from collections.abc import Callable, Sequence
+from dataclasses import fields
 from typing import Any
 
-from ...plots.drawing.look import STYLES, WIDTHS, Look
+from ...plots.drawing.look import COLORBARS, STYLES, WIDTHS, Look
 from ...plots.drawing.normalization import CMAP, NORMALIZATIONS
 
 GROUPS = ('what', 'images', 'question', 'speed', 'picture', 'output')
@@ -59,7 +60,8 @@ class ToolParser(argparse.ArgumentParser):
         add(
             '--cmap',
             default=CMAP,
-            help='matplotlib colour map of the figures (default: %(default)s)',
+            help='matplotlib colour map of the figures, or replknet, the '
+            "half of RdYlGn of that paper's figures (default: %(default)s)",
         )
         add(
             '--width',
@@ -82,6 +84,20 @@ class ToolParser(argparse.ArgumentParser):
             help='enlarge small squares in a corner of their panel (default: '
             'do not)',
         )
+        add(
+            '--contours',
+            action='store_true',
+            help='draw the squares that hold each of the shares, one in the '
+            'other, also with --style paper (default: those of two shares)',
+        )
+        add(
+            '--colorbars',
+            choices=COLORBARS,
+            default='shared',
+            help='one colour bar for all panels, in parts of each maximum, '
+            'or one for each, up to its largest contribution (default: '
+            '%(default)s)',
+        )
 
     def add_output_options(self, more: str = '') -> None:
         """Add ``--help``, last; and ``--verbose`` where tables have more."""
@@ -101,7 +117,6 @@ def look_of(args: argparse.Namespace) -> dict[str, Any]:
     Raises:
         ConfigError: If matplotlib has no such colour map.
     """
-    names = ('normalization', 'cmap', 'width', 'style', 'inset')
-    look = {name: getattr(args, name) for name in names}
+    look = {item.name: getattr(args, item.name) for item in fields(Look)}
     Look(**look)  # refuses what is wrong
     return look

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .base import Statistic
+from .base import CSV, Number, Statistic
 from .context import StatisticContext
 from .profile import Center, check_map, check_share, mass_by_square
 
@@ -101,3 +101,19 @@ class RepLKNetAreas(Statistic):
                 f'{max(largest, 0)}) holds more than {", ".join(missing)}'
             )
         return result
+
+    def numbers(self, shares: Sequence[float]) -> list[Number]:
+        """The area ratios, for tables that stand beside published ones."""
+        return [
+            Number(
+                f'replknet_area_ratio_{share}',
+                (str(share), 'area_ratio'),
+                f'RepLKNet {share * 100:g} % area',
+                form='.2f',
+                percent=True,
+                share=share,
+                places={CSV},
+                rank=60,
+            )
+            for share in shares
+        ]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import cycle
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,10 +14,13 @@ from matplotlib.patches import Rectangle
 from matplotlib.transforms import blended_transform_factory
 
 from ...core.results.erf_result import ERFResult
+from ...core.statistics import headline_shares
 from ...core.statistics.centred_square import centred_square, reaches_edge
 from ...core.statistics.texts import lower_bound
-from .normalization import LABELS
+from .look import Look
+from .normalization import ABSOLUTE_LABELS, LABELS
 from .style import (
+    CONTOUR_LINES,
     LIGHT_OUTLINE,
     OUTLINE,
     SQUARE_LINES,
@@ -25,13 +30,35 @@ from .style import (
 
 _LONGEST_BAR = 0.35  # of the panel's width
 
+SquareLine = tuple[str, str]  # colour and dash
 
-def color_label(result: ERFResult, normalization: str) -> str:
-    """Label of the colour bar: normalised contribution, or attention."""
-    label = LABELS[normalization]
+
+def color_label(result: ERFResult, look: Look) -> str:
+    """Label of the colour bar: contribution or attention, its scale."""
+    labels = LABELS if look.colorbars == 'shared' else ABSOLUTE_LABELS
+    label = labels[look.normalization]
     if result.kind == 'erf':
         return label
     return label.replace('contribution', result.kind)
+
+
+def drawn_shares(result: ERFResult, look: Look | None = None) -> list[float]:
+    """Shares whose squares a figure shows.
+
+    0.5 and 0.99 where measured; with contours all shares, the smallest
+    first.
+    """
+    if look is not None and look.contours:
+        return sorted(result.shares)
+    return headline_shares(result.shares)
+
+
+def square_lines(shares: Sequence[float]) -> dict[float, SquareLine]:
+    """Colour and dash of each share's square; the usual two keep theirs."""
+    usual = headline_shares(shares) if shares else []
+    lines = dict(zip(usual, SQUARE_LINES, strict=False))
+    others = cycle(CONTOUR_LINES)
+    return {share: lines.get(share) or next(others) for share in shares}
 
 
 def square_sides(
@@ -75,23 +102,13 @@ def draw_marks(
     Args:
         ax (Axes): Axes that show the map, one data unit per map pixel.
         result (ERFResult): The result to mark.
-        shares (sequence of float): At most two, whose squares are drawn.
+        shares (sequence of float): Whose squares are drawn.
         color (str, optional): The layer's, for its squares; None for the
             colours of the shares.
     """
     if result.kind != 'erf':  # attention is not about a unit
         return
-    sides = square_sides(result, shares)
-    texts = side_texts(result, shares)
-    for (share, side), look in zip(sides.items(), SQUARE_LINES, strict=False):
-        label = f'{share * 100:g} %: {texts[share]} px'
-        box = _draw_square(ax, result, side, look, label)
-        if color is not None:
-            box[0].set(edgecolor=color, linewidth=1.8)
-            box[0].set_path_effects([LIGHT_OUTLINE])
-            box[1].set_color(color)
-        for part in box:
-            part.set_gid(f'square {share}')
+    draw_squares(ax, result, shares, color)
     if result.theory is not None:
         _draw_theory(ax, result)
     y, x = result.unit_pixel
@@ -103,6 +120,25 @@ def draw_marks(
         path_effects=[OUTLINE],
         **UNIT_STYLE,
     )
+
+
+def draw_squares(
+    ax: Axes,
+    result: ERFResult,
+    shares: Sequence[float],
+    color: str | None = None,
+) -> None:
+    """Draw the square of each share, with a label for the legend."""
+    sides, texts = square_sides(result, shares), side_texts(result, shares)
+    for share, line in square_lines(list(sides)).items():
+        label = f'{share * 100:g} %: {texts[share]} px'
+        box = _draw_square(ax, result, sides[share], line, label)
+        if color is not None:
+            box[0].set(edgecolor=color, linewidth=1.8)
+            box[0].set_path_effects([LIGHT_OUTLINE])
+            box[1].set_color(color)
+        for part in box:
+            part.set_gid(f'square {share}')
 
 
 def is_seen(ax: Axes, gid: str) -> bool:
@@ -127,14 +163,14 @@ def is_seen(ax: Axes, gid: str) -> bool:
 
 
 def _draw_square(
-    ax: Axes, result: ERFResult, side: int, look: tuple[str, str], label: str
+    ax: Axes, result: ERFResult, side: int, line: SquareLine, label: str
 ) -> tuple[Rectangle, Line2D]:
     """Draw a square clipped to the map, as the statistic clips it.
 
     Returns:
         tuple[Rectangle, Line2D]: The square, and what the legend names.
     """
-    color, dash = look
+    color, dash = line
     reach = side // 2
     (top, bottom), (left, right) = [
         (max(c - reach, 0), min(c + reach, length - 1))
@@ -205,6 +241,10 @@ def add_scale_bar(ax: Axes) -> None:
     """Draw a bar with its length into the lower left corner of a panel."""
     left, right = ax.get_xlim()
     length = round_length(right - left)
+    zero = np.mean(ax.get_images()[-1].to_rgba(np.zeros(1))[0, :3])
+    ink: dict[str, Any] = {'color': 'white', 'path_effects': [OUTLINE]}
+    if zero > 0.5:  # a light ground
+        ink = {'color': '#222222'}
     start = left + 0.04 * (right - left)
     place = blended_transform_factory(ax.transData, ax.transAxes)
     ax.add_line(
@@ -212,12 +252,11 @@ def add_scale_bar(ax: Axes) -> None:
             [start, start + length],
             [0.05, 0.05],
             transform=place,
-            color='white',
             linewidth=1.8,
             solid_capstyle='butt',
-            path_effects=[OUTLINE],
             gid='scale bar',
             zorder=6,
+            **ink,
         )
     )
     ax.annotate(
@@ -227,8 +266,7 @@ def add_scale_bar(ax: Axes) -> None:
         xytext=(3, 0),
         textcoords='offset points',
         va='center_baseline',
-        color='white',
         fontsize=6,
-        path_effects=[OUTLINE],
         zorder=6,
+        **ink,
     )

@@ -43,6 +43,13 @@ LABELS = {
     'sqrt': r'(contribution / max)$^{0.5}$',
     'linear': 'contribution / max',
 }
+# Of a colour bar that ends at its map's largest contribution.
+ABSOLUTE_LABELS = {
+    'power': r'contribution, colours x$^{0.2}$',
+    'log10': r'contribution, colours log$_{10}$(x + 1)',
+    'sqrt': r'contribution, colours x$^{0.5}$',
+    'linear': 'contribution',
+}
 
 
 def normalize(map_hw: np.ndarray, name: str = 'power') -> np.ndarray:

@@ -12,10 +12,11 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.lines import Line2D
 
 from ...core.results.erf_result import ERFResult
-from .marks import is_seen
-from .style import LEGEND_STYLE, SQUARE_LINES, THEORY_STYLE, UNIT_STYLE
+from .look import Look
+from .marks import drawn_shares, is_seen, square_lines
+from .style import LEGEND_STYLE, THEORY_STYLE, UNIT_STYLE
 from .text import LINE_HEIGHT, wrap_text
-from .view import View, drawn_shares
+from .view import View
 
 NARROW_PANEL = 1.5  # inches; a narrower panel has smaller text
 NUMBER_SIZE = 6.5  # points
@@ -69,7 +70,7 @@ def draw_titles(
 
 
 def legend_handles(
-    axes: Sequence[Axes], results: Sequence[ERFResult]
+    axes: Sequence[Axes], results: Sequence[ERFResult], look: Look
 ) -> list[Artist]:
     """What is drawn on the panels; nothing that lies off all of them.
 
@@ -77,17 +78,20 @@ def legend_handles(
         axes (sequence of Axes): Panels.
         results (sequence of ERFResult): The results that they show; without
             an ERF among them there is nothing to name.
+        look (Look): Whether all squares are drawn, and other marks.
     """
     first = next((result for result in results if result.kind == 'erf'), None)
     if first is None:  # pictures of attention have no squares
         return []
     handles: list[Artist] = []
-    for share, look in zip(drawn_shares(first), SQUARE_LINES, strict=False):
+    lines = square_lines(drawn_shares(first, look))
+    for share, (color, dash) in lines.items():
         if any(is_seen(ax, f'square {share}') for ax in axes):
-            color, dash = look
             line = Line2D([], [], color=color, linewidth=1.3)
             line.set(linestyle=dash, label=f'holds {share * 100:g} %')
             handles.append(line)
+    if not look.marked:
+        return handles
     if any(is_seen(ax, 'theory') for ax in axes):
         handles.append(
             Line2D([], [], label='theoretical field', **THEORY_STYLE)
@@ -204,28 +208,65 @@ def _note_lines(note: str, width: float) -> str:
     return '\n'.join(wrap_text(part, width, NUMBER_SIZE) for part in parts)
 
 
-def add_colorbar(fig: Figure, image: Any, label: str, height: float) -> Axes:
-    """Add a colour bar for panels that share 0 to 1.
+def bar_scale(result: ERFResult, look: Look) -> dict[str, Any]:
+    """Ticks of a map's colour bar, and their labels where it is its own."""
+    if look.colorbars == 'shared':
+        return {'ticks': [0, 0.5, 1]}
+    peak = float(result.map.max())
+    ends = {0.0: '0', 1.0: _short_number(peak)} if peak else {0.0: '0'}
+    return {'ticks': list(ends), 'format': lambda x, _: ends.get(x, '')}
+
+
+def _short_number(value: float) -> str:
+    if 0.01 <= value < 1000:
+        return f'{value:.2g}' if value < 100 else f'{value:.0f}'
+    digits, exponent = f'{value:.1e}'.split('e')
+    return f'{digits}e{int(exponent)}'
+
+
+def add_colorbar(
+    fig: Figure, image: Any, label: str, height: float, **scale: Any
+) -> Axes:
+    """Add a colour bar of panels, or of one.
 
     Args:
         fig (Figure): The figure.
         image (AxesImage): One of the maps.
         label (str): What the colours stand for.
         height (float): Of a panel, inches.
+        **scale: As ``bar_scale`` gives it.
 
     Returns:
         Axes: The bar's, to be placed beside a panel.
     """
     axes = fig.add_axes((0.9, 0.1, 0.02, 0.8))
-    bar = fig.colorbar(image, cax=axes, ticks=[0, 0.5, 1])
+    bar = fig.colorbar(image, cax=axes, **scale)
     bar.ax.tick_params(labelsize=NUMBER_SIZE, length=2, pad=1.5)
+    if 'format' in scale:  # numbers of two bars must not meet
+        low, *high = bar.ax.get_yticklabels()
+        low.set_verticalalignment('bottom')
+        for text in high:
+            text.set_verticalalignment('top')
     if height < 1.1:
         label = label.replace(' / ', '\n/ ')
+    if height < 1.6:
+        label = label.replace(', ', ',\n')
     if height < _BAR_LABEL:  # the label hangs down beyond its bar
         bar.set_label(label, fontsize=6, labelpad=2, loc='top')
     else:
         bar.set_label(label, fontsize=NUMBER_SIZE, labelpad=2)
     return axes
+
+
+def contour_note(result: ERFResult, look: Look) -> str:
+    """What the outlines are where all shares' are drawn; else nothing."""
+    if not look.contours or result.kind != 'erf':
+        return ''
+    shares = ', '.join(f'{x * 100:g}' for x in drawn_shares(result, look))
+    return (
+        f'contours: the smallest squares about the unit that hold {shares} % '
+        'of the contribution, with their sides in px; '
+    )
 
 
 def view_note(view: View, results: Sequence[ERFResult]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from .look import Look
 _COLUMNS = {'page': 5, 'column': 3}  # panels side by side, at most
 _LARGEST, _HIGHEST = 2.0, 2.4  # width and height of a panel
 _GAP = 0.08  # between two panels
+_GAP_WITH_BAR = 0.52  # where each has a colour bar of its own
+_WIDER = 0.2  # its numbers, beside the last panel
 _EDGE = 0.05  # free at the figure's left and upper edge
 _BAR = 0.62  # for the colour bar with its numbers and label
 _BAR_GAP, _BAR_WIDTH = 0.07, 0.09
@@ -28,6 +30,7 @@ class Sheet:
         across (int): Columns side by side; the others are in the next block.
         panel (tuple[float, float]): Width and height.
         left (float): For the names of rows.
+        gap, right (float): Between two panels, and beside the last.
     """
 
     rows: int
@@ -35,6 +38,8 @@ class Sheet:
     across: int
     panel: tuple[float, float]
     left: float
+    gap: float = _GAP
+    right: float = _BAR
 
     @property
     def blocks(self) -> int:
@@ -44,14 +49,14 @@ class Sheet:
     @property
     def width(self) -> float:
         """Of the figure."""
-        inside = self.across * (self.panel[0] + _GAP) - _GAP
-        return self.left + inside + _BAR
+        inside = self.across * (self.panel[0] + self.gap) - self.gap
+        return self.left + inside + self.right
 
     def place(
         self,
         fig: Figure,
         axes: np.ndarray,
-        bar: Axes,
+        bars: Mapping[tuple[int, int], Axes],
         above: float,
         below: float,
         margins: tuple[float, float],
@@ -61,7 +66,8 @@ class Sheet:
         Args:
             fig (Figure): As wide as :attr:`width`.
             axes (np.ndarray): The panels, shape (rows, columns).
-            bar (Axes): The colour bar, which gets a panel's height.
+            bars (mapping): Colour bars, by row and column of the panel
+                beside which each stands, as high as it is.
             above (float): For the names of columns, over each block.
             below (float): For numbers below each row.
             margins (tuple[float, float]): Above and below everything.
@@ -72,24 +78,21 @@ class Sheet:
         fig.set_figheight(total)
         for (row, column), ax in np.ndenumerate(axes):
             fold, place = divmod(column, self.across)
-            x = self.left + place * (width + _GAP)
+            x = self.left + place * (width + self.gap)
             y = top + fold * block + above + row * (height + below) + height
-            ax.set_position(
-                (
-                    x / self.width,
-                    1 - y / total,
-                    width / self.width,
-                    height / total,
+            parts = [(ax, x, width)]
+            if (row, column) in bars:
+                beside = x + width + _BAR_GAP
+                parts.append((bars[row, column], beside, _BAR_WIDTH))
+            for part, start, wide in parts:
+                part.set_position(
+                    (
+                        start / self.width,
+                        1 - y / total,
+                        wide / self.width,
+                        height / total,
+                    )
                 )
-            )
-        bar.set_position(
-            (
-                (self.width - _BAR + _BAR_GAP) / self.width,
-                1 - (top + above + height) / total,
-                _BAR_WIDTH / self.width,
-                height / total,
-            )
-        )
 
     def first_of_rows(self) -> Iterator[tuple[int, int]]:
         """Row and column of the leftmost panels."""
@@ -100,7 +103,11 @@ class Sheet:
 
 def rows_of_panels(rows: int, columns: int, look: Look) -> int:
     """How many panels are below each other once a grid is folded."""
-    return rows * -(-columns // _COLUMNS[look.width])
+    return rows * -(-columns // _most_across(look))
+
+
+def _most_across(look: Look) -> int:
+    return _COLUMNS[look.width] - (look.colorbars == 'each')
 
 
 def fold(count: int, most: int) -> int:
@@ -124,8 +131,12 @@ def sheet(
         look (Look): Sets the width, and how many are side by side.
         left (float): For the names of rows.
     """
-    across = fold(columns, _COLUMNS[look.width])
+    across = fold(columns, _most_across(look))
     left += _EDGE
-    room = (look.inches - left - _BAR + _GAP) / across - _GAP
+    gap, right = _GAP, _BAR
+    if look.colorbars == 'each':
+        gap, right = _GAP_WITH_BAR, _BAR + _WIDER
+    room = (look.inches - left - right + gap) / across - gap
     width = min(room, _LARGEST, _HIGHEST / aspect)
-    return Sheet(rows, columns, across, (width, width * aspect), left)
+    panel = width, width * aspect
+    return Sheet(rows, columns, across, panel, left, gap, right)

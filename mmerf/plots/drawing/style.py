@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import matplotlib
 from matplotlib.cbook import is_math_text
+from matplotlib.colors import ListedColormap
 from matplotlib.mathtext import MathTextParser
 from matplotlib.patheffects import withStroke
 
@@ -16,6 +17,8 @@ from ...core.errors import ConfigError, printable, shortened
 # The two squares differ by dash as well as by colour (light ones of
 # Okabe-Ito: they lie on a dark map).
 SQUARE_LINES = (('#7fe0b5', '-'), ('#f0e442', ':'))
+# Of further squares, where those of all shares are drawn.
+CONTOUR_LINES = (('#ffffff', '-'), ('#56b4e9', '--'), ('#e69f00', '-.'))
 # The theoretical field: grey, with longer dashes.
 THEORY_STYLE: dict[str, Any] = {
     'color': '#d9d9d9',
@@ -96,6 +99,12 @@ def layer_styles(layers: Iterable[str]) -> dict[str, LayerStyle]:
 def style() -> AbstractContextManager:
     """Context with mmerf's rcParams, to draw and write a figure in."""
     return matplotlib.rc_context({**matplotlib.rcParamsDefault, **_RC_PARAMS})
+
+
+# As the RepLKNet paper draws its maps: seaborn's heatmap(cmap='RdYlGn',
+# center=0) takes the half from the middle on, since no value is below zero.
+_HALF = matplotlib.colormaps['RdYlGn'](range(128, 256))
+matplotlib.colormaps.register(ListedColormap(_HALF, 'replknet'), force=True)
 
 
 def check_cmap(name: str) -> str:

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 
 from ...core.results.erf_result import ERFResult
-from ...core.statistics import headline_shares
-from .marks import square_sides
+from .marks import drawn_shares, square_sides
 
 MARGIN = 1.2  # side of the view, in sides of the largest square or field
 IMAGE_MARGIN = 2.0  # the same where the image is seen, to be recognised
@@ -84,11 +83,6 @@ def common_view(
     above, below, left, right = (min(half, edge) for edge in edges)
     whole = half >= max(edges)
     return View(above, below, left, right, whole)
-
-
-def drawn_shares(result: ERFResult) -> list[float]:
-    """Shares whose squares a figure shows: 0.5 and 0.99 where measured."""
-    return headline_shares(result.shares)
 
 
 def _edges(result: ERFResult) -> Sequence[float]:

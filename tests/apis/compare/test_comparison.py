@@ -32,7 +32,7 @@ def test_runs_of_every_kind(out_dir, training, tmp_path):
     assert found.notes == ['early has no layer late[1]']
     files = write_comparison(found, tmp_path / 'x' / 'all.pdf')
     assert [path.name for path in files] == [
-        'all.pdf', 'all.md', 'all.csv', 'all.tex',
+        'all.pdf', 'all.md', 'all.csv', 'all.tex', 'all.areas.tex',
     ]  # fmt: skip
     assert files[0].read_bytes().startswith(b'%PDF')
     rows = list(csv.DictReader(io.StringIO(files[2].read_text())))
@@ -146,12 +146,12 @@ def test_attention_has_a_note_in_place_of_numbers(make_result):
     assert line.endswith('| - | 7 |')
 
 
-@pytest.mark.parametrize('kind', ['md', 'csv', 'tex'])
+@pytest.mark.parametrize('kind', ['md', 'csv', 'tex', 'areas.tex'])
 def test_tables_replace_tables_and_nothing_else(make_result, tmp_path, kind):
     found = comparison_of({'one': {'a': make_result()}, 'two': {}})
     out = tmp_path / 'paper.png'
     for _ in range(2):
-        assert len(write_comparison(found, out)) == 4
+        assert len(write_comparison(found, out)) == 5
     out.unlink()
     table = out.with_suffix(f'.{kind}')
     for text in (

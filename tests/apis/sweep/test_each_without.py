@@ -61,7 +61,7 @@ def test_each_module_as_a_run_of_its_own(cfg, tmp_path):
     assert 0 < rows[1]['elsewhere'] < 1 and rows[0]['elsewhere'] == 0
     assert [path.name for path in found.files] == [
         'without.png', 'without.md', 'without.csv', 'without.tex',
-        'without.json', 'without_changes.csv',
+        'without.areas.tex', 'without.json', 'without_changes.csv',
     ]  # fmt: skip
     with found.files[-1].open() as file:
         written = list(csv.DictReader(file))

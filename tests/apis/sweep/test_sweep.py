@@ -70,7 +70,8 @@ def test_every_combination_as_a_run_of_its_own(cfg, checkpoint, tmp_path):
         assert row['side_0.5'] == square['side']
         assert (row['unit_y'], row['unit_x']) == (16, 32)
     assert {path.name for path in sweep.files} == {
-        'sweep.png', 'sweep.md', 'sweep.csv', 'sweep.tex', 'sweep.json',
+        'sweep.png', 'sweep.md', 'sweep.csv', 'sweep.tex',
+        'sweep.areas.tex', 'sweep.json',
     }  # fmt: skip
 
 
@@ -355,7 +356,7 @@ def test_again_over_its_own_files_and_no_others(cfg, tmp_path):
             **SMALL,
         )
 
-    assert len(again().files) == len(again().files) == 5
+    assert len(again().files) == len(again().files) == 6
     (out / 'sweep.md').write_text('# Sweeping floors')
     before = {path: path.stat().st_mtime_ns for path in out.rglob('*')}
     with pytest.raises(ConfigError, match='choose another --out-dir'):

@@ -1,6 +1,7 @@
 import sys
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 
 from mmerf.core.errors import ConfigError
@@ -25,6 +26,16 @@ def test_titles_may_be_formulas():
     for title in (r'$\nothing$', 'one\nof $x_$ two', r'$\frac{1}$'):
         with pytest.raises(ConfigError, match='no formula'):
             check_title(title)
+
+
+def test_the_colours_of_replknets_figures():
+    """heatmap(cmap='RdYlGn', center=0): zero is the middle of RdYlGn."""
+    centred = mpl.colors.Normalize(-1, 1)
+    shown, whole = (mpl.colormaps[n] for n in ('replknet', 'RdYlGn'))
+    for value in np.linspace(0, 1, 41):
+        expected = whole(centred(value))
+        assert shown(value) == pytest.approx(expected, abs=0.02)
+    assert check_cmap('replknet') == 'replknet'
 
 
 def test_unknown_colour_maps_are_refused():

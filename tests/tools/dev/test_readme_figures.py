@@ -19,9 +19,9 @@ _spec.loader.exec_module(readme_figures)
 def test_every_figure_of_maps_in_the_docs_is_checked():
     pages = [*ROOT.glob('*.md'), *(ROOT / 'docs').rglob('*.md')]
     named = {
-        name
+        (page.parent / link).resolve().relative_to(ROOT / 'docs').as_posix()
         for page in pages
-        for name in re.findall(r'\]\([\w./]*?(\w+\.(?:png|gif))\)', (
+        for link in re.findall(r'\]\(([\w./]+\.(?:png|gif))\)', (
             page.read_text()
         ))
     }  # fmt: skip
@@ -35,7 +35,7 @@ def test_every_figure_of_maps_in_the_docs_is_checked():
 
 @pytest.mark.parametrize('name', readme_figures.FIGURES)
 def test_a_figure_is_drawn_by_the_code_that_is_here(name):
-    """If this fails, make the figure anew: ``make figures``, or its own."""
+    """If this fails, make the figure anew: ``make figures``, ``gallery``."""
     with Image.open(ROOT / 'docs' / name) as picture:
         text = picture.text.get(readme_figures.KEY)
         width = picture.size[0] / 150
@@ -48,7 +48,7 @@ def test_a_figure_is_drawn_by_the_code_that_is_here(name):
         same = found == stored[part] or _near(found, stored[part])
         assert same, (
             f'the code that draws docs/{name} has changed ({part}: '
-            f'{found} was {stored[part]}); run make figures'
+            f'{found} was {stored[part]}); run make figures, or make gallery'
         )
 
 
