@@ -25,11 +25,8 @@ def test_every_figure_of_maps_in_the_docs_is_checked():
             page.read_text()
         ))
     }  # fmt: skip
-    # of a browser, of frames, and of a study of half an hour
-    other = {
-        'tensorboard.png', 'explore.png', 'growth.gif',
-        'decoder_interpolation.png',
-    }  # fmt: skip
+    # of a browser, and of frames
+    other = {'tensorboard.png', 'explore.png', 'growth.gif'}
     assert set(readme_figures.FIGURES) == named - other
 
 
