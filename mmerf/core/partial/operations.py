@@ -15,7 +15,10 @@ from ..aten import (
     tensors_in,
     written_to,
 )
+from ..errors import one_line
 from .regions import Memories, Region
+
+MANY_OPERATIONS = 5_000  # of a forward; HRNet-W48 has about 2,000
 
 
 @dataclass(frozen=True)
@@ -73,7 +76,7 @@ class Recording(AtenMode):
                 self._memories.region_of(t) for t in tensors_in(output)
             ]
         except ValueError as error:
-            self.error = str(error)
+            self.error = one_line(error, 80)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
@@ -85,8 +88,11 @@ class Recording(AtenMode):
             try:
                 made = self._operation(func, args, kwargs, out, signature)
                 self.operations.append(made)
-            except ValueError as error:
-                self.error = str(error)
+            except Exception as error:  # a record must not end a forward
+                self.error = one_line(error, 80)
+            if len(self.operations) > MANY_OPERATIONS:
+                self.error = f'more than {MANY_OPERATIONS:,} operations'
+                self.operations = []
         return out
 
     def _operation(

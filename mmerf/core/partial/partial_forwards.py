@@ -96,13 +96,13 @@ class PartialForwards:
         self, steps: Sequence[Step] | None, this: _Pass
     ) -> Iterator[LayerMaps]:
         """Maps of a pass, in part where there are steps."""
-        found = None if steps is None else self._maps_in_part(steps, this)
-        if found is not None:
-            self.in_part = True
-            yield from found
-            return
         if steps is not None:
-            self._give_up('its operations differ from image to image')
+            found, why = self._maps_in_part(steps, this)
+            if not why:
+                self.in_part = True
+                yield from found
+                return
+            self._give_up(why)
         yield from this.maps()
 
     def _recorded(self, kind: tuple, this: _Pass) -> Iterator[LayerMaps]:
@@ -112,24 +112,26 @@ class PartialForwards:
         steps = None if recording.error else steps_of(recording)
         self._steps[kind] = steps
         if steps is not None:
-            again = self._maps_in_part(steps, this)
-            if again is None or not _agree(found, again):
-                self._give_up('maps are others where not all is computed')
+            again, why = self._maps_in_part(steps, this)
+            if not (why or _agree(found, again)):
+                why = 'maps are others where not all is computed'
+            if why:
+                self._give_up(why)
         yield from found
 
     def _maps_in_part(
         self, steps: Sequence[Step], this: _Pass
-    ) -> list[LayerMaps] | None:
-        """All maps of a pass; None if running it in part does not serve."""
+    ) -> tuple[list[LayerMaps], str]:
+        """All maps of a pass, and why they do not serve; empty if they do."""
         run = CroppedForward(steps)
-        found = []
+        found: list[LayerMaps] = []
         for maps in this.maps(self._afresh(run, this)):
             if run.failed:
-                return None
+                return found, 'its operations differ from pass to pass'
             if maps.maps is not None and not maps.maps.isfinite().all():
-                return None
+                return found, 'values are not finite where not all is computed'
             found.append(maps)
-        return found
+        return found, ''
 
     def _afresh(
         self, mode: Recording | CroppedForward, this: _Pass

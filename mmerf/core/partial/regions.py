@@ -97,7 +97,11 @@ class Memories:
         """The region of a tensor in a memory that did not exist before."""
         name = self._new_name(tensor)
         shape = tuple(tensor.shape)
-        if len(shape) != 4:
+        repeated = any(
+            size > 1 and not step
+            for size, step in zip(shape, tensor.stride(), strict=True)
+        )
+        if len(shape) != 4 or repeated:
             return Region(name, shape)
         base = _Base(
             shape, tuple(tensor.stride()), int(tensor.storage_offset())

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmerf import measure_erf
-from mmerf.core.partial import cropped_forward
+from mmerf.core.partial import cropped_forward, operations
 from mmerf.core.passes import budget
 
 IN_PART = 'convolutions in part: where the scores depend on them'
@@ -126,6 +126,18 @@ def test_what_operations_do_not_show_is_seen_in_the_maps(monkeypatch):
     assert 'convolutions in part: maps are others' in way
 
 
+class Same(torch.autograd.Function):
+    """With backward code of its own, so that ordinary autograd runs."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient.clone()
+
+
 class Divided(nn.Module):
     """Zero over zero wherever a convolution was not computed."""
 
@@ -136,11 +148,12 @@ class Divided(nn.Module):
 
     def forward(self, x):
         x = self.one(x)
-        return self.other(x / x.detach().abs())
+        return self.other(Same.apply(x / x.detach().abs()))
 
 
 def test_maps_that_are_not_finite_are_not_taken(monkeypatch):
-    check(Divided().eval(), images(), ['other'], monkeypatch)
+    (way,) = check(Divided().eval(), images(), ['other'], monkeypatch)
+    assert 'in part: values are not finite' in way
 
 
 def test_nothing_is_recorded_where_it_saves_little(monkeypatch, computed):
@@ -148,6 +161,13 @@ def test_nothing_is_recorded_where_it_saves_little(monkeypatch, computed):
     model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
     (way,) = check(model, images(), ['2'], monkeypatch)
     assert 'in part' not in way and not computed
+
+
+def test_a_forward_of_many_operations_is_not_recorded(monkeypatch, computed):
+    monkeypatch.setattr(operations, 'MANY_OPERATIONS', 3)
+    model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
+    check(model, images(), ['2'], monkeypatch)
+    assert not computed
 
 
 def test_nothing_is_recorded_for_few_images(monkeypatch, computed):
