@@ -30,7 +30,6 @@ PLACEHOLDERS = {
     'CHECKPOINT': 'work_dirs/fcn_texture/iter_160.pth',
     'CONFIG': 'configs/demo/fcn_texture.py',
     'PHOTO': 'photos/coffee.png',
-    'RUN@0 RUN': 'runs/fcn@0 runs/fcn',
     'RUN RUN': 'runs/fcn runs/segformer',
     'RUN_A/iter_160000.pth': 'work_dirs/fcn_texture/iter_160.pth',
     'RUN_B/iter_160000.pth': 'work_dirs/segformer_texture/iter_4.pth',
@@ -153,7 +152,7 @@ def test_what_cannot_run_is_shown_somewhere():
 def test_no_block_is_of_another_kind():
     languages = {b.language for path in PAGES for b in blocks_of(path)}
     assert {x for x in languages if not x.startswith('{')} == {
-        'bash', 'python', 'text',
+        'bash', 'python', 'text', 'latex',
     }  # fmt: skip
 
 

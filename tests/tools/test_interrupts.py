@@ -142,8 +142,10 @@ def test_file_names_that_are_no_text(tmp_path, encoding):
     assert b'Traceback' not in done.stderr
     assert rb'a\udcff' in done.stdout and rb'out\udcfe.csv' in done.stdout
     files = sorted(os.listdir(folder))
-    assert files == [b'out\xfe.csv', b'out\xfe.md', b'out\xfe.svg',
-                     b'out\xfe.tex', b'run\xff.npz']  # fmt: skip
+    assert files == [
+        b'out\xfe.areas.tex', b'out\xfe.csv', b'out\xfe.md',
+        b'out\xfe.svg', b'out\xfe.tex', b'run\xff.npz',
+    ]  # fmt: skip
 
 
 def test_a_run_on_names_that_are_no_text(config, tmp_path, photos):

@@ -64,6 +64,7 @@ class CroppedForward(AtenMode):
             what it has computed is of no use then.
 
     Example:
+        >>> import torch
         >>> conv = torch.nn.Conv2d(1, 1, 3, padding=1)
         >>> image = torch.randn(1, 1, 8, 8)
         >>> args = (image, conv.weight, conv.bias, [1, 1], [1, 1], [1, 1])

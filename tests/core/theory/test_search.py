@@ -237,7 +237,7 @@ def test_what_no_strip_confirms_is_at_least_so_much(monkeypatch):
     net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), Beside())
     x = torch.randn(1, 3, 64, 64)
     result = measure_erf(net, x, ['1'], theory=True)['1']
-    assert str(result.theory) == '3 x >= 3' and result.theory.size is None
+    assert str(result.theory) == '3 x ≥ 3' and result.theory.size is None
     assert 'beyond a strip of 1056 px' in result.provenance['theory']
 
 

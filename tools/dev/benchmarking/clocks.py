@@ -9,13 +9,14 @@ from typing import Any
 
 import torch
 
+from mmerf.core.folding import foldings
 from mmerf.core.passes import execute
 
 CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 # What makes no map: the searches for windows, and the checks of shortcuts.
 PLANNING = (
     (execute.Passes, '_plan'),
-    (execute, 'checked_folding'),
+    (foldings, 'checked_folding'),
     (execute.Layout, 'disagrees'),
 )
 
