@@ -7,6 +7,8 @@
 # make context   how much context the demo's models need, and which attribution
 #     is faithful on them
 # make which-crop   the figures and numbers of docs/which_crop.md
+# make faithful   whether the map of a network that someone trained beats random
+#     order: an hour of CPU time
 # make smp    the study of decoder interpolation
 # make pretrained   a network that someone trained, against random weights
 # make outsiders   networks of other packages, each by one command, against
@@ -45,7 +47,7 @@ README_FIGURE = $(BIN)/python tools/dev/readme_figures.py
 RUNS = $$(ls -d $(FCN)/2*/ | tail -1) $$(ls -d $(MIT)/2*/ | tail -1)
 
 .PHONY: erf questions test lint docs docs-test dist clean figures layers \
-	compare growth sweep gallery context which-crop smp pretrained outsiders \
+	compare growth sweep gallery context which-crop faithful smp pretrained outsiders \
 	backends fuzz agreement clicks
 
 $(STAMP): setup.py pyproject.toml requirements/*.txt
@@ -170,6 +172,13 @@ which-crop: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 	$(README_FIGURE) 'by class' \
 		work_dirs/which_crop/by_class/by_class/decode_head.png \
 		docs/which_crop_by_class.png
+
+faithful: $(STAMP) data/texture/.ready
+	tools/dev/pretrained/env.sh .venv-pretrained
+	PYTHONPATH=tools/dev/pretrained:. .venv-pretrained/bin/python \
+		tools/dev/smp/with_torchvision.py tools/dev/pretrained/ranking.py \
+		.venv-pretrained/lib/python3*/site-packages/rembg/u2netp.onnx \
+		data/texture/photos
 
 # timm, transformers, ultralytics and others go into an environment of theirs.
 outsiders: $(STAMP)

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # What docs/which_crop.md tells: how much context the demo's networks need, where
-# it comes from, which tiles serve, which part of a network makes the field, and
-# whether the maps are faithful; tiles and faithfulness of U2-Net (small) too.
+# it comes from, which tiles serve, and which part of a network makes the field;
+# tiles of U2-Net (small) too. The maps' faithfulness: make context, make faithful.
 # FCN and MIT are the demo's checkpoints.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -31,10 +31,7 @@ demo erf.py fcn "$FCN" --layers decode_head --num-images 20 --no-theory \
 demo erf.py segformer "$MIT" --layers decode_head --num-images 20 \
     --no-theory --each-without 'decode_head.convs.*' \
     --out-dir $WORK/each_without
-demo context.py fcn "$FCN" --rank-attributions --out-dir $WORK/fcn_ranking
-demo context.py segformer "$MIT" --rank-attributions --out-dir $WORK/segformer
 u2netp tools/tiles.py --module networks.u2netp \
     --module-options file="$ONNX" --img-dir "$PHOTOS" --input-size 320 320 \
     --num-images 6 --layer logits --threshold 0.5 --windows 160 192 \
     --overlaps 0 0.5 --target CentreUnit --out-dir $WORK/u2netp
-u2netp tools/dev/pretrained/ranking.py "$ONNX" "$PHOTOS"

@@ -127,7 +127,7 @@ def signature_of(func: Any, args: tuple, kwargs: dict) -> tuple:
 
 def _signature(value: Any) -> Any:
     if isinstance(value, Tensor):
-        return tuple(value.shape), value.dtype
+        return tuple(value.shape)
     if isinstance(value, (list, tuple)):
         return tuple(map(_signature, value))
     if isinstance(value, dict):

@@ -151,6 +151,16 @@ def test_what_is_kept_or_returned_is_needed():
     assert corner == Places((0, 4), (0, 4))
 
 
+def test_what_the_forward_keeps_outside_is_needed():
+    kept = torch.zeros(1, 4, 18, 18)
+
+    def keep(grid):
+        kept.add_(grid)
+        return [kept[:, :, 3, 3].relu()]
+
+    assert box_of_a_convolution(keep) == Places((0, 18), (0, 18))
+
+
 def test_a_branch_that_nobody_reads_is_a_result():
     first, image = conv(3), torch.rand(1, 4, 20, 20)
     with Recording() as recording, torch.no_grad():
