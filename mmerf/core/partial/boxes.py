@@ -16,7 +16,7 @@ def needed_boxes(recording: Recording) -> list[Places | None]:
     What no later operation reads is a result, and all of it is needed: a
     score. So is what the forward returns, what an operation reads that makes
     no tensor (a number that Python asks for), and whatever it changes that
-    the forward has not made.
+    the forward has not made, of which no part is known.
 
     Args:
         recording (Recording): Of a forward.
@@ -42,9 +42,7 @@ class _Needs:
         self.needed: dict[int, Places | None] = {}
         self._changed_last: dict[int, int] = {}
         self._read_last: dict[int, int] = {}
-        self._inside: set[int] = set()  # memories that the forward has made
         for number, op in enumerate(operations):
-            self._inside |= {region.memory for region in op.makes}
             for region in (*op.makes, *op.writes):
                 self._changed_last[region.memory] = number
             if not op.is_view:
@@ -77,8 +75,6 @@ class _Needs:
 
     def _is_result(self, number: int, outputs: list[Region]) -> bool:
         if not outputs:
-            return True
-        if any(region.memory not in self._inside for region in outputs):
             return True
         if self.operations[number].name in ONE_OUTPUT:
             outputs = outputs[:1]
