@@ -119,7 +119,8 @@ gallery: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
 
 # How much context the demo's models need, and which attribution is faithful.
 context: $(FCN)/iter_160.pth $(MIT)/iter_160.pth
-	for net in fcn segformer; do for rank in '' --rank-attributions; do \
+	for net in fcn segformer; do for rank in '' \
+		'--rank-attributions --num-images 8 --targets CentreUnit'; do \
 		$(BIN)/python tools/context.py configs/demo/$${net}_texture.py \
 		work_dirs/$${net}_texture/iter_160.pth $$rank || exit 1; \
 		done; done
