@@ -134,7 +134,9 @@ def _solve(
     )
     equations = BellEquations(part)
     best: Any = None
-    for first in starts:
+    for start in starts:
+        # An optimum of block means may lie at a bound, or just beyond it.
+        first = np.clip(start, *bounds)
         found = least_squares(
             equations.residual,
             first,

@@ -109,6 +109,17 @@ def test_shapes_without_a_gaussian_are_none_not_a_crash():
     assert line['fit'] is None and line['orientation'] == 0
 
 
+@pytest.mark.parametrize('side', [128, 160, 255])
+@pytest.mark.parametrize('power', [1, 3])
+def test_maps_that_rise_to_an_edge_are_no_crash(side, power):
+    """Their optimum lies beyond all bounds, for blocks as for pixels."""
+    y, x = np.mgrid[:side, :side] / side
+    for rise in (y, y**2, 1 - x, x + y):
+        gaussian = ERFResult.from_map(np.exp(power * rise))
+        found = gaussian.statistics(['gaussian'])['gaussian']
+        assert found['fit'] is None or found['fit']['r2'] <= 1
+
+
 @pytest.mark.parametrize('sigma', [(6, 7), (60, 90)])
 def test_large_maps_are_fitted_as_exactly(sigma):
     """Of 1024 x 1600: narrow ones as they are, wide ones in blocks."""
