@@ -11,11 +11,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ..aten import AtenMode
+from ..gradient.box_tensor import LARGEST_BOX_SHARE
 from .boxes import needed_boxes
 from .operations import Recording, signature_of
 from .regions import Places, Stretch
 
-LARGEST_SHARE = 0.6  # of a grid; a larger box saves little
 WORTH = 1e7  # multiplications for each operation that is looked at
 
 
@@ -44,7 +44,7 @@ def steps_of(recording: Recording) -> list[Step] | None:
         if box is not None and op.name == 'convolution':
             out = op.makes[0].shape
             share = box.area / (out[2] * out[3])
-            if share <= LARGEST_SHARE and not op.arguments['transposed']:
+            if share < LARGEST_BOX_SHARE and not op.arguments['transposed']:
                 assert op.strides is not None
                 step = Step(op.signature, box, op.strides)
                 weight = op.arguments['weight'].shape

@@ -11,11 +11,11 @@ from ..attributions.base import Attribute, LayerMaps
 from ..batch import Forward
 from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
+from ..running.probes import equal_to_rounding
 from ..targets.base import Target
 from .cropped_forward import CroppedForward, Step, steps_of
 from .operations import Recording
 
-SAME_MAP = 1e-4  # of a map's peak
 IN_PART = 'convolutions in part'
 CONFIRMED = 'where the scores depend on them, confirmed on one pass'
 
@@ -109,9 +109,12 @@ class PartialForwards:
         """Maps of a pass that is recorded, and then run again in part."""
         recording = Recording()
         found = list(this.maps(self._afresh(recording, this)))
-        steps = None if recording.error else steps_of(recording)
+        why = recording.error or ''
+        steps = None if why else steps_of(recording)
         self._steps[kind] = steps
-        if steps is not None:
+        if why:
+            self._give_up(why)
+        elif steps is not None:
             again, why = self._maps_in_part(steps, this)
             if not (why or _agree(found, again)):
                 why = 'maps are others where not all is computed'
@@ -166,7 +169,6 @@ def _agree(one: Sequence[LayerMaps], other: Sequence[LayerMaps]) -> bool:
             return False
         if a.maps is None or b.maps is None:
             continue
-        apart = float((a.maps - b.maps).abs().max())
-        if not apart <= SAME_MAP * float(a.maps.abs().max()):
+        if not equal_to_rounding(a.maps, b.maps):
             return False
     return True

@@ -93,7 +93,7 @@ class Budget:
     def repeats(self, images: Tensor) -> bool:
         """Whether passes of this size are many enough to record one.
 
-        It costs a pass, and saves up to half of each that follows.
+        It costs a pass, and saves a part of each that follows.
 
         Args:
             images (Tensor): Shape (N, ..., C, H, W), counted before.

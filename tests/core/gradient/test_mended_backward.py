@@ -5,26 +5,12 @@ The same image twice in a batch is the reference: there it is right.
 
 import pytest
 import torch
+from helpers.custom_backward import Custom
 from torch import nn
 from torch.nn import functional
 
 from mmerf import measure_erf
 from mmerf.core.theory.strip_probe import touched_places
-
-
-class Doubled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return 2 * x
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return 2 * gradient
-
-
-class Custom(nn.Module):
-    def forward(self, x):
-        return Doubled.apply(x)
 
 
 class Norm(nn.Module):

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.custom_backward import Custom
 from torch import nn
 
 from mmerf import measure_erf
@@ -18,21 +19,6 @@ class Tokens(nn.Module):
 
     def forward(self, x):
         return x.flatten(2).transpose(1, 2).transpose(1, 2).view(x.shape)
-
-
-class Doubled(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return 2 * x
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return 2 * gradient
-
-
-class Custom(nn.Module):
-    def forward(self, x):
-        return Doubled.apply(x)
 
 
 @pytest.fixture(autouse=True)
