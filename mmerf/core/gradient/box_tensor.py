@@ -108,13 +108,33 @@ def as_box_tensor(tensor: Tensor) -> Tensor:
     )
     if all(edge.any() for pair in edges for edge in pair):
         return tensor  # decided without reading all of it
-    nonzero = (tensor != 0).any(1).any(0)
+    found = placed(tensor, (0, 0), tensor.shape)
+    return tensor if found is None else found
+
+
+def placed(
+    part: Tensor, corner: tuple[int, int], shape: Sequence[int]
+) -> BoxTensor | None:
+    """A part of a grid, all else of which is zero, as a box tensor.
+
+    Args:
+        part (Tensor): Shape (N, C, rows, columns).
+        corner (tuple[int, int]): Its first row and column in the grid.
+        shape (sequence of int): The grid's (N, C, h, w).
+
+    Returns:
+        BoxTensor, optional: With a box no larger than what is not zero; None
+        where that is so large that it saves no work.
+    """
+    nonzero = (part != 0).any(1).any(0)
     rows = nonzero.any(1).nonzero().flatten().tolist() or [0]
     columns = nonzero.any(0).nonzero().flatten().tolist() or [0]
-    box = (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
-    if not is_small_enough(box, tensor.shape):
-        return tensor
-    return BoxTensor(crop(tensor, box), box, tensor.shape)
+    inner = (rows[0], rows[-1] + 1, columns[0], columns[-1] + 1)
+    top, left = corner
+    box = (inner[0] + top, inner[1] + top, inner[2] + left, inner[3] + left)
+    if not is_small_enough(box, shape):
+        return None
+    return BoxTensor(crop(part, inner), box, shape)
 
 
 def is_small_enough(box: Box, shape: Sequence[int]) -> bool:

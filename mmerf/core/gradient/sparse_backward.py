@@ -24,6 +24,7 @@ from .box_tensor import (
     is_croppable,
     is_small_enough,
     memory_format_of,
+    placed,
 )
 from .mended_backward import MendedBackward
 from .worth import is_worth_a_look
@@ -58,8 +59,11 @@ class SparseBackward(MendedBackward):
     ) -> Any:
         if func is aten.convolution_backward.default:
             args = (self._look(args[0]), *args[1:])
-        out = super().__torch_dispatch__(func, types, args, kwargs)
-        return as_box_tensor(out) if func in _UNIT_SELECTIONS else out
+        elif func in _PICKED:
+            found = _picked(func, *args)
+            if found is not None:
+                return found
+        return super().__torch_dispatch__(func, types, args, kwargs)
 
     def _look(self, gradient: Tensor) -> Tensor:
         """A box tensor, where a large gradient is mostly zero."""
@@ -69,6 +73,43 @@ class SparseBackward(MendedBackward):
         missed = not isinstance(found, BoxTensor)
         self._misses = self._misses + 1 if missed else 0
         return found
+
+
+def _picked(
+    func: Any, gradient: Any, sizes: Sequence[int], dim: int, *where: int
+) -> BoxTensor | None:
+    """The gradient of a grid, of which a part was picked.
+
+    Args:
+        func: ``select_backward`` or ``slice_backward``.
+        gradient (Tensor): Of the part.
+        sizes (sequence of int): Of the grid.
+        dim (int): The axis along which was picked.
+        *where (int): An index; or a slice's start, end and step.
+
+    Returns:
+        BoxTensor, optional: None where it is no small box of the grid.
+    """
+    first, *steps = where
+    dim %= len(sizes)
+    if len(sizes) != 4 or steps[1:] not in ([], [1]):
+        return None
+    part = gradient if steps else gradient.unsqueeze(dim)
+    if not part.numel():
+        return None
+    inside, corner = part, [0, 0]
+    if isinstance(part, BoxTensor):
+        inside, corner = part.inside, [part.box[0], part.box[2]]
+    if dim < 2:  # images or channels
+        if inside is part:
+            return None
+        shape = (*sizes[:2], *inside.shape[2:])
+        return BoxTensor(
+            func(inside, shape, dim, *where), part.box, tuple(sizes)
+        )
+    first += sizes[dim] if first < 0 else 0
+    corner[dim - 2] += max(first, 0)
+    return placed(inside, (corner[0], corner[1]), sizes)
 
 
 def _pointwise(func: Any, *args: Any) -> Any:
@@ -226,8 +267,8 @@ _POINTWISE = [
     'alias',
     'clone',
 ]
-# Picking a unit: the first gradients that are zero but for a small box.
-_UNIT_SELECTIONS = (aten.select_backward.default, aten.slice_backward.default)
+# Picking a unit, or channels: gradients that are zero elsewhere.
+_PICKED = (aten.select_backward.default, aten.slice_backward.default)
 BOX_RULES |= {
     **{getattr(aten, n).default: _pointwise for n in _POINTWISE},
     aten.mul.Tensor: _pointwise,

@@ -64,13 +64,17 @@ class Reading:
             inner = count_of(now)
             if tensor.shape[position] != dim.before + inner + dim.after:
                 return None
-            tensor = tensor.narrow(position, dim.before, inner)
+            if dim.before or dim.after:
+                tensor = tensor.narrow(position, dim.before, inner)
             factors += now
-        apart = tensor.reshape([f.size for f in factors])
+        # In a backward pass each view that changes nothing is a copy.
+        apart, sizes = tensor, [factor.size for factor in factors]
+        if list(tensor.shape) != sizes:
+            apart = tensor.reshape(sizes)
         order = sorted(
             range(len(factors)), key=lambda i: _rank(factors[i], self._order)
         )
-        laid = apart.permute(order)
+        laid = apart if order == sorted(order) else apart.permute(order)
         images = count_of([f for f in factors if f.axis == 'n'])
         h, w = (
             count_of([f for f in factors if f.axis == name])
@@ -78,6 +82,8 @@ class Reading:
         )
         if images != batch:
             return None
+        if laid.dim() == 4 and (len(laid), *laid.shape[2:]) == (batch, h, w):
+            return laid
         return laid.reshape(batch, -1, h, w)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -70,16 +71,17 @@ class Preserved:
     def __enter__(self) -> Preserved:
         self.state = ModelState(self.model, self.parameters)
         self._callbacks.append(self.state.restore)
-        for owner, name in _flags(self.model):
-            self._callbacks.append(_attribute(owner, name))
+        modules = list(self.model.modules())
+        flags = [(m, name, getattr(m, name)) for m, name in _flags(modules)]
+        self._callbacks.append(lambda: _set_flags(flags))
         CheckpointFunction.apply = staticmethod(  # type: ignore[method-assign]
             lambda function, preserve, *inputs: function(*inputs)
         )  # of reentrant checkpoints, whose output has no graph
-        for module in self.model.modules():
-            module.training = False
-            for name in _CHECKPOINTING:
-                if module.__dict__.get(name) is True:
-                    setattr(module, name, False)
+        _set_flags([
+            (module, name, False)
+            for module, name, value in flags
+            if name == 'training' or value is True
+        ])  # fmt: skip
         for parameter in self.model.parameters():
             if not is_lazy(parameter):
                 parameter.requires_grad_(False)
@@ -135,14 +137,18 @@ def _check_not_sharded(model: nn.Module) -> None:
             )
 
 
-def _flags(model: nn.Module) -> Iterator[tuple[Any, str]]:
-    for module in model.modules():
+def _flags(modules: Sequence[nn.Module]) -> Iterator[tuple[Any, str]]:
+    for module in modules:
         yield module, 'training'
         for name in _CHECKPOINTING:
             if name in module.__dict__:
                 yield module, name
 
 
-def _attribute(owner: Any, name: str) -> Callback:
-    value = getattr(owner, name)
-    return lambda: setattr(owner, name, value)
+def _set_flags(flags: Sequence[tuple[Any, str, Any]]) -> None:
+    """Set those flags that have another value, whatever any of them raises."""
+    run_all([
+        partial(setattr, owner, name, value)
+        for owner, name, value in reversed(flags)
+        if getattr(owner, name) is not value
+    ])  # fmt: skip

@@ -177,6 +177,7 @@ KEEPERS: list[tuple[Any, Keeper]] = [
     (torch.nn.Module, _keep_modules),
     (torch.Tensor, keep_tensor),
     (dict, _keep_dict),
+    (set, _keep_set),
     ((list, deque), _keep_sequence),
     ((bytearray, array.array), _keep_numbers),
     ((tuple, frozenset), _keep_tuple),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import operator
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .restoration import Callback, run_all
 
@@ -21,11 +22,16 @@ class Kept(ABC):
     Attributes:
         changed (list[str]): After ``restore``: the parameters whose values
             had changed, and were given back.
+        small_tensors (list): Found by a walk, to be copied together.
+        flags (list): Parameters that it found, and whether each wants a
+            gradient.
     """
 
     def __init__(self, parameters: bool) -> None:
         self.parameters = parameters
         self.changed: list[str] = []
+        self.small_tensors: list[Any] = []
+        self.flags: list[tuple[Tensor, bool]] = []
         self._callbacks: list[Callback] = []
         self._seen: dict[int, Any] = {}  # keeps what was seen alive
         self._replaced: dict[int, Any] = {}
@@ -71,8 +77,19 @@ class Kept(ABC):
         """While restoring: a value, or what replaces it."""
         return self._replaced.get(id(value), value)
 
+    def unchanged(self, value: dict, before: dict) -> bool:
+        """Whether a dictionary holds the same objects, in the same order."""
+        return (
+            not self._replaced
+            and len(value) == len(before)
+            and all(map(operator.is_, value.values(), before.values()))
+            and all(map(operator.is_, value, before))
+        )
+
     def give_back(self, value: dict, before: dict) -> None:
         """Give a dictionary its earlier keys and values, in their order."""
+        if self.unchanged(value, before):
+            return
         wanted = {key: self.now(item) for key, item in before.items()}
         same = len(value) == len(wanted) and all(
             one is other and dict.__getitem__(value, one) is wanted[other]

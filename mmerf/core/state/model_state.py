@@ -8,6 +8,7 @@ globals of a module, what hooks close over.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from torch import nn
 from .keepers import keeper_of
 from .kept import Kept
 from .objects import keep_slots
-from .tensors import keep_tensor
+from .restoration import run_all, uncollected
+from .tensors import keep_small_tensors, keep_tensor
 
 # Where torch keeps a module's hooks, parameters, buffers and children.
 _DICTIONARIES = tuple(
@@ -24,7 +26,12 @@ _DICTIONARIES = tuple(
     for name, value in nn.Module().__dict__.items()
     if isinstance(value, dict)
 )
+_NOT_WALKED = frozenset(_DICTIONARIES)
 _NOTHING_TO_KEEP = (str, int, float, complex, bytes, type(None))
+_NOTHING = frozenset({*_NOTHING_TO_KEEP, bool})
+# A module, its class, its attributes, and those of torch's dictionaries that
+# hold something, each with what that is, and that are empty.
+_Module = tuple[nn.Module, type, dict, list[tuple[dict, dict]], list[dict]]
 
 
 class ModelState(Kept):
@@ -47,8 +54,11 @@ class ModelState(Kept):
 
     def __init__(self, model: Any, parameters: bool = True) -> None:
         super().__init__(parameters)
-        with torch.inference_mode(False), torch.no_grad():
+        self._modules: list[_Module] = []
+        self.on_restore(self._restore_modules)  # after what they hold
+        with torch.inference_mode(False), torch.no_grad(), uncollected():
             self.keep(model)
+            keep_small_tensors(self)
 
     def keep(self, value: Any) -> None:
         """Keep what a value holds, if a forward can change it in place."""
@@ -60,34 +70,63 @@ class ModelState(Kept):
             if keeper is not None:
                 keeper(self, value)
 
+    def _restore_modules(self) -> None:
+        run_all([
+            partial(self._restore_module, *kept)
+            for kept in reversed(self._modules)
+            if not self._is_as_kept(*kept)
+        ])  # fmt: skip
+
+    def _is_as_kept(
+        self,
+        module: nn.Module,
+        kind: type,
+        before: dict,
+        held: list[tuple[dict, dict]],
+        empty: list[dict],
+    ) -> bool:
+        return (
+            type(module) is kind
+            and self.unchanged(module.__dict__, before)
+            and all(self.unchanged(*each) for each in held)
+            and not any(empty)
+        )
+
+    def _restore_module(
+        self,
+        module: nn.Module,
+        kind: type,
+        before: dict,
+        held: list[tuple[dict, dict]],
+        empty: list[dict],
+    ) -> None:
+        if type(module) is not kind:
+            module.__class__ = kind
+        attributes = module.__dict__
+        for key in attributes.keys() - before.keys():
+            del attributes[key]
+        for key, value in before.items():
+            value = self.now(value)
+            if attributes.get(key, before) is not value:
+                attributes[key] = value
+        for now, content in held:
+            self.give_back(now, content)
+        for now in empty:
+            now.clear()
+
     def keep_module(self, module: nn.Module, name: str = '') -> None:
         """Keep a module's attributes, and what they hold; not its children."""
         if not self.is_new(module):
             return
-        attributes = module.__dict__
-        before, kind = dict(attributes), type(module)
+        before = dict(module.__dict__)
         torchs = [before[name] for name in _DICTIONARIES if name in before]
-        held = [(d, dict(d)) for d in torchs if isinstance(d, dict)]
-
-        def restore() -> None:
-            if type(module) is not kind:
-                module.__class__ = kind
-            for key in attributes.keys() - before.keys():
-                del attributes[key]
-            for key, value in before.items():
-                value = self.now(value)
-                if attributes.get(key, before) is not value:
-                    attributes[key] = value
-            for now, content in held:
-                if now or content:
-                    self.give_back(now, content)
-
-        self.on_restore(restore)
+        held = [(d, dict(d)) for d in torchs if d and isinstance(d, dict)]
+        empty = [d for d in torchs if not d and isinstance(d, dict)]
+        self._modules.append((module, type(module), before, held, empty))
         keep_slots(self, module)
         tensors = [
-            (key, tensor)
-            for group in ('_parameters', '_buffers')
-            for key, tensor in (before.get(group) or {}).items()
+            *(before.get('_parameters') or {}).items(),
+            *(before.get('_buffers') or {}).items(),
         ]
         if isinstance(module, torch.jit.ScriptModule):
             tensors += module.named_parameters(recurse=False)
@@ -96,5 +135,5 @@ class ModelState(Kept):
             if tensor is not None and self.is_new(tensor):
                 keep_tensor(self, tensor, f'{name}.{key}'.lstrip('.'))
         for key, value in before.items():
-            if key not in _DICTIONARIES:
+            if key not in _NOT_WALKED and type(value) not in _NOTHING:
                 self.keep(value)

@@ -48,15 +48,11 @@ def keep_attributes(state: Kept, value: Any) -> None:
 
 def keep_slots(state: Kept, value: Any) -> None:
     """Keep what an object holds in ``__slots__``."""
-    members = [
-        member
-        for kind in type(value).__mro__
-        if kind.__dict__.get('__slots__')
-        for member in kind.__dict__.values()
-        if isinstance(member, types.MemberDescriptorType)
-    ]
-    for member in members:
-        _keep_slot(state, value, member)
+    for kind in type(value).__mro__:
+        if kind.__dict__.get('__slots__'):
+            for member in kind.__dict__.values():
+                if isinstance(member, types.MemberDescriptorType):
+                    _keep_slot(state, value, member)
 
 
 def _keep_slot(

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 Callback = Callable[[], object]
 
@@ -44,3 +46,19 @@ def run_all(callbacks: list[Callback]) -> None:
             failure = error
     if failure is not None:
         raise failure
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """No search for garbage inside, where thousands of objects are made.
+
+    Each search looks at all objects of the process; in a pass over a model of
+    many modules these take longer than what they look for.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from .kept import Kept
+from .restoration import run_all
+
+SMALL = 2**14  # entries; smaller tensors are copied and compared together
+_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -30,35 +36,105 @@ def keep_tensor(state: Kept, value: Tensor, name: str = '') -> None:
         elif value.layout is torch.strided and value.device.type != 'meta':
             trained = isinstance(value, nn.Parameter)
             if trained:
-                _keep_flag(state, value)
+                state.flags.append((value, value.requires_grad))
             if state.parameters or not trained:
-                _keep_values(state, value, name if trained else None)
+                place = value.detach()
+                named = name if trained else None
+                kept = _Place(value, place, _form(value), named)
+                if type(value) in _PLAIN and value.numel() <= SMALL:
+                    state.small_tensors.append(kept)
+                else:
+                    _keep_values(state, [kept])
 
 
-def _keep_values(state: Kept, value: Tensor, name: str | None) -> None:
-    inference = value.is_inference()
-    place = value.detach()
-    memory = _each_entry_once(place)
-    content = memory.clone()
-    before = _bits(content)
+class _Place(NamedTuple):
+    """Where a tensor's values lie."""
+
+    value: Tensor
+    place: Tensor
+    form: tuple  # address, shape and strides
+    name: str | None
+
+    @property
+    def moved(self) -> bool:
+        """Whether the tensor shows another memory by now."""
+        return self.form != _form(self.value)
+
+    @property
+    def kind(self) -> tuple:
+        """Alike for tensors that can be copied together."""
+        value = self.value
+        return value.dtype, value.device, value.is_inference()
+
+
+def _form(value: Tensor) -> tuple:
+    return value.data_ptr(), value.shape, value.stride()
+
+
+def keep_small_tensors(state: Kept) -> None:
+    """Keep the flags and the small tensors that a walk has found, together.
+
+    A model has thousands: each alone would cost a pass more than its copy.
+    """
+    groups: dict[tuple, list[_Place]] = {}
+    for kept in state.small_tensors:
+        groups.setdefault(kept.kind, []).append(kept)
+    for group in groups.values():
+        _keep_values(state, group)
+    flags = list(state.flags)
+    state.on_restore(lambda: _give_flags_back(flags))
+    state.small_tensors.clear()
+    state.flags.clear()
+
+
+def _give_flags_back(flags: Sequence[tuple[Tensor, bool]]) -> None:
+    changed = [(v, wants) for v, wants in flags if v.requires_grad != wants]
+    run_all([partial(v.requires_grad_, wants) for v, wants in changed])
+
+
+def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
+    """Keep the values of tensors of one kind, in one copy."""
+    memories = [_each_entry_once(kept.place) for kept in group]
+    content = _joined(memories)
 
     def restore() -> None:
-        # Out of inference mode, inference tensors cannot be written to.
-        with torch.inference_mode(inference), torch.no_grad():
-            moved = (
-                value.data_ptr() != place.data_ptr()
-                or value.shape != place.shape
-                or value.stride() != place.stride()
+        moved = [kept for kept in group if kept.moved]
+        now = _joined(memories) if len(group) > 1 else memories[0].flatten()
+        if not (moved or _differ(now, content)):
+            return
+        contents = content.split([memory.numel() for memory in memories])
+        run_all([
+            partial(_give_back, state, kept, memory, before)
+            for kept, memory, before in zip(
+                group, memories, contents, strict=True
             )
-            if moved:
-                value.data = place
-            written = not torch.equal(_bits(memory), before)
-            if written:
-                memory.copy_(content)
-            if name is not None and (moved or written):
-                state.changed.append(name)
+        ])  # fmt: skip
 
     state.on_restore(restore)
+
+
+def _joined(memories: Sequence[Tensor]) -> Tensor:
+    """A copy of all entries, one after the other."""
+    return torch.cat([memory.flatten() for memory in memories])
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    return not torch.equal(_bits(one), _bits(other))
+
+
+def _give_back(
+    state: Kept, kept: _Place, memory: Tensor, before: Tensor
+) -> None:
+    # Out of inference mode, inference tensors cannot be written to.
+    with torch.inference_mode(kept.value.is_inference()), torch.no_grad():
+        moved = kept.moved
+        if moved:
+            kept.value.data = kept.place
+        written = _differ(memory.flatten(), before)
+        if written:
+            memory.copy_(before.view(memory.shape))
+        if kept.name is not None and (moved or written):
+            state.changed.append(kept.name)
 
 
 def _bits(tensor: Tensor) -> Tensor:
@@ -68,11 +144,6 @@ def _bits(tensor: Tensor) -> Tensor:
     if tensor.is_floating_point():
         return tensor.view(_INTEGERS[tensor.element_size()])
     return tensor
-
-
-def _keep_flag(state: Kept, value: Tensor) -> None:
-    wants = value.requires_grad
-    state.on_restore(lambda: value.requires_grad_(wants))
 
 
 def _each_entry_once(tensor: Tensor) -> Tensor:

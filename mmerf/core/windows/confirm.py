@@ -45,7 +45,9 @@ class UnitValues(Probe):
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Keep a unit's (C,) of an output (1, C, h, w); score nothing."""
         key = context.layer
-        self.values[key] = values_at(output, self.units[key], context)[0]
+        # A clone: what is kept of an output would keep all of its memory.
+        unit = values_at(output, self.units[key], context)[0]
+        self.values[key] = unit.clone()
         channels = output[0].flatten(1).float()
         self.spreads[key] = channels.std(dim=1, correction=0)
         return output.new_zeros(output.shape[:1])

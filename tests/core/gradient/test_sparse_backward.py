@@ -237,3 +237,45 @@ def test_a_recurrence_is_left_to_autograd(steps, plain):
     result = measure_erf(Recurrence(steps).eval(), image, ['.'])['.']
     run_on = result.provenance['run_on']
     assert ('more than 5,000 operations' in run_on) == plain
+
+
+PICKS = {
+    'a unit': lambda x: x[:, :, 20, 31],
+    'a unit from the end': lambda x: x[:, :, -3, -1],
+    'a row, then a column': lambda x: x[:, :, 4][..., 38],
+    'rows': lambda x: x[:, :, 5:9],
+    'rows from before the first': lambda x: x[:, :, -900:3],
+    'columns up to beyond the last': lambda x: x[..., 36:900],
+    'a box': lambda x: x[:, :, 5:9, -4:-2],
+    'every second row': lambda x: x[:, :, 3:9:2],
+    'channels of a box': lambda x: x[:, :, 5:9, 30:33][:, 2:5],
+    'a unit of a box of channels': lambda x: x[:, 1:4, 5:9, 30:33][:, :, 1, 2],
+    'images': lambda x: x[1:, :, 5:9],
+    'nothing': lambda x: x[:, :, 7:7],
+    'nothing, beyond the last': lambda x: x[:, :, 900:],
+}
+
+
+@pytest.mark.parametrize('pick', PICKS.values(), ids=PICKS)
+def test_a_part_that_is_picked(pick):
+    net = conv(3, 3, padding=1)
+    leaf = torch.randn(2, 3, 40, 40, requires_grad=True)
+
+    def gradient():
+        score = (pick(net(leaf)) ** 2).sum()
+        return torch.autograd.grad(score, leaf)[0]
+
+    with SparseBackward():
+        found = gradient()
+    torch.testing.assert_close(to_plain(found), gradient())
+
+
+def test_of_a_unit_no_grid_of_zeros_is_made():
+    grid = torch.randn(1, 6, 40, 40, requires_grad=True)
+    with SparseBackward():
+        (found,) = torch.autograd.grad(grid[:, :, 20, 31].sum(), grid)
+    assert found.box == (20, 21, 31, 32)
+    with SparseBackward():
+        (found,) = torch.autograd.grad(grid[:, 2:4, 5:9, 30:33].sum(), grid)
+    assert found.box == (5, 9, 30, 33)
+    assert to_plain(found).sum() == 24

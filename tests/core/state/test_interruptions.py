@@ -31,7 +31,11 @@ FILES = {
 }
 
 
-RESTORING = ('give_back', 'run_all', 'restore', 'replace', 'now', '__exit__')
+RESTORING = (
+    'give_back', 'run_all', 'restore', 'replace', 'now', '__exit__',
+    '_restore_modules', '_restore_module', '_is_as_kept', 'unchanged',
+    '_set_flags', '_give_back', '_give_flags_back',
+)  # fmt: skip
 
 
 class Interrupted:
@@ -96,7 +100,8 @@ def interrupt_every(step, images, functions=None, first=1):
     """
     with Interrupted(None, functions) as run:
         measure_erf(new_net(), images, ['0', '5'])
-    left, points = [], range(first, run.lines + 1, step)
+    fewer = 50  # lines of a later run, at most: some results are kept
+    left, points = [], range(first, run.lines - fewer, step)
     for at in points:
         net = new_net()
         before = found_on(net)
@@ -114,13 +119,13 @@ def interrupt_every(step, images, functions=None, first=1):
 @pytest.mark.slow
 def test_ctrl_c_at_any_line_leaves_nothing(monkeypatch):
     monkeypatch.setattr(budget, 'SMALL_IMAGE', 0)  # fold, look for windows
-    points, left = interrupt_every(571, images_like(1, 16, 18))
+    points, left = interrupt_every(500, images_like(1, 16, 18))
     assert points > 90
     assert left == []
 
 
 @pytest.mark.slow
 def test_ctrl_c_at_any_line_that_restores_leaves_nothing():
-    points, left = interrupt_every(13, images_like(1, 16, 18), RESTORING)
+    points, left = interrupt_every(5, images_like(1, 16, 18), RESTORING)
     assert points > 90
     assert left == []

@@ -9,6 +9,9 @@ from torch import nn
 from torch.nn import functional
 
 from mmerf import measure_erf
+from mmerf.core.grid.coordinates import even_grid
+from mmerf.core.targets.base import TargetContext
+from mmerf.core.windows.confirm import UnitValues
 
 
 def strided(channels):
@@ -300,3 +303,13 @@ def test_a_maximum_over_places_is_not_taken_for_that_of_a_window():
         expected = float64_map(net, image, result.unit)
         assert abs(result.map - expected).max() <= 1e-4 * expected.max()
         assert result.provenance['run_on'].startswith('whole')
+
+
+def test_of_an_output_only_the_unit_is_kept():
+    """Else all outputs of one whole image lie in memory beside the next."""
+    output, grid = torch.randn(1, 6, 40, 40), even_grid((40, 40), (80, 80))
+    values = UnitValues({'layer': (3, 4)})
+    values(output, TargetContext('layer', (80, 80), grid))
+    kept = values.values['layer']
+    assert torch.equal(kept, output[0, :, 3, 4])
+    assert kept.untyped_storage().nbytes() == 6 * 4
