@@ -67,7 +67,11 @@ class Case:
 
 
 def photographs(count: int, size: tuple[int, int]) -> Tensor:
-    """Photographs of a size (H, W), normalised, (count, 3, H, W)."""
+    """Photographs of a size (H, W), normalised, (count, 3, H, W).
+
+    Resized bilinearly, as test pipelines do. Pixels that are repeated would
+    make flat parts, where maxima are equal, of all of them.
+    """
     from skimage import data  # of the tests' requirements
 
     images = []
@@ -75,7 +79,7 @@ def photographs(count: int, size: tuple[int, int]) -> Tensor:
         photo = getattr(data, PHOTOS[i % len(PHOTOS)])()[..., :3]
         image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None]
         image = image.float().roll(37 * i, 3)
-        images.append(functional.interpolate(image, size))
+        images.append(functional.interpolate(image, size, mode='bilinear'))
     batch = torch.cat(images)
     mean = batch.mean((2, 3), keepdim=True)
     return (batch - mean) / batch.std((2, 3), keepdim=True)
