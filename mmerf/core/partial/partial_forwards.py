@@ -9,8 +9,10 @@ from torch import Tensor, nn
 
 from ..attributions.base import Attribute, LayerMaps
 from ..batch import Forward
+from ..errors import one_line
 from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
+from ..running.memory import is_out_of_memory
 from ..running.probes import equal_to_rounding
 from ..targets.base import Target
 from .cropped_forward import CroppedForward, Step, steps_of
@@ -39,9 +41,9 @@ class PartialForwards:
     """Runs passes whose forward computes what the scores depend on.
 
     The second pass of its kind is recorded, and run again in part; if all
-    maps agree, later passes are run in part only. A pass whose operations
-    are others, or whose maps are not finite, is run plainly, and so are all
-    that follow.
+    maps agree, later passes are run in part only. A pass that fails, whose
+    operations are others, or whose maps are not finite, is run plainly, and
+    so are all that follow.
 
     Args:
         model (nn.Module): That forwards run.
@@ -108,7 +110,11 @@ class PartialForwards:
     def _recorded(self, kind: tuple, this: _Pass) -> Iterator[LayerMaps]:
         """Maps of a pass that is recorded, and then run again in part."""
         recording = Recording()
-        found = list(this.maps(self._afresh(recording, this)))
+        found, why = self._tried(recording, this)
+        if why:
+            self._give_up(why)
+            yield from this.maps()
+            return
         why = recording.error or ''
         steps = None if why else steps_of(recording)
         self._steps[kind] = steps
@@ -127,14 +133,28 @@ class PartialForwards:
     ) -> tuple[list[LayerMaps], str]:
         """All maps of a pass, and why they do not serve; empty if they do."""
         run = CroppedForward(steps)
-        found: list[LayerMaps] = []
-        for maps in this.maps(self._afresh(run, this)):
-            if run.failed:
-                return found, 'its operations differ from pass to pass'
-            if maps.maps is not None and not maps.maps.isfinite().all():
-                return found, 'values are not finite where not all is computed'
-            found.append(maps)
-        return found, ''
+        found, why = self._tried(run, this)
+        each = (part.maps for part in found if part.maps is not None)
+        if not why and run.failed:
+            why = 'its operations differ from pass to pass'
+        if not why and not all(maps.isfinite().all() for maps in each):
+            why = 'values are not finite where not all is computed'
+        return found, why
+
+    def _tried(
+        self, mode: Recording | CroppedForward, this: _Pass
+    ) -> tuple[list[LayerMaps], str]:
+        """All maps of a pass in a mode, and why there are none, if so.
+
+        A forward that finds its model as it was gives back what it changes
+        before the backward pass, which may need it.
+        """
+        try:
+            return list(this.maps(self._afresh(mode, this))), ''
+        except Exception as error:  # whatever the model's code raises
+            if is_out_of_memory(error):
+                raise
+            return [], one_line(error, 80)
 
     def _afresh(
         self, mode: Recording | CroppedForward, this: _Pass

@@ -16,6 +16,10 @@ from .restoration import run_all
 
 SMALL = 2**14  # entries; smaller tensors are copied and compared together
 _PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+_PLAIN_NUMBERS = (
+    torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool,
+    torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
+)  # fmt: skip
 
 _INTEGERS = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
 
@@ -41,10 +45,20 @@ def keep_tensor(state: Kept, value: Tensor, name: str = '') -> None:
                 place = value.detach()
                 named = name if trained else None
                 kept = _Place(value, place, _form(value), named)
-                if type(value) in _PLAIN and value.numel() <= SMALL:
+                if _is_small(value):
                     state.small_tensors.append(kept)
                 else:
                     _keep_values(state, [kept])
+
+
+def _is_small(value: Tensor) -> bool:
+    """Whether a tensor can be copied together with others of its kind."""
+    return (
+        type(value) in _PLAIN
+        and value.dtype in _PLAIN_NUMBERS
+        and value.numel() <= SMALL
+        and not value.is_neg()
+    )
 
 
 class _Place(NamedTuple):
@@ -94,15 +108,18 @@ def _give_flags_back(flags: Sequence[tuple[Tensor, bool]]) -> None:
 
 def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
     """Keep the values of tensors of one kind, in one copy."""
-    memories = [_each_entry_once(kept.place) for kept in group]
-    content = _joined(memories)
+    memories = [_each_entry_once(_as_stored(kept.place)) for kept in group]
+    alone = len(group) == 1
+    content = memories[0].clone() if alone else _joined(memories)
+    _bits(content)  # of odd kinds: fails here, if at all
 
     def restore() -> None:
         moved = [kept for kept in group if kept.moved]
-        now = _joined(memories) if len(group) > 1 else memories[0].flatten()
+        now = memories[0] if alone else _joined(memories)
         if not (moved or _differ(now, content)):
             return
-        contents = content.split([memory.numel() for memory in memories])
+        counts = [memory.numel() for memory in memories]
+        contents = [content] if alone else content.split(counts)
         run_all([
             partial(_give_back, state, kept, memory, before)
             for kept, memory, before in zip(
@@ -111,6 +128,12 @@ def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
         ])  # fmt: skip
 
     state.on_restore(restore)
+
+
+def _as_stored(tensor: Tensor) -> Tensor:
+    """A tensor of the same memory that reads what is stored there."""
+    tensor = tensor.conj() if tensor.is_conj() else tensor
+    return torch._neg_view(tensor) if tensor.is_neg() else tensor
 
 
 def _joined(memories: Sequence[Tensor]) -> Tensor:
@@ -130,9 +153,10 @@ def _give_back(
         moved = kept.moved
         if moved:
             kept.value.data = kept.place
-        written = _differ(memory.flatten(), before)
+        before = before.view(memory.shape)
+        written = _differ(memory, before)
         if written:
-            memory.copy_(before.view(memory.shape))
+            memory.copy_(before)
         if kept.name is not None and (moved or written):
             state.changed.append(kept.name)
 

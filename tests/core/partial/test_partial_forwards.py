@@ -183,3 +183,23 @@ def test_a_model_that_makes_its_tables_in_its_first_forward(monkeypatch):
 
     (way,) = check(Tables().eval(), images(), ['other'], monkeypatch)
     assert IN_PART in way
+
+
+class Calibrated(nn.Module):
+    """Its first call notes a scale, which the backward pass needs."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer('scale', torch.tensor(0.0))
+
+    def forward(self, x):
+        if not self.scale:
+            self.scale.copy_(x.detach().std())
+        return x / self.scale
+
+
+def test_a_model_whose_backward_needs_what_is_given_back(monkeypatch):
+    model = nn.Sequential(conv(3), Calibrated(), conv(), conv())
+    (words,) = check(model, images(), ['3'], monkeypatch)
+    assert 'convolutions in part: 3: one of the variables needed' in words
+    assert not model[1].scale
