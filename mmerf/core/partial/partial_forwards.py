@@ -115,18 +115,26 @@ class PartialForwards:
             self._give_up(why)
             yield from this.maps()
             return
+        self._steps[kind] = self._confirmed(recording, found, this)
+        yield from found
+
+    def _confirmed(
+        self, recording: Recording, found: Sequence[LayerMaps], this: _Pass
+    ) -> list[Step] | None:
+        """Steps of a recorded pass, which make the same maps again.
+
+        None where they do not, or would save little.
+        """
         why = recording.error or ''
         steps = None if why else steps_of(recording)
-        self._steps[kind] = steps
-        if why:
-            self._give_up(why)
-        elif steps is not None:
+        if steps is not None:
             again, why = self._maps_in_part(steps, this)
             if not (why or _agree(found, again)):
                 why = 'maps are others where not all is computed'
-            if why:
-                self._give_up(why)
-        yield from found
+        if why:
+            self._give_up(why)
+            return None
+        return steps
 
     def _maps_in_part(
         self, steps: Sequence[Step], this: _Pass

@@ -18,6 +18,8 @@ PLANNING = (
     (execute.Passes, '_plan'),
     (foldings, 'checked_folding'),
     (execute.Layout, 'disagrees'),
+    (execute.PartialForwards, '_confirmed'),
+    (execute.PlainChoices, '_window_serves'),
 )
 
 
