@@ -56,8 +56,8 @@ def uncollected() -> Iterator[None]:
     many modules these take longer than what they look for.
     """
     enabled = gc.isenabled()
-    gc.disable()
     try:
+        gc.disable()
         yield
     finally:
         if enabled:

@@ -1,5 +1,6 @@
 """Ctrl-C at every line that changes something for a while, or restores it."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -88,7 +89,8 @@ def found_on(net):
     process = of_process()
     # Where Ctrl-C comes before anything was measured, nothing has drawn yet.
     methods = 'apply' in vars(CheckpointFunction), torch.Tensor.register_hook
-    return of_model(net), described(net), process, stack, methods
+    collects = gc.isenabled()
+    return of_model(net), described(net), process, stack, methods, collects
 
 
 def interrupt_every(step, images, functions=None, first=1):
