@@ -63,7 +63,8 @@ class SparseBackward(MendedBackward):
             found = _picked(func, *args)
             if found is not None:
                 return found
-        return super().__torch_dispatch__(func, types, args, kwargs)
+        out = super().__torch_dispatch__(func, types, args, kwargs)
+        return as_box_tensor(out) if func in _PICKED else out
 
     def _look(self, gradient: Tensor) -> Tensor:
         """A box tensor, where a large gradient is mostly zero."""
@@ -76,7 +77,13 @@ class SparseBackward(MendedBackward):
 
 
 def _picked(
-    func: Any, gradient: Any, sizes: Sequence[int], dim: int, *where: int
+    func: Any,
+    gradient: Any,
+    sizes: Sequence[int],
+    dim: int,
+    start: int,
+    end: int | None = None,
+    step: int = 1,
 ) -> BoxTensor | None:
     """The gradient of a grid, of which a part was picked.
 
@@ -85,30 +92,29 @@ def _picked(
         gradient (Tensor): Of the part.
         sizes (sequence of int): Of the grid.
         dim (int): The axis along which was picked.
-        *where (int): An index; or a slice's start, end and step.
+        start (int): What was selected, or where the slice starts.
+        end (int, optional): Where the slice ends; None for a selection.
+        step (int): Of the slice.
 
     Returns:
-        BoxTensor, optional: None where it is no small box of the grid.
+        BoxTensor, optional: None where that takes a look at the whole grid.
     """
-    first, *steps = where
     dim %= len(sizes)
-    if len(sizes) != 4 or steps[1:] not in ([], [1]):
+    if len(sizes) != 4 or step != 1 or not gradient.numel():
         return None
-    part = gradient if steps else gradient.unsqueeze(dim)
-    if not part.numel():
-        return None
-    inside, corner = part, [0, 0]
-    if isinstance(part, BoxTensor):
-        inside, corner = part.inside, [part.box[0], part.box[2]]
     if dim < 2:  # images or channels
-        if inside is part:
+        if end is None or not isinstance(gradient, BoxTensor):
             return None
-        shape = (*sizes[:2], *inside.shape[2:])
-        return BoxTensor(
-            func(inside, shape, dim, *where), part.box, tuple(sizes)
-        )
-    first += sizes[dim] if first < 0 else 0
-    corner[dim - 2] += max(first, 0)
+        shape = (*sizes[:2], *gradient.inside.shape[2:])
+        inside = func(gradient.inside, shape, dim, start, end, step)
+        return BoxTensor(inside, gradient.box, tuple(sizes))
+    inside, corner = gradient, [0, 0]
+    if end is None:
+        inside = gradient.unsqueeze(dim)
+    elif isinstance(gradient, BoxTensor):
+        inside, corner = gradient.inside, [gradient.box[0], gradient.box[2]]
+    start += sizes[dim] if start < 0 else 0
+    corner[dim - 2] += max(start, 0)
     return placed(inside, (corner[0], corner[1]), sizes)
 
 

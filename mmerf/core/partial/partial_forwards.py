@@ -154,8 +154,8 @@ class PartialForwards:
     ) -> tuple[list[LayerMaps], str]:
         """All maps of a pass in a mode, and why there are none, if so.
 
-        A forward that finds its model as it was gives back what it changes
-        before the backward pass, which may need it.
+        It may fail where a plain pass does not: what the forward changes on
+        the model is given back before the backward pass, which may need it.
         """
         try:
             return list(this.maps(self._afresh(mode, this))), ''

@@ -4,16 +4,15 @@ Where an image is flat, all values that a maximum chooses from are equal up to
 rounding, and a crop, another memory layout or a folded batch norm rounds
 otherwise. So a forward of the whole image without any shortcut, and without
 gradient, is watched up to its last max pooling, and each pooling of the pass
-that is measured takes the same entries. Such a forward of the window alone
-serves as well, where it takes the same entries of an image of one colour, in
-which all are equal (see ``plain_choices``).
+that is measured takes the same entries.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import Any
+from fractions import Fraction
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -23,7 +22,13 @@ from ..aten import AtenMode
 from ..batch import Forward
 from ..running.forward_pass import StopForward
 from ..windows.planner import WindowPlan
-from .pooling_entries import BELOW_LARGEST, Pooling, entries_in_crop
+
+BELOW_LARGEST = 1e-4  # how far an entry may be below it, of their spread
+
+
+class _Pooling(NamedTuple):
+    indices: Tensor  # (N, C, h, w), of the plane below
+    plane: tuple[int, int]
 
 
 class Choices(AtenMode):
@@ -31,23 +36,15 @@ class Choices(AtenMode):
 
     Args:
         most (int, optional): Poolings of a forward, which ends after them.
-        of_window (bool): Whether what is watched is the window alone.
-        keep_inputs (bool): Keep what was chosen from, for ``same_entries``.
 
     Attributes:
         failed (bool): Whether a pass could not take the same entries.
     """
 
-    def __init__(
-        self,
-        most: int | None = None,
-        of_window: bool = False,
-        keep_inputs: bool = False,
-    ) -> None:
+    def __init__(self, most: int | None = None) -> None:
         super().__init__()
-        self.most, self.of_window, self.failed = most, of_window, False
-        self.keep_inputs = keep_inputs
-        self.poolings: list[Pooling] = []
+        self.most, self.failed = most, False
+        self.poolings: list[_Pooling] = []
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
@@ -56,9 +53,8 @@ class Choices(AtenMode):
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.removeprefix('aten::')
         if name == 'max_pool2d_with_indices' and args[0].dim() == 4:
-            plane = (int(args[0].shape[2]), int(args[0].shape[3]))
-            inputs = args[0].clone() if self.keep_inputs else None
-            self.poolings.append(Pooling(out[1], plane, args[1:], inputs))
+            height, width = args[0].shape[2:]
+            self.poolings.append(_Pooling(out[1], (height, width)))
             if len(self.poolings) == self.most:
                 raise StopForward
         return out
@@ -99,6 +95,25 @@ class Choices(AtenMode):
         return run
 
 
+def choices_of(
+    forward: Forward, images: Tensor, plan: WindowPlan, poolings: int | None
+) -> tuple[Choices, int]:
+    """What the poolings of a forward take, and how many there are.
+
+    Args:
+        forward (callable): Runs the model in the plain way.
+        images (Tensor): Whole images.
+        plan (WindowPlan): Of the pass that is measured.
+        poolings (int, optional): Of a forward, where that is known.
+    """
+    if poolings is None and plan.window is not None:
+        crop = plan.window.crop(images[:1])
+        with suppress(Exception):  # layers that follow need a larger one
+            poolings = Choices().watch(forward, crop)
+    choices = Choices(poolings)
+    return choices, choices.watch(forward, images)
+
+
 class _Imposed(AtenMode):
     def __init__(
         self,
@@ -137,18 +152,33 @@ class _Imposed(AtenMode):
         ):  # fmt: skip
             return False
         pooling = self.choices.poolings[self.number - 1]
-        if args[1:] != pooling.geometry:
+        steps = list(args[2]) if len(args) > 2 and args[2] else list(args[1])
+        steps = steps * 2 if len(steps) == 1 else steps
+        first: list[int] = []
+        skipped: list[int] = []
+        jumps: list[float] = []
+        for axis in (0, 1):
+            stride = _whole_ratio(self.size[axis], pooling.plane[axis])
+            jump = stride * steps[axis]  # px from one entry to the next
+            start = self.corner[axis] / jump
+            if start.denominator != 1:
+                return False
+            first.append(int(start) * steps[axis])
+            skipped.append(int(start))
+            jumps.append(float(jump))
+        taken = pooling.indices[self.positions]
+        for dim, start in zip((2, 3), skipped, strict=True):
+            taken = taken[(slice(None),) * dim + (
+                slice(start, start + values.shape[dim]),
+            )]  # fmt: skip
+        if taken.shape != values.shape:
             return False
-        plane = (int(inputs.shape[2]), int(inputs.shape[3]))
-        found = entries_in_crop(
-            pooling, self.corner, self.size, plane, indices
-        )
-        if found is None:
-            return False
-        taken, valid, jumps = found
-        local, valid = taken[self.positions], valid[self.positions]
-        if local.shape != values.shape:
-            return False
+        height, width = inputs.shape[2:]
+        rows = taken // pooling.plane[1] - first[0]
+        columns = taken % pooling.plane[1] - first[1]
+        valid = (rows >= 0) & (rows < height)
+        valid &= (columns >= 0) & (columns < width)
+        local = torch.where(valid, rows * width + columns, 0)
         entries = inputs.flatten(2).gather(2, local.flatten(2))
         entries = entries.view_as(values)
         allowed = BELOW_LARGEST * inputs.std()
@@ -168,6 +198,13 @@ class _Imposed(AtenMode):
         values.copy_(torch.where(same, entries, values))
         indices.copy_(torch.where(same, local, indices))
         return True
+
+
+def _whole_ratio(size: int, plane: int) -> Fraction:
+    """Pixels per row of a plane: 4, or 1/2 where the plane is finer."""
+    if size >= plane:
+        return Fraction(round(size / plane))
+    return Fraction(1, round(plane / size))
 
 
 def _entry_at(pixel: float, corner: int, jump: float) -> slice:
@@ -192,8 +229,5 @@ def choosing_in_window(
     if choices is None or plan.window is None:
         return forward
     units = [place.grid.pixel(place.unit) for place in plan.places.values()]
-    size, corner = images.shape[-2:], plan.window.corner
-    if choices.of_window:
-        units = [(y - corner[0], x - corner[1]) for y, x in units]
-        size, corner = plan.window.crop(images).shape[-2:], (0, 0)
-    return choices.imposed_on(forward, corner, size, units)
+    size = images.shape[-2:]
+    return choices.imposed_on(forward, plan.window.corner, size, units)

@@ -25,13 +25,11 @@ from ..targets.base import Target
 from ..windows.planner import WindowPlan
 from ..windows.plans import Known, Plans, structure_of
 from .budget import Budget, is_large
-from .choices import Choices, choosing, choosing_in_window
+from .choices import Choices, choices_of, choosing, choosing_in_window
 from .layout import Layout
 from .maps_in_window import maps_in_window
-from .plain_choices import PlainChoices
 from .run_modes import (
     AS_PLAIN,
-    AS_PLAIN_IN_WINDOW,
     TIES,
     TOO_FEW,
     described_modes,
@@ -75,7 +73,7 @@ class Passes:
         self.partial = PartialForwards(model)
         self.foldings = Foldings(model, layers)
         self._plain_because: str | None = None
-        self.choosing = PlainChoices()
+        self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
 
     @property
@@ -168,7 +166,9 @@ class Passes:
             if not self.layers.chooses_in_poolings:
                 return self._run_plain(TIES, batch, target, gathering)
             forward = afresh(self.model, batch.forward)
-            choices = self.choosing.of(forward, batch.inputs, plan)
+            choices, self._poolings = choices_of(
+                forward, batch.inputs, plan, self._poolings
+            )
         with folding.applied(), noticed_tensor_hooks() as hooks:
             forward = batch.forward
             done = self._run(plan, forward, images, target, gathering, choices)
@@ -261,15 +261,11 @@ class Passes:
             'no window': no_window,
             'batch norms not folded': self.foldings.error,
             'not channels last': self.layout.error,
-            'equal values': self._chosen() if same_choices else '',
+            'equal values': AS_PLAIN if same_choices else '',
             IN_PART: CONFIRMED if self.partial.in_part else self.partial.error,
         }
         fallbacks = self.attribution.fallbacks
         self.run_mode |= described_modes(keys, mode, given_up, fallbacks)
-
-    def _chosen(self) -> str:
-        """What maxima of equal values were taken, in words."""
-        return AS_PLAIN_IN_WINDOW if self.choosing.in_window else AS_PLAIN
 
     def _plan(
         self, forward: Forward, images: Tensor, target: Target

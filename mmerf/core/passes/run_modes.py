@@ -7,9 +7,6 @@ from collections.abc import Iterable, Mapping
 
 TIES = 'ties in a flat part of the image'
 AS_PLAIN = 'chosen as in a plain forward'
-AS_PLAIN_IN_WINDOW = (
-    f'{AS_PLAIN} of the window, confirmed on an image of one colour'
-)
 TOO_FEW = 'too few images to gain by one'
 
 

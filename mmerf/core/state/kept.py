@@ -78,12 +78,22 @@ class Kept(ABC):
         return self._replaced.get(id(value), value)
 
     def unchanged(self, value: dict, before: dict) -> bool:
-        """Whether a dictionary holds the same objects, in the same order."""
-        return (
-            not self._replaced
-            and len(value) == len(before)
-            and all(map(operator.is_, value.values(), before.values()))
-            and all(map(operator.is_, value, before))
+        """Whether a dictionary holds the same objects, in the same order.
+
+        Args:
+            value (dict): Now; of a class of its own, perhaps, whose code is
+                not run.
+            before (dict): What it held, a plain dictionary.
+        """
+        if self._replaced or len(value) != len(before):
+            return False
+        if type(value) is dict:
+            return all(map(operator.is_, value, before)) and all(
+                map(operator.is_, value.values(), before.values())
+            )
+        return all(
+            one is other and dict.__getitem__(value, one) is before[other]
+            for one, other in zip(value, before, strict=True)
         )
 
     def give_back(self, value: dict, before: dict) -> None:

@@ -9,7 +9,7 @@ globals of a module, what hooks close over.
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -29,9 +29,22 @@ _DICTIONARIES = tuple(
 _NOT_WALKED = frozenset(_DICTIONARIES)
 _NOTHING_TO_KEEP = (str, int, float, complex, bytes, type(None))
 _NOTHING = frozenset({*_NOTHING_TO_KEEP, bool})
-# A module, its class, its attributes, and those of torch's dictionaries that
-# hold something, each with what that is, and that are empty.
-_Module = tuple[nn.Module, type, dict, list[tuple[dict, dict]], list[dict]]
+
+
+class _Module(NamedTuple):
+    """A module and what it holds.
+
+    Attributes:
+        module (nn.Module): The module.
+        kind (type): Its class.
+        attributes (dict): A copy of its ``__dict__``.
+        held (list): Each dictionary that torch keeps there, and a copy of it.
+    """
+
+    module: nn.Module
+    kind: type
+    attributes: dict[str, Any]
+    held: list[tuple[dict, dict]]
 
 
 class ModelState(Kept):
@@ -72,47 +85,34 @@ class ModelState(Kept):
 
     def _restore_modules(self) -> None:
         run_all([
-            partial(self._restore_module, *kept)
+            partial(self._restore_module, kept)
             for kept in reversed(self._modules)
-            if not self._is_as_kept(*kept)
+            if not self._is_as_kept(kept)
         ])  # fmt: skip
 
-    def _is_as_kept(
-        self,
-        module: nn.Module,
-        kind: type,
-        before: dict,
-        held: list[tuple[dict, dict]],
-        empty: list[dict],
-    ) -> bool:
+    def _is_as_kept(self, kept: _Module) -> bool:
         return (
-            type(module) is kind
-            and self.unchanged(module.__dict__, before)
-            and all(self.unchanged(*each) for each in held)
-            and not any(empty)
+            type(kept.module) is kept.kind
+            and self.unchanged(kept.module.__dict__, kept.attributes)
+            and all(
+                self.unchanged(now, then)
+                for now, then in kept.held
+                if now or then
+            )
         )
 
-    def _restore_module(
-        self,
-        module: nn.Module,
-        kind: type,
-        before: dict,
-        held: list[tuple[dict, dict]],
-        empty: list[dict],
-    ) -> None:
-        if type(module) is not kind:
-            module.__class__ = kind
-        attributes = module.__dict__
+    def _restore_module(self, kept: _Module) -> None:
+        if type(kept.module) is not kept.kind:
+            kept.module.__class__ = kept.kind
+        attributes, before = kept.module.__dict__, kept.attributes
         for key in attributes.keys() - before.keys():
             del attributes[key]
         for key, value in before.items():
             value = self.now(value)
             if attributes.get(key, before) is not value:
                 attributes[key] = value
-        for now, content in held:
-            self.give_back(now, content)
-        for now in empty:
-            now.clear()
+        for now, then in kept.held:
+            self.give_back(now, then)
 
     def keep_module(self, module: nn.Module, name: str = '') -> None:
         """Keep a module's attributes, and what they hold; not its children."""
@@ -120,9 +120,9 @@ class ModelState(Kept):
             return
         before = dict(module.__dict__)
         torchs = [before[name] for name in _DICTIONARIES if name in before]
-        held = [(d, dict(d)) for d in torchs if d and isinstance(d, dict)]
-        empty = [d for d in torchs if not d and isinstance(d, dict)]
-        self._modules.append((module, type(module), before, held, empty))
+        held = [(d, dict(d)) for d in torchs if isinstance(d, dict)]
+        kept = _Module(module, type(module), before, held)
+        self._modules.append(kept)
         keep_slots(self, module)
         tensors = [
             *(before.get('_parameters') or {}).items(),

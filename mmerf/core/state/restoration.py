@@ -52,8 +52,7 @@ def run_all(callbacks: list[Callback]) -> None:
 def uncollected() -> Iterator[None]:
     """No search for garbage inside, where thousands of objects are made.
 
-    Each search looks at all objects of the process; in a pass over a model of
-    many modules these take longer than what they look for.
+    Each search looks at all objects of the process, and finds little here.
     """
     enabled = gc.isenabled()
     try:

@@ -15,7 +15,7 @@ from .kept import Kept
 from .restoration import run_all
 
 SMALL = 2**14  # entries; smaller tensors are copied and compared together
-_PLAIN = (Tensor, nn.Parameter, nn.Buffer)
+_PLAIN = (Tensor, nn.Parameter)
 _PLAIN_NUMBERS = (
     torch.float32, torch.float64, torch.float16, torch.bfloat16, torch.bool,
     torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64,
@@ -42,9 +42,8 @@ def keep_tensor(state: Kept, value: Tensor, name: str = '') -> None:
             if trained:
                 state.flags.append((value, value.requires_grad))
             if state.parameters or not trained:
-                place = value.detach()
                 named = name if trained else None
-                kept = _Place(value, place, _form(value), named)
+                kept = _Place(value, value.detach(), named)
                 if _is_small(value):
                     state.small_tensors.append(kept)
                 else:
@@ -62,17 +61,16 @@ def _is_small(value: Tensor) -> bool:
 
 
 class _Place(NamedTuple):
-    """Where a tensor's values lie."""
+    """Where a tensor's values lie: a tensor of the same memory."""
 
     value: Tensor
     place: Tensor
-    form: tuple  # address, shape and strides
     name: str | None
 
     @property
     def moved(self) -> bool:
         """Whether the tensor shows another memory by now."""
-        return self.form != _form(self.value)
+        return _form(self.value) != _form(self.place)
 
     @property
     def kind(self) -> tuple:
@@ -86,9 +84,10 @@ def _form(value: Tensor) -> tuple:
 
 
 def keep_small_tensors(state: Kept) -> None:
-    """Keep the flags and the small tensors that a walk has found, together.
+    """Keep the flags and the small tensors that a walk has found.
 
-    A model has thousands: each alone would cost a pass more than its copy.
+    A model has thousands. Those of a kind are kept in one copy, since an
+    operation for each takes longer than to copy its few numbers.
     """
     groups: dict[tuple, list[_Place]] = {}
     for kept in state.small_tensors:
@@ -113,11 +112,16 @@ def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
     content = memories[0].clone() if alone else _joined(memories)
     _bits(content)  # of odd kinds: fails here, if at all
 
-    def restore() -> None:
-        moved = [kept for kept in group if kept.moved]
+    def unchanged() -> bool:
+        if any(kept.moved for kept in group):
+            return False
         now = memories[0] if alone else _joined(memories)
-        if not (moved or _differ(now, content)):
-            return
+        return not _differ(now, content)
+
+    def restore() -> None:
+        with suppress(Exception):  # of one that cannot be read any more
+            if unchanged():
+                return
         counts = [memory.numel() for memory in memories]
         contents = [content] if alone else content.split(counts)
         run_all([

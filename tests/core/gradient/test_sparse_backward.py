@@ -250,6 +250,8 @@ PICKS = {
     'every second row': lambda x: x[:, :, 3:9:2],
     'channels of a box': lambda x: x[:, :, 5:9, 30:33][:, 2:5],
     'a unit of a box of channels': lambda x: x[:, 1:4, 5:9, 30:33][:, :, 1, 2],
+    'one channel, then a unit': lambda x: x[:, 2][:, 20, 31],
+    'one image, then a unit': lambda x: x[1][:, 20, 31],
     'images': lambda x: x[1:, :, 5:9],
     'nothing': lambda x: x[:, :, 7:7],
     'nothing, beyond the last': lambda x: x[:, :, 900:],
@@ -270,10 +272,13 @@ def test_a_part_that_is_picked(pick):
     torch.testing.assert_close(to_plain(found), gradient())
 
 
-def test_of_a_unit_no_grid_of_zeros_is_made():
+def test_of_a_unit_the_gradient_is_a_box():
     grid = torch.randn(1, 6, 40, 40, requires_grad=True)
     with SparseBackward():
         (found,) = torch.autograd.grad(grid[:, :, 20, 31].sum(), grid)
+    assert found.box == (20, 21, 31, 32)
+    with SparseBackward():
+        (found,) = torch.autograd.grad(grid[:, 2][:, 20, 31].sum(), grid)
     assert found.box == (20, 21, 31, 32)
     with SparseBackward():
         (found,) = torch.autograd.grad(grid[:, 2:4, 5:9, 30:33].sum(), grid)

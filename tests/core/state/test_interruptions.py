@@ -102,8 +102,8 @@ def interrupt_every(step, images, functions=None, first=1):
     """
     with Interrupted(None, functions) as run:
         measure_erf(new_net(), images, ['0', '5'])
-    fewer = 50  # lines of a later run, at most: some results are kept
-    left, points = [], range(first, run.lines - fewer, step)
+    # Later runs take some lines less, as a few things are cached.
+    left, points = [], range(first, run.lines - 50, step)
     for at in points:
         net = new_net()
         before = found_on(net)

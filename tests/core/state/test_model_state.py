@@ -107,3 +107,36 @@ def test_state_of_script_modules():
     assert net.count == 1
     state.restore()
     assert net.count == 0
+
+
+class Drops(nn.Conv2d):
+    """Deletes a flag as it runs."""
+
+    def forward(self, x):
+        vars(self).pop('with_cp', None)
+        return super().forward(x)
+
+
+def test_a_flag_that_a_forward_deletes_is_there_again():
+    net = nn.Sequential(Drops(3, 4, 3))
+    net[0].with_cp = True
+    measure_erf(net, images_like(1, 16, 18), ['0'])
+    assert net[0].with_cp is True
+
+
+class Guarded(dict):
+    """A dictionary whose own code must not run."""
+
+    def values(self):
+        raise RuntimeError
+
+    items = keys = values
+
+
+def test_no_code_of_a_dictionary_runs():
+    net = nn.Identity()
+    net.table = Guarded(one=1, two=2)
+    state = ModelState(net)
+    dict.__setitem__(net.table, 'two', 3)
+    state.restore()
+    assert dict.__getitem__(net.table, 'two') == 2

@@ -79,3 +79,24 @@ def test_small_tensors_are_kept_in_one_copy_for_each_kind():
     net = nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(50)))
     alone = len(ModelState(nn.Identity())._callbacks)
     assert len(ModelState(net)._callbacks) < alone + 60  # of 100
+
+
+def test_a_tensor_that_cannot_be_read_any_more_leaves_no_other_changed():
+    net = nn.Module()
+    for name in ('one', 'other'):
+        net.register_buffer(name, torch.ones(3))
+    one, other = net.one, net.other
+    state = ModelState(net)
+    other += 1
+    torch.utils.swap_tensors(one, torch.zeros(3).to_sparse())
+    with pytest.raises(RuntimeError):
+        state.restore()
+    assert other.tolist() == [1, 1, 1]
+
+
+def test_memory_that_moves_without_a_change_is_none():
+    net = nn.Linear(2, 3)
+    state = ModelState(net)
+    net.weight.share_memory_()
+    state.restore()
+    assert state.changed == []

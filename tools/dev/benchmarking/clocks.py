@@ -19,7 +19,6 @@ PLANNING = (
     (foldings, 'checked_folding'),
     (execute.Layout, 'disagrees'),
     (execute.PartialForwards, '_confirmed'),
-    (execute.PlainChoices, '_window_serves'),
 )
 
 
