@@ -27,11 +27,13 @@ class Case:
         build (callable): Makes the model.
         size (tuple[int, int]): (H, W) of the images.
         layers (list[str]): Layers to measure.
+        flat (bool): Whether the images have flat parts.
     """
 
     build: Callable[[], nn.Module]
     size: tuple[int, int]
     layers: list[str]
+    flat: bool = False
 
     def model(self) -> nn.Module:
         """The model, on a GPU where there is one, the same every time."""
@@ -42,7 +44,7 @@ class Case:
 
     def images(self, count: int) -> Tensor:
         """Photographs, normalised, (count, 3, H, W)."""
-        return photographs(count, self.size)
+        return photographs(count, self.size, self.flat)
 
     def forward(self, model: nn.Module) -> Forward:
         """How the model is run: segmentors up to their logits."""
@@ -66,20 +68,32 @@ class Case:
         return taps
 
 
-def photographs(count: int, size: tuple[int, int]) -> Tensor:
+def photographs(
+    count: int, size: tuple[int, int], flat: bool = False
+) -> Tensor:
     """Photographs of a size (H, W), normalised, (count, 3, H, W).
 
-    Resized bilinearly, as test pipelines do. Pixels that are repeated would
-    make flat parts, where maxima are equal, of all of them.
+    Resized bilinearly, as test pipelines do. Enlarged, they have flat parts
+    that a camera's picture of this size has not; noise of half a grey level
+    at most, which is less than a camera's, undoes that.
+
+    Args:
+        count (int): How many.
+        size (tuple[int, int]): (H, W).
+        flat (bool): Without that noise: most have flat parts.
     """
     from skimage import data  # of the tests' requirements
 
+    generator = torch.Generator().manual_seed(0)
     images = []
     for i in range(count):
         photo = getattr(data, PHOTOS[i % len(PHOTOS)])()[..., :3]
         image = torch.from_numpy(photo.copy()).permute(2, 0, 1)[None]
         image = image.float().roll(37 * i, 3)
-        images.append(functional.interpolate(image, size, mode='bilinear'))
+        image = functional.interpolate(image, size, mode='bilinear')
+        if not flat:
+            image += torch.rand(image.shape, generator=generator) - 0.5
+        images.append(image)
     batch = torch.cat(images)
     mean = batch.mean((2, 3), keepdim=True)
     return (batch - mean) / batch.std((2, 3), keepdim=True)
@@ -140,6 +154,7 @@ _STAGES = [f'backbone[{i}]' for i in range(4)]
 CASES = {
     'pspnet-512': Case(_mmseg(_PSPNET), (512, 512), [*_STAGES, 'decode_head']),
     'pspnet-cityscapes': Case(_mmseg(_PSPNET), (1024, 2048), _STAGES),
+    'flat-cityscapes': Case(_mmseg(_PSPNET), (1024, 2048), _STAGES, flat=True),
     'segformer-512': Case(_mmseg(_MIT), (512, 512), [*_STAGES, 'decode_head']),
     'large-kernel': Case(_large_kernel, (512, 512), ['2', '5']),
     'mamba-cpu': Case(scanning_network, (160, 160), ['1', '3']),
