@@ -31,7 +31,7 @@ WITHOUT_OPERATIONS, BY_OPERATIONS, CONFIRMED_BEFORE = 4, 2, 1
 
 
 class UnitValues(Probe):
-    """Keeps each unit's channels, and how far a channel varies.
+    """Keeps each unit's channels, and how far a channel varies in the middle.
 
     Args:
         units (mapping): Unit by layer key.
@@ -48,7 +48,10 @@ class UnitValues(Probe):
         # A clone: what is kept of an output would keep all of its memory.
         unit = values_at(output, self.units[key], context)[0]
         self.values[key] = unit.clone()
-        channels = output[0].flatten(1).float()
+        # Of the middle: padding may make values at the border far larger.
+        h, w = output.shape[2:]
+        middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
+        channels = middle.flatten(1).float()
         self.spreads[key] = channels.std(dim=1, correction=0)
         return output.new_zeros(output.shape[:1])
 

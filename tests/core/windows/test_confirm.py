@@ -313,3 +313,15 @@ def test_of_an_output_only_the_unit_is_kept():
     kept = values.values['layer']
     assert torch.equal(kept, output[0, :, 3, 4])
     assert kept.untyped_storage().nbytes() == 6 * 4
+
+
+def test_how_far_a_channel_varies_is_seen_away_from_the_border():
+    """Padding beside a large bias would allow any difference."""
+    output = torch.randn(1, 2, 20, 24)
+    expected = output[0, :, 5:15, 6:18].flatten(1).std(1, correction=0)
+    for border in (output[:, :, :2], output[..., -2:]):
+        border += 300
+    grid = even_grid((20, 24), (80, 96))
+    values = UnitValues({'layer': (3, 4)})
+    values(output, TargetContext('layer', (80, 96), grid))
+    torch.testing.assert_close(values.spreads['layer'], expected)

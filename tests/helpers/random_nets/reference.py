@@ -65,6 +65,8 @@ def plain_maps(net, units, dtype=torch.float64, nudge=None):
     for module in model.modules():
         if isinstance(module, nn.InstanceNorm2d):
             module.forward = partial(instance_norm, module)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.forward = partial(batch_norm, module)
     images = net.images()
     if nudge is not None:
         generator = torch.Generator().manual_seed(nudge)
@@ -107,10 +109,26 @@ def plain_maps(net, units, dtype=torch.float64, nudge=None):
 def instance_norm(module, x):
     """An instance norm, written out.
 
-    With torch 2.13, the gradient of its kernel is at the wrong places where
-    the one that comes back is permuted, as from a layer norm after it.
+    With torch 2.13, the gradient of its kernel, which is a batch norm's, is at
+    the wrong places where the one that comes back is permuted, as from a
+    layer norm after it.
     """
     spread, mean = torch.var_mean(x, (2, 3), correction=0, keepdim=True)
+    return normed(module, x, spread, mean)
+
+
+def batch_norm(module, x):
+    """A batch norm in eval mode, written out for the same reason."""
+    if module.running_mean is None:
+        spread, mean = torch.var_mean(x, (0, 2, 3), correction=0, keepdim=True)
+    else:
+        spread = module.running_var.view(-1, 1, 1)
+        mean = module.running_mean.view(-1, 1, 1)
+    return normed(module, x, spread, mean)
+
+
+def normed(module, x, spread, mean):
+    """Normalised, and scaled where the module does."""
     x = (x - mean) * (spread + module.eps).rsqrt()
     if not module.affine:
         return x
