@@ -24,7 +24,7 @@ _CHECKPOINTING = (
     'gradient_checkpointing',
     'grad_checkpointing',
 )
-_MISSING = object()
+_NO_FLAG = object()
 
 
 class Preserved:
@@ -151,5 +151,5 @@ def _set_flags(flags: Sequence[tuple[Any, str, Any]]) -> None:
     run_all([
         partial(setattr, owner, name, value)
         for owner, name, value in reversed(flags)
-        if getattr(owner, name, _MISSING) is not value
+        if getattr(owner, name, _NO_FLAG) is not value
     ])  # fmt: skip

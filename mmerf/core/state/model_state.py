@@ -28,7 +28,7 @@ _DICTIONARIES = tuple(
 )
 _NOT_WALKED = frozenset(_DICTIONARIES)
 _NOTHING_TO_KEEP = (str, int, float, complex, bytes, type(None))
-_NOTHING = frozenset({*_NOTHING_TO_KEEP, bool})
+_NUMBERS_AND_TEXT = frozenset({*_NOTHING_TO_KEEP, bool})
 
 
 class _Module(NamedTuple):
@@ -135,5 +135,5 @@ class ModelState(Kept):
             if tensor is not None and self.is_new(tensor):
                 keep_tensor(self, tensor, f'{name}.{key}'.lstrip('.'))
         for key, value in before.items():
-            if key not in _NOT_WALKED and type(value) not in _NOTHING:
+            if key not in _NOT_WALKED and type(value) not in _NUMBERS_AND_TEXT:
                 self.keep(value)

@@ -109,13 +109,13 @@ def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
     """Keep the values of tensors of one kind, in one copy."""
     memories = [_each_entry_once(_as_stored(kept.place)) for kept in group]
     alone = len(group) == 1
-    content = memories[0].clone() if alone else _joined(memories)
+    content = memories[0].clone() if alone else _in_one(memories)
     _bits(content)  # of odd kinds: fails here, if at all
 
     def unchanged() -> bool:
         if any(kept.moved for kept in group):
             return False
-        now = memories[0] if alone else _joined(memories)
+        now = memories[0] if alone else _in_one(memories)
         return not _differ(now, content)
 
     def restore() -> None:
@@ -140,7 +140,7 @@ def _as_stored(tensor: Tensor) -> Tensor:
     return torch._neg_view(tensor) if tensor.is_neg() else tensor
 
 
-def _joined(memories: Sequence[Tensor]) -> Tensor:
+def _in_one(memories: Sequence[Tensor]) -> Tensor:
     """A copy of all entries, one after the other."""
     return torch.cat([memory.flatten() for memory in memories])
 
