@@ -33,6 +33,7 @@ class SparseBackward(MendedBackward):
     found none several times in a row: fields only grow towards the input.
 
     Example:
+        >>> import torch
         >>> conv = torch.nn.Conv2d(3, 4, 3, padding=1).requires_grad_(False)
         >>> image = torch.randn(1, 3, 16, 16, requires_grad=True)
         >>> score = conv(image)[0, :, 8, 8].sum()
