@@ -7,11 +7,16 @@ on, also with the image as it is, and with the outside shifted down, so that a
 largest value, a smallest one, a mean and a median of the image lie elsewhere.
 Where they do tell and the window was confirmed with earlier weights, the
 amplified outside suffices.
+
+A channel that an activation holds at its lowest or highest value tells
+nothing. Where all but a few do, other contents are drawn; where no channel
+ever tells, the window is not confirmed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, product
 
 import torch
 from torch import Tensor
@@ -26,21 +31,30 @@ from .window import UnitPlace, Window
 OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
 OF_VALUE = 2e-6  # and of its value: rounding of float32
 AMPLIFIED = 8.0
+FURTHER = 2  # number of the first content that is drawn only if needed
+TELLING = 8  # channels; of fewer, half of those that vary
 # How many whole images confirm a window.
 WITHOUT_OPERATIONS, BY_OPERATIONS, CONFIRMED_BEFORE = 4, 2, 1
 
 
 class UnitValues(Probe):
-    """Keeps each unit's channels, and how far a channel varies in the middle.
+    """Keeps each unit's channels, and how a channel varies in the middle.
 
     Args:
         units (mapping): Unit by layer key.
+
+    Attributes:
+        values, spreads (dict[str, Tensor]): By layer key, a number for each
+            channel: the unit's, and the standard deviation.
+        telling (dict[str, Tensor]): Whether a channel of the unit is neither
+            lowest nor highest, by layer key, and so held by no activation.
     """
 
     def __init__(self, units: Mapping[str, UnitYX | None]) -> None:
         self.units = units
         self.values: dict[str, Tensor] = {}
         self.spreads: dict[str, Tensor] = {}
+        self.telling: dict[str, Tensor] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Keep a unit's (C,) of an output (1, C, h, w); score nothing."""
@@ -53,6 +67,10 @@ class UnitValues(Probe):
         middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
         channels = middle.flatten(1).float()
         self.spreads[key] = channels.std(dim=1, correction=0)
+        sides = (channels < unit[:, None], channels > unit[:, None])
+        below, above = (side.any(1) for side in sides)
+        held = (channels == unit[:, None]).any(1)
+        self.telling[key] = (below & above) | ~held
         return output.new_zeros(output.shape[:1])
 
 
@@ -89,7 +107,9 @@ def unconfirmed(
         return wrong
     whole = {key: place.unit for key, place in places.items()}
     cropped: dict[int, UnitValues] = {}
-    for number, content, drawn in _draws(image, window, checks):
+    told: dict[str, Tensor] = {}
+    draws = _draws(image, window, checks)
+    for number, content, drawn in chain(draws, _more(image, window, told)):
         if number not in cropped:
             crop = window.crop(content)
             cropped[number], grids = _unit_values(
@@ -100,8 +120,17 @@ def unconfirmed(
         wrong |= _moved(places, grids, whole, (0, 0))
         wrong |= _differing(cropped[number], seen, places)
         if wrong:
-            break
-    return wrong
+            return wrong
+        for key, spread in seen.spreads.items():
+            now = torch.stack([seen.telling[key], spread > 0])
+            told[key] = now | told[key] if key in told else now
+    return {key for key, (telling, _) in told.items() if not telling.any()}
+
+
+def _is_enough(told: Tensor) -> bool:
+    """Whether enough channels have told something, of those that vary."""
+    telling, varying = (int(each.sum()) for each in told)
+    return telling >= TELLING or 2 * telling >= varying > 0
 
 
 def _draws(
@@ -120,6 +149,21 @@ def _draws(
     yield 1, mirrored, _joined(mirrored, higher, window)
     if checks >= WITHOUT_OPERATIONS:
         yield 1, mirrored, _joined(mirrored, lower, window)
+
+
+def _more(
+    image: Tensor, window: Window, told: Mapping[str, Tensor]
+) -> Iterator[tuple[int, Tensor, Tensor]]:
+    """As ``_draws``, with other contents, until enough channels have told."""
+    opposite = image.mean((2, 3), keepdim=True) - image
+    outside = AMPLIFIED * (image + spread_of(image))
+    for number, (content, flipped) in enumerate(
+        product((opposite, image), ((2,), (2, 3))), FURTHER
+    ):
+        if all(map(_is_enough, told.values())):
+            return
+        inside = content.flip(flipped)
+        yield number, inside, _joined(inside, outside, window)
 
 
 def _joined(inside: Tensor, outside: Tensor, window: Window) -> Tensor:

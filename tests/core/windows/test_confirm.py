@@ -10,8 +10,12 @@ from torch.nn import functional
 
 from mmerf import measure_erf
 from mmerf.core.grid.coordinates import even_grid
+from mmerf.core.layers.names import find_layers
+from mmerf.core.running.layer_scores import LayerScores
+from mmerf.core.running.probes import Recorder
 from mmerf.core.targets.base import TargetContext
-from mmerf.core.windows.confirm import UnitValues
+from mmerf.core.windows.confirm import UnitValues, unconfirmed
+from mmerf.core.windows.window import UnitPlace, Window
 
 
 def strided(channels):
@@ -325,3 +329,47 @@ def test_how_far_a_channel_varies_is_seen_away_from_the_border():
     values = UnitValues({'layer': (3, 4)})
     values(output, TargetContext('layer', (80, 96), grid))
     torch.testing.assert_close(values.spreads['layer'], expected)
+
+
+class Held(nn.Module):
+    """Zero at the unit, but for a fraction of contents; else the mirror."""
+
+    def __init__(self, bias):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 2, 3, padding=1)
+        self.bias = bias
+
+    def forward(self, x):
+        x = self.conv(x)
+        return (x + 2 * x.flip(3) + self.bias).relu()
+
+
+@pytest.mark.parametrize('bias', [-1.0, -1000.0])
+def test_a_unit_that_is_zero_confirms_no_window(bias, monkeypatch):
+    """It says as little in a crop as in the whole image."""
+    net, size = Held(bias), (150, 171)
+    image = torch.randn(1, 3, *size)
+    layers = LayerScores(find_layers(net, ['']))
+    layers.read(lambda x, _: net(x), image, Recorder())
+    (key,) = layers.order
+    grid = even_grid(size, size)
+    drawn = []
+    probe = layers.probe
+
+    def noted(forward, image, *args):
+        drawn.append(tuple(image.shape[2:]))
+        return probe(forward, image, *args)
+
+    monkeypatch.setattr(layers, 'probe', noted)
+    held = 0
+    for column in range(30, 90, 3):
+        place = UnitPlace(grid, (75, column), (1, 1))
+        window = Window((60, 90), (column - 15, column + 16))
+        drawn.clear()
+        found = unconfirmed(
+            layers, lambda x, _: net(x), image, {key: place}, window, 1
+        )
+        assert found == {key}
+        held += drawn.count(size) > 1
+    assert held
