@@ -25,7 +25,7 @@ def _quiet_threads():
 def _every_shortcut(monkeypatch):
     """Take shortcuts of few and small images; tests of what pays do not."""
     from mmerf.core.gradient import worth
-    from mmerf.core.passes import budget
+    from mmerf.core.shortcuts import budget
 
     monkeypatch.setattr(budget, 'ENOUGH', 0)
     monkeypatch.setattr(worth, 'LARGE_GRADIENT', 0)
@@ -35,9 +35,10 @@ def _every_shortcut(monkeypatch):
 @pytest.fixture
 def as_few(monkeypatch, _every_shortcut):
     """Run images as few are run: one forward each, and no other."""
-    from mmerf.core.passes import budget
+    from mmerf.core.shortcuts import budget
 
     monkeypatch.setattr(budget, 'ENOUGH', 10**12)
+    monkeypatch.setattr(budget, 'REPEATS', 10**12)
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from mmerf.core.passes import budget
+from mmerf.core.shortcuts import budget
 from mmerf.engine import theory
 from mmerf.plots.drawing.figure import Figure
 

@@ -8,7 +8,7 @@ guessed from names. The model's own parameters are untouched: inside
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -38,27 +38,13 @@ class Folding:
     """Convolutions of a model with the batch norms that follow them.
 
     Args:
-        model (nn.Module): In eval mode.
-        run (callable, optional): Runs the model once; None folds nothing.
-        keep (collection of nn.Module): Modules whose own output is measured:
-            they are not folded.
+        pairs (sequence): Each convolution, and its batch norm.
 
     Attributes:
         count (int): How many batch norms can be folded.
     """
 
-    def __init__(
-        self,
-        model: nn.Module,
-        run: Callable[[], Any] | None = None,
-        keep: Collection[nn.Module] = (),
-    ) -> None:
-        self._pairs, self.count = [], 0
-        if run is None:
-            return
-        finder = _PairFinder(model, set(keep))
-        with finder.watching():
-            run()
+    def __init__(self, pairs: Sequence[tuple[nn.Conv2d, Any]] = ()) -> None:
         self._pairs = [
             _FoldedPair(
                 conv,
@@ -73,7 +59,7 @@ class Folding:
                     norm.bias,
                 ),
             )
-            for conv, norm in finder.pairs()
+            for conv, norm in pairs
         ]
         for pair in self._pairs:
             pair.weight.requires_grad_(False)
@@ -135,8 +121,13 @@ def checked_folding(
             with torch.no_grad():
                 layers.again().probe(forward, sample, to, [0])
 
+        finder = PairFinder(model, keep)
+        if not finder.norms:
+            break
         try:
-            folding = Folding(model, run, keep)
+            with finder.watching():
+                run()
+            folding = Folding(finder.pairs())
             with folding.applied():
                 run(to=folded)
         except ERFError as error:
@@ -145,15 +136,21 @@ def checked_folding(
         if not all(plain.agrees(folded).values()):
             folding.drop()
         return folding, None
-    return Folding(model), failure
+    return Folding(), failure
 
 
 def _identity(inputs: Tensor) -> Tensor:
     return inputs
 
 
-class _PairFinder:
-    """Observes which batch norm is called on a convolution's own output."""
+class PairFinder:
+    """Observes which batch norm is called on a convolution's own output.
+
+    Args:
+        model (nn.Module): In eval mode.
+        keep (set of nn.Module): Modules whose own output is measured: they
+            are not folded.
+    """
 
     def __init__(self, model: nn.Module, keep: set[nn.Module]) -> None:
         self.convs = [

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from torch import Tensor, nn
 
 from ..batch import Forward
 from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
-from .bn_folding import Folding, checked_folding
+from .bn_folding import Folding, PairFinder, checked_folding
 
 
 class Foldings:
@@ -37,7 +40,7 @@ class Foldings:
                 folded otherwise.
         """
         if not pays:
-            return Folding(self.model)
+            return Folding()
         if self._kept is None:
             with precision(images.device.type, None):
                 self._kept, self.error = checked_folding(
@@ -47,6 +50,19 @@ class Foldings:
                     images,
                 )
         return self._kept
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Find what can be folded in the forward pass inside, unchecked."""
+        finder = PairFinder(self.model, {v.module for v in self.layers.layers})
+        with finder.watching():
+            yield
+        self._kept = Folding(finder.pairs())
+
+    @property
+    def found(self) -> Folding:
+        """What was found so far."""
+        return self._kept or Folding()
 
     def drop(self, why: str) -> None:
         """Fold nothing from now on."""

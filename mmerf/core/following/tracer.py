@@ -41,6 +41,14 @@ CHOOSING = frozenset(  # operations that choose between values
 PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
 NOTICED = CHOOSING | {'as_strided'}
 EXTREME_OVER_PLACES = 'extreme over places'
+PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
+    {
+        'mm', 'addmm', 'bmm', 'baddbmm', '_scaled_dot_product_attention_math',
+        '_scaled_dot_product_flash_attention_for_cpu',
+        '_scaled_dot_product_flash_attention',
+        '_scaled_dot_product_efficient_attention',
+    }
+)  # fmt: skip
 EXTREME = CHOOSING | {'amax', 'amin', 'aminmax'}
 RULES: dict[str, Rule] = {
     **VIEW_RULES,
@@ -60,6 +68,8 @@ class GridTracer(AtenMode):
     Attributes:
         noticed (set[str]): Names of operations that matter to shortcuts:
             those of ``NOTICED`` that were called.
+        convolutions, products (int): How many there were, of convolutions
+            and of products of matrices.
         sizes (dict[tuple[int, int], Grid]): Grids made so far, by (h, w); of
             several of one size the last.
 
@@ -76,6 +86,7 @@ class GridTracer(AtenMode):
     def __init__(self, images: Tensor) -> None:
         super().__init__()
         self.noticed: set[str] = set()
+        self.convolutions = self.products = 0
         self.tags = Tags()
         frames = math.prod(images.shape[1:-3])
         height, width = (int(side) for side in images.shape[-2:])
@@ -139,6 +150,8 @@ class GridTracer(AtenMode):
         name = func._schema.name.removeprefix('aten::')
         if name in NOTICED:
             self.noticed.add(name)
+        self.convolutions += name == 'convolution'
+        self.products += name in PRODUCTS
         arguments = named_arguments(func, args, kwargs or {})
         tensors = tensors_in(arguments)
         tags = [self.tags.of(tensor) for tensor in tensors]

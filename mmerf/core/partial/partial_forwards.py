@@ -82,15 +82,16 @@ class PartialForwards:
         ) -> Iterator[LayerMaps]:
             this = _Pass(attribute, forward, images, target, layers)
             names = tuple(layer.key for layer in layers.layers)
-            kind = (images.shape, images.stride(), names, same_choices)
+            passes = images.shape, names, same_choices
+            kind = (*passes, images.stride())
             self.in_part = False
-            if self.error is not None or kind not in self._seen:
-                self._seen.add(kind)
+            if self.error is not None or passes not in self._seen:
+                self._seen.add(passes)
                 yield from this.maps()
-            elif kind not in self._steps:
+            elif kind not in self._steps and layers.convolves:
                 yield from self._recorded(kind, this)
             else:
-                yield from self._found(self._steps[kind], this)
+                yield from self._found(self._steps.get(kind), this)
 
         return run
 

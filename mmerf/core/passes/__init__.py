@@ -1,6 +1,7 @@
 """Run a batch, by shortcuts where they are safe.
 
-May import: ``windows``, ``partial``, ``folding``, ``aggregate``,
-``attributions``, ``switching``, ``running``, ``state``, ``targets``,
-``layers``, ``grid``, ``batch``, ``aten``, ``options``, ``errors``.
+May import: ``shortcuts``, ``windows``, ``partial``, ``folding``,
+``aggregate``, ``attributions``, ``switching``, ``running``, ``state``,
+``targets``, ``layers``, ``grid``, ``batch``, ``aten``, ``options``,
+``errors``.
 """

@@ -19,15 +19,17 @@ from ..partial.partial_forwards import CONFIRMED, IN_PART, PartialForwards
 from ..running.afresh import afresh
 from ..running.intercept import noticed_tensor_hooks
 from ..running.layer_scores import LayerScores
+from ..shortcuts.budget import Budget, is_large
+from ..shortcuts.layout import Layout
+from ..shortcuts.trial import Trial
 from ..state.isolation import state_restored
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
 from ..windows.plans import Known, Plans, structure_of
-from .budget import Budget, is_large
 from .choices import Choices, choices_of, choosing, choosing_in_window
-from .layout import Layout
 from .maps_in_window import maps_in_window
+from .parameters import KeptOnce
 from .run_modes import (
     AS_PLAIN,
     TIES,
@@ -55,6 +57,7 @@ class Passes:
         plans (Plans): How images of each size are run.
         layout (Layout): How images lie in memory.
         partial (PartialForwards): Forwards that compute a part.
+        kept_once (KeptOnce): Keeps the model in each pass.
     """
 
     def __init__(
@@ -72,7 +75,11 @@ class Passes:
         self.layout = Layout()
         self.partial = PartialForwards(model)
         self.foldings = Foldings(model, layers)
-        self._plain_because: str | None = None
+        self.kept_once = KeptOnce(model)
+        self.trial = Trial(
+            model, layers, attribution,
+            self.budget, self.layout, self.foldings,
+        )  # fmt: skip
         self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
 
@@ -97,8 +104,12 @@ class Passes:
         """
         self._joined, images = batch.joined, batch.inputs
         self.budget.count(images)
+        if self.trial.is_due(images):
+            with self.trial.on(images, batch.forward):
+                reason = self._plan(batch.forward, images, target).reason
+                return self._run_plain(reason, batch, target, gathering)
         done = self._run_batch(batch, target, gathering)
-        if not self._to_compare(images):
+        if not self.trial.compares(images):
             return done
         forward = afresh(self.model, batch.forward)
         plan = self.plans.known(images) or self.plans.whole()
@@ -141,30 +152,31 @@ class Passes:
 
     def run_plainly(self, because: str) -> bool:
         """Take no shortcut from now on; False if none was taken already."""
-        if self._plain_because is not None:
+        if self.trial.plain_because is not None:
             return False
-        self._plain_because = because
+        self.trial.plain_because = because
         self.forget_plans()
         return True
 
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
-        why = self._plain_because
-        if why is None and self._is_few(batch.inputs):
+        why = self.trial.plain_because
+        if why is None and self.trial.is_few(batch.inputs):
             why = self._plan(batch.forward, batch.inputs, target).reason
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
-        folding = self.foldings.of(
-            batch.forward, images, self.budget.pays(images)
-        )
+        folding = self.foldings.of(batch.forward, images, is_large(images))
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
         known, choices = self.layers.chooses, None
         if has_ties(plan, self.layers, batch):
-            if not self.layers.chooses_in_poolings:
-                return self._run_plain(TIES, batch, target, gathering)
+            # To choose as a plain forward does takes one more of them.
+            one = plan.window is None and not self.attribution.repeats
+            if one or not self.layers.chooses_in_poolings:
+                why = plan.reason if one else TIES
+                return self._run_plain(why, batch, target, gathering)
             forward = afresh(self.model, batch.forward)
             choices, self._poolings = choices_of(
                 forward, batch.inputs, plan, self._poolings
@@ -184,16 +196,6 @@ class Passes:
             gathering.clear()
             return self._run_batch(batch, target, gathering)
         return done
-
-    def _to_compare(self, images: Tensor) -> bool:
-        """Whether the layout of images is compared with the plain one."""
-        plain = self._plain_because is not None or self._is_few(images)
-        applies = self.layout.applies(images) and not self.layout.checked
-        return applies and not plain
-
-    def _is_few(self, images: Tensor) -> bool:
-        """Whether images are so few that no shortcut of a forward pays."""
-        return not (self.attribution.repeats or self.budget.enough(images))
 
     def _run_plain(
         self, reason: str, batch: Batch, target: Target, gathering: Gathering
@@ -217,7 +219,7 @@ class Passes:
         if self.attribution.one_gradient:  # others run changed images
             if images.device.type == 'cpu' and self.budget.repeats(images):
                 attribute = self.partial.around(attribute, bool(choices))
-            if self._to_compare(images):
+            if self.trial.compares(images):
                 attribute = self.layout.watched(attribute)
         while plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves

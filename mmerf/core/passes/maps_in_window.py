@@ -6,10 +6,10 @@ from torch import Tensor
 
 from ..attributions.base import Attribute, LayerMaps
 from ..batch import Forward
+from ..shortcuts.layout import Layout
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
 from ..windows.target_in_window import TargetInWindow
-from .layout import Layout
 
 
 def maps_in_window(

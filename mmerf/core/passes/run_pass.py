@@ -62,7 +62,8 @@ def run_pass(
                 raise
             passes.forget_plans()
     else:
-        if not (kept.changed and passes.run_plainly(CHANGES_WEIGHTS)):
+        changed = passes.kept_once.after(kept)
+        if not (changed and passes.run_plainly(CHANGES_WEIGHTS)):
             return done
     return run_pass(passes, batch, labels, target, options, amp)
 
@@ -75,7 +76,7 @@ def _preserved_pass(
     options: MeasurementOptions,
     amp: str | None,
 ) -> tuple[Preserved, Done]:
-    kept = Preserved(passes.model)
+    kept = passes.kept_once.a_pass()
     try:
         with (
             kept,

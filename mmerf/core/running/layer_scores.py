@@ -30,6 +30,8 @@ from .intercept import intercepted
 from .probes import Recorder
 from .read_output import PassPlan
 
+CONVOLVES = 'more convolutions than products of matrices'
+
 
 class LayerScores:
     """The layers of a model that are measured, and how to read them.
@@ -137,6 +139,8 @@ class LayerScores:
             run = self._run(forward, images, target, positions, whole, probing)
         if run.tracer is not None:
             self._noticed |= run.tracer.noticed
+            if run.tracer.convolutions > run.tracer.products:
+                self._noticed.add(CONVOLVES)
         if run.undecided and shape not in self._behaved:
             found = self._behaviour(run, forward, images, positions)
             self._behaved[shape] = found
@@ -229,6 +233,14 @@ class LayerScores:
     def reads_strides(self) -> bool:
         """Whether a forward was seen to read strides (``as_strided``)."""
         return 'as_strided' in self._noticed
+
+    @property
+    def convolves(self) -> bool:
+        """Whether a forward has more convolutions than matrix products.
+
+        What makes convolutions faster gains nothing otherwise.
+        """
+        return CONVOLVES in self._noticed
 
     @property
     def chooses(self) -> bool:

@@ -7,7 +7,7 @@ from torch import nn
 
 from mmerf import measure_erf
 from mmerf.core.partial import cropped_forward, operations
-from mmerf.core.passes import budget
+from mmerf.core.shortcuts import budget
 
 IN_PART = 'convolutions in part: where the scores depend on them'
 

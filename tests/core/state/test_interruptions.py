@@ -14,7 +14,7 @@ from torch.utils.checkpoint import CheckpointFunction
 
 import mmerf
 from mmerf import measure_erf
-from mmerf.core.passes import budget
+from mmerf.core.shortcuts import budget
 
 CORE = Path(mmerf.__file__).parent / 'core'
 FILES = {

@@ -8,7 +8,7 @@ from torch import nn
 from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
-from mmerf.core.passes import layout
+from mmerf.core.shortcuts import layout
 from mmerf.core.windows import confirm, unit_places
 
 

@@ -10,7 +10,7 @@ from mmerf import measure_erf
 from mmerf.core.errors import ERFError
 from mmerf.core.gradient import worth
 from mmerf.core.partial import cropped_forward
-from mmerf.core.passes import budget
+from mmerf.core.shortcuts import budget
 
 from .block import Unfit
 from .compare import compare_layer

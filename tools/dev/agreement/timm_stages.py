@@ -209,7 +209,7 @@ def measure(name):
 
     from mmerf import measure_erf
     from mmerf.core.errors import ERFError
-    from mmerf.core.passes import budget
+    from mmerf.core.shortcuts import budget
 
     rows = []
     for size in MODELS[name][0]['sizes']:

@@ -12,7 +12,7 @@ from ..attributions.base import Attribute, LayerMaps
 from ..batch import Forward
 from ..errors import one_line
 from ..running.layer_scores import LayerScores
-from ..running.memory import is_out_of_memory
+from ..running.memory import free_traceback, is_out_of_memory
 from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Target
@@ -29,11 +29,13 @@ class Layout:
     Attributes:
         error (str, optional): Why images are in the plain layout.
         checked (bool): Whether outputs were compared.
+        gains (bool): Whether a model can gain by it, as far as known.
     """
 
     def __init__(self) -> None:
         self.error: str | None = None
         self.checked = False
+        self.gains = True
         self._measured: list[_Outputs] = []  # of one pass
 
     def of(self, images: Tensor) -> Tensor:
@@ -83,6 +85,27 @@ class Layout:
         """Forget the outputs of the latest pass."""
         self._measured.clear()
 
+    def why_not(self, forward: Forward, layout: torch.memory_format) -> str:
+        """Why a forward has not the outputs of the pass that was measured.
+
+        Compared on one image, without gradient; empty where it has.
+
+        Args:
+            forward (callable): Runs the model, with other shortcuts perhaps.
+            layout (torch.memory_format): Of the image that it gets.
+        """
+        try:
+            agrees = bool(self._measured) and all(
+                pair.recorder.agrees_with(
+                    _outputs(forward, pair.layers, pair.image, layout)
+                )
+                for pair in self._measured
+            )
+        except Exception as error:  # whatever the model's code raises
+            free_traceback(error)
+            return one_line(error, 80)
+        return '' if agrees else 'its outputs differ there'
+
     def disagrees(
         self, forward: Forward, layers: LayerScores, images: Tensor
     ) -> bool:
@@ -103,14 +126,17 @@ class Layout:
         if measured and all(
             pair.recorder.agrees_with(
                 _outputs(
-                    forward, pair.layers, pair.image, torch.contiguous_format
+                    forward,
+                    pair.layers.again(),
+                    pair.image,
+                    torch.contiguous_format,
                 )
             )
             for pair in measured
         ):
             return False
         faster, plain = (
-            _outputs(forward, layers, images[:1], layout)
+            _outputs(forward, layers.again(), images[:1], layout)
             for layout in (torch.channels_last, torch.contiguous_format)
         )
         if not faster.agrees_with(plain):
@@ -122,7 +148,8 @@ class Layout:
     ) -> bool:
         """Whether images are handed over in this layout, as far as known."""
         on_cpu = (device or images.device).type == 'cpu'
-        return on_cpu and images.dim() == 4 and self.error is None
+        usable = self.gains and self.error is None
+        return on_cpu and images.dim() == 4 and usable
 
 
 class _Outputs(NamedTuple):
@@ -143,5 +170,5 @@ def _outputs(
     recorder = Recorder(most=MOST_COMPARED)
     with torch.no_grad(), precision(image.device.type, None):
         sample = image.clone(memory_format=layout)
-        layers.again().read(forward, sample, recorder, [0])
+        layers.read(forward, sample, recorder, [0])
     return recorder

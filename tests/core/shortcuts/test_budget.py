@@ -8,8 +8,9 @@ from torch.utils.data import DataLoader, TensorDataset
 from mmerf import measure_erf
 from mmerf.core.folding import foldings
 from mmerf.core.inputs.forms import count_images
-from mmerf.core.passes import budget, execute
-from mmerf.core.passes.budget import Budget
+from mmerf.core.passes import execute
+from mmerf.core.shortcuts import budget
+from mmerf.core.shortcuts.budget import Budget
 from mmerf.core.windows import plans
 
 AREA = 136 * 144

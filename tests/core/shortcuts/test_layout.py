@@ -7,7 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from mmerf import measure_erf
-from mmerf.core.passes import layout
+from mmerf.core.shortcuts import layout
 
 
 class Blur(nn.Module):
