@@ -78,9 +78,11 @@ class KeptOnce:
         try:
             yield
         except BaseException:
-            self._end()
+            self.give_back()
             raise
-        if self._end():
+        finally:
+            self._in_loop = False
+        if self.give_back():
             raise MeasurementError(
                 'the model has changed its parameters past the count of '
                 'writes that torch keeps (.data?), so that images met '
@@ -90,8 +92,6 @@ class KeptOnce:
 
     def a_pass(self) -> Preserved:
         """What keeps the model in a pass that begins now."""
-        if self._kept is not None and self._kept.written():
-            self._end()  # by a pass that failed
         if self._in_loop and self._unwritten and self._kept is None:
             self._kept = KeptParameters(self.model)
         return Preserved(self.model, parameters=self._kept is None)
@@ -107,12 +107,16 @@ class KeptOnce:
         if self._kept is None:
             self._unwritten = not kept.changed
             return bool(kept.changed)
-        return self._kept.written() and self._end()
+        return self._kept.written() and self.give_back()
 
-    def _end(self) -> bool:
-        """End the loop early, or at its end; whether values were others."""
+    def give_back(self) -> bool:
+        """Give parameters back now, as after a pass that failed.
+
+        Returns:
+            bool: Whether values were others. The next pass keeps its own.
+        """
         kept, self._kept = self._kept, None
-        self._in_loop = self._unwritten = False
+        self._unwritten = False
         return kept is not None and kept.give_back()
 
 

@@ -53,6 +53,7 @@ def run_pass(
             passes, batch, labels, target, options, amp
         )
     except Exception as error:  # whatever the model's code raises
+        passes.kept_once.give_back()
         if not passes.budget.search_for_memory(error, batch.inputs):
             scored = passes.layers
             if isinstance(error, ERFError) and not scored.reads_strides:

@@ -1,0 +1,230 @@
+"""Few images: one plain pass, then what agrees with it."""
+
+import pytest
+import torch
+from helpers.slow_reference import float64_map
+from torch import nn
+
+from mmerf import measure_erf
+from mmerf.core.batch import batch_of
+from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
+from mmerf.core.shortcuts import budget, trial
+
+SIZE = (136, 144)
+PLAIN, FASTER = torch.contiguous_format, torch.channels_last
+
+
+@pytest.fixture(autouse=True)
+def _no_window_pays(monkeypatch, _every_shortcut):
+    monkeypatch.setattr(budget, 'ENOUGH', 10**12)
+
+
+class Seen(nn.Module):
+    """Notes in which layout features come, and whether with a gradient."""
+
+    notes = []  # of the class: a measurement does not give them back
+
+    def forward(self, x):
+        layout = PLAIN if x.is_contiguous() else FASTER
+        Seen.notes.append((layout, torch.is_grad_enabled()))
+        return x
+
+
+def net(*inner):
+    torch.manual_seed(0)
+    layers = [
+        nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.ReLU(),
+        *inner, nn.Conv2d(6, 6, 3, padding=1),
+    ]  # fmt: skip
+    for layer in layers:
+        if isinstance(layer, nn.BatchNorm2d):
+            nn.init.uniform_(layer.running_var, 0.5, 2)
+            nn.init.normal_(layer.weight)
+    Seen.notes.clear()
+    return nn.Sequential(Seen(), *layers).eval()
+
+
+def images(count, size=SIZE):
+    torch.manual_seed(1)
+    return list(torch.randn(count, 3, *size).split(1))
+
+
+def measured(model, given, layer, **options):
+    """The measurement, its map and how it was run."""
+    measurement = Measurement(model, MeasurementOptions([layer], **options))
+    measurement.expect(len(given))
+    for image in given:
+        measurement.update(batch_of(model, image))
+    (result,) = measurement.compute().values()
+    return measurement, result.map, result.provenance['run_on']
+
+
+def assert_right(found, model, given):
+    wanted = sum(float64_map(model, image) for image in given) / len(given)
+    assert abs(found - wanted).max() <= 1e-5 * wanted.max()
+
+
+def test_one_plain_pass_one_forward_to_compare_and_then_faster_ones():
+    model, given = net(), images(7)
+    measurement, found, way = measured(model, given, '4')
+    first, compared, *rest = Seen.notes
+    assert first == (PLAIN, True) and compared == (FASTER, False)
+    # The third pass is run once more, in part.
+    assert len(rest) >= 6 and set(rest) == {(FASTER, True)}
+    assert measurement.passes.foldings.found.count == 1
+    assert 'not channels last' not in way and 'not folded' not in way
+    assert_right(found, model, given)
+
+
+def test_passes_after_the_first_call_no_batch_norm(monkeypatch):
+    called, own = [], nn.BatchNorm2d.forward
+
+    def noted(self, x):
+        called.append(torch.is_grad_enabled())
+        return own(self, x)
+
+    monkeypatch.setattr(nn.BatchNorm2d, 'forward', noted)
+    measured(net(), images(7), '4')
+    assert called == [True]
+
+
+@pytest.mark.parametrize('count', [1, budget.REPEATS - 1])
+def test_fewer_passes_run_as_a_plain_loop_does(count):
+    measured(net(), images(count), '4')
+    assert Seen.notes == count * [(PLAIN, True)]
+
+
+def test_all_images_in_one_pass_leave_none_that_gains():
+    model = net()
+    measurement = Measurement(model, MeasurementOptions(['4']))
+    measurement.expect(8)
+    measurement.batch_size = 8
+    measurement.update(batch_of(model, torch.cat(images(8))))
+    assert Seen.notes == [(PLAIN, True)]
+
+
+class Rows(nn.Module):
+    """Reads its memory as if it were in the plain layout."""
+
+    def forward(self, x):
+        n, c, h, w = x.shape
+        return x.as_strided((n, c, h, w), (c * h * w, h * w, w, 1)) * 1.0
+
+
+class Viewed(nn.Module):
+    """Raises on features that are channels-last."""
+
+    def forward(self, x):
+        return x.view(len(x), -1, *x.shape[2:]).view(-1).view(x.shape)
+
+
+@pytest.mark.parametrize(
+    ('inner', 'why', 'folded'),
+    [
+        # Several forwards tell the layout: a convolution is seen twice.
+        (Rows, 'outputs differ', 0),
+        (Viewed, 'view size is not', 1),
+    ],
+)
+def test_a_model_that_needs_the_plain_layout(inner, why, folded):
+    model, given = net(inner()), images(7)
+    measurement, found, way = measured(model, given, '5')
+    assert 'not channels last' in way and why in way
+    assert measurement.passes.foldings.found.count == folded
+    assert all(layout == PLAIN for layout, back in Seen.notes if back)
+    assert_right(found, model, given)
+
+
+class TwoReaders(nn.Module):
+    """A second reader gets what comes before the batch norm."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        nn.init.constant_(self.norm.running_var, 9.0)
+        self.out = nn.Conv2d(4, 4, 3, padding=1)
+
+    def forward(self, x):
+        Seen.notes.append(x.is_contiguous())
+        x = self.conv(x)
+        return self.out(self.norm(x).relu() + x)
+
+
+def test_a_folding_that_changes_outputs_is_dropped_and_the_layout_kept():
+    Seen.notes.clear()
+    model, given = TwoReaders().eval(), images(7)
+    measurement, found, way = measured(model, given, 'out')
+    assert 'batch norms not folded: its outputs differ' in way
+    assert measurement.passes.foldings.found.count == 0
+    assert 'not channels last' not in way and not Seen.notes[-1]
+    assert_right(found, model, given)
+
+
+class Mixer(nn.Module):
+    """More products of matrices than convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv = nn.Conv2d(3, 6, 4, 4)
+        self.one, self.two = nn.Linear(6, 6), nn.Linear(6, 6)
+
+    def forward(self, x):
+        Seen.notes.append((x.is_contiguous(), torch.is_grad_enabled()))
+        x = self.conv(x).permute(0, 2, 3, 1)
+        return self.two(self.one(x).relu()).permute(0, 3, 1, 2)
+
+
+def test_a_model_of_matrix_products_has_nothing_to_gain():
+    Seen.notes.clear()
+    model, given = Mixer().eval(), images(8)
+    _, found, way = measured(model, given, '')
+    assert Seen.notes == 8 * [(True, True)]
+    assert 'channels last' not in way and 'in part' not in way
+    assert_right(found, model, given)
+
+
+def test_zeros_are_skipped_where_graphs_have_become_shorter(monkeypatch):
+    """A batch norm less: convolutions are no longer few."""
+    from mmerf.core.gradient import worth
+
+    monkeypatch.setattr(worth, 'LARGE_SHARE', 0.22)
+    model = net(nn.Conv2d(6, 6, 3, padding=1), nn.BatchNorm2d(6))
+    few = measured(model, images(1), '6')[2]
+    assert 'few large convolutions' in few
+    assert 'few large convolutions' not in measured(model, images(7), '6')[2]
+
+
+def test_where_the_comparison_has_no_memory_the_pass_still_counts(monkeypatch):
+    from mmerf.core.shortcuts import layout
+
+    def full(*args):
+        raise torch.OutOfMemoryError('CUDA out of memory')
+
+    monkeypatch.setattr(layout, '_outputs', full)
+    model, given = net(), images(7)
+    _, found, way = measured(model, given, '4')
+    assert 'out of memory' in way
+    assert all(note == (PLAIN, True) for note in Seen.notes)
+    assert_right(found, model, given)
+
+
+def test_it_is_tried_once(monkeypatch):
+    tried, own = [], trial.Trial._confirm
+
+    def noted(*args):
+        tried.append(args)
+        return own(*args)
+
+    monkeypatch.setattr(trial.Trial, '_confirm', noted)
+    measured(net(), [*images(7), *images(7, (140, 150))], '4')
+    assert len(tried) == 1
+
+
+def test_the_public_call_takes_it_too():
+    model, given = net(), images(7)
+    found = measure_erf(model, given, ['4'])['4']
+    assert (FASTER, True) in Seen.notes
+    assert_right(found.map, model, given)
