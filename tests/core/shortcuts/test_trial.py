@@ -9,6 +9,7 @@ from mmerf import measure_erf
 from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
+from mmerf.core.partial import partial_forwards
 from mmerf.core.shortcuts import budget, trial
 
 SIZE = (136, 144)
@@ -95,13 +96,17 @@ def test_fewer_passes_run_as_a_plain_loop_does(count):
     assert Seen.notes == count * [(PLAIN, True)]
 
 
-def test_all_images_in_one_pass_leave_none_that_gains():
+@pytest.mark.parametrize('enough', [False, True])
+def test_of_images_in_one_pass_none_is_left_to_gain(enough, monkeypatch):
+    """Few are run as they are; many in the faster layout from the first on."""
+    monkeypatch.setattr(budget, 'ENOUGH', 0 if enough else 10**12)
     model = net()
     measurement = Measurement(model, MeasurementOptions(['4']))
     measurement.expect(8)
     measurement.batch_size = 8
-    measurement.update(batch_of(model, torch.cat(images(8))))
-    assert Seen.notes == [(PLAIN, True)]
+    measurement.update(batch_of(model, torch.cat(images(8, (96, 104)))))
+    faster = [(FASTER, True), (PLAIN, False)]
+    assert Seen.notes == (faster if enough else [(PLAIN, True)])
 
 
 class Rows(nn.Module):
@@ -177,7 +182,11 @@ class Mixer(nn.Module):
         return self.two(self.one(x).relu()).permute(0, 3, 1, 2)
 
 
-def test_a_model_of_matrix_products_has_nothing_to_gain():
+def test_a_model_of_matrix_products_has_nothing_to_gain(monkeypatch):
+    def recorded(self):
+        raise AssertionError('no pass is recorded')
+
+    monkeypatch.setattr(partial_forwards.Recording, '__init__', recorded)
     Seen.notes.clear()
     model, given = Mixer().eval(), images(8)
     _, found, way = measured(model, given, '')
