@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.data import DataLoader
 
 from .aggregate.batch_maps import (
     absent_everywhere,
@@ -218,10 +216,8 @@ def measure_batches(
             'theory=True runs a private copy of the model, which forward= '
             'does not know; leave one of them out'
         )
-    at_once = isinstance(images, (Tensor, Mapping, tuple, list, DataLoader))
-    with measurement.loop() if at_once else nullcontext():
-        for batch in batches_of(model, images, forward):
-            measurement.update(batch)
+    for batch in batches_of(model, images, forward):
+        measurement.update(batch)
     failures = without_finite_map(measurement.accumulators)
     if failures:
         key, reason = next(iter(failures.items()))

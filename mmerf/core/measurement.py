@@ -52,9 +52,9 @@ class Measurement:
         joined (JoinedInputs, optional): Where several inputs are measured.
         theory (Theory, optional): Theoretical fields; set it before
             ``compute`` to store them with the results.
-        batch_size (int, optional): Most images in a pass, as memory allows.
+        batch_size (int, optional): Most images in one pass; smaller than the
+            option if memory ran out.
         fitting (int, optional): Images that memory holds in a pass.
-        loop (callable): See ``KeptOnce.loop``: updates are run inside.
     """
 
     def __init__(
@@ -71,7 +71,6 @@ class Measurement:
         layers = off.measurable(find_layers(model, options.layers))
         self.scored = LayerScores(layers, front_tokens(model))
         self.passes = Passes(model, self.scored, self.attribution, off)
-        self.loop = self.passes.kept_once.loop
         self.fitting: int | None = None
         self.precision_check: PrecisionCheck | None = None
         if options.amp is not None:
@@ -110,7 +109,8 @@ class Measurement:
 
         Raises:
             MeasurementError, LayerError, TargetError: If a pass cannot be
-                measured. The mean has all passes before it, and no part of it.
+                measured. Nothing of that pass is added then, and the model
+                is as it was; earlier passes of the batch stay in the mean.
         """
         check_inputs(batch.inputs)
         batch = replace(batch, inputs=as_weights(batch.inputs, self.model))
@@ -263,8 +263,8 @@ class Measurement:
 
     def _provenance(self, key: str) -> dict:
         run_on = self.passes.run_mode.get(layer_and_input(key)[0])
-        found: dict = {**versions(), 'run_on': run_on}
-        found |= self.passes.switched_off.provenance
+        off = self.passes.switched_off.provenance
+        found: dict = {**versions(), **off, 'run_on': run_on}
         if self.precision_check is not None:
             found['deviation_from_float32'] = self.precision_check.deviation(
                 key, self.options.shares

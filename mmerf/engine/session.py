@@ -75,10 +75,7 @@ class Session:
         # Workers where the loop has some: what a dataset opens stays there.
         workers = min(dataloader.num_workers, -(-len(mine) // size))
         try:
-            with (
-                data_restored(dataloader.dataset, dataloader.collate_fn),
-                self.measurement.loop(),
-            ):
+            with data_restored(dataloader.dataset, dataloader.collate_fn):
                 for batch in DataLoader(
                     Subset(dataloader.dataset, mine),
                     size,

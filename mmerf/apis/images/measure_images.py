@@ -58,16 +58,15 @@ def measure_images(
     measurement.expect(len(own))
     failure, mean = None, MeanImage(source.bgr)
     try:
-        with measurement.loop():
-            for batch in source.batches(own, partial(pass_size, measurement)):
-                mean.add(batch['inputs'])
-                measure_batch(measurement, batch, source)
-                if progress is not None:
-                    done = measurement.seen + len(source.skipped)
-                    done = min(done * get_world_size(), len(indices))
-                    progress(done, len(indices))
-                if stop is not None and stop.satisfied(measurement):
-                    break
+        for batch in source.batches(own, partial(pass_size, measurement)):
+            mean.add(batch['inputs'])
+            measure_batch(measurement, batch, source)
+            if progress is not None:
+                done = measurement.seen + len(source.skipped)
+                done = min(done * get_world_size(), len(indices))
+                progress(done, len(indices))
+            if stop is not None and stop.satisfied(measurement):
+                break
     except Exception as error:
         if get_world_size() == 1:
             raise

@@ -76,9 +76,6 @@ class Attribution:
         """By score's key, shortcuts that were given up, and why."""
         return {}
 
-    def look_again(self) -> None:
-        """Give up no shortcut any more: models are run in another way now."""
-
     @property
     def definition(self) -> str:
         """Description of how the map is made; stored with every result."""

@@ -60,10 +60,6 @@ class InputGradient(Attribution):
         """Scores whose backward pass fell back to ordinary autograd."""
         return self.gradients.fallbacks
 
-    def look_again(self) -> None:
-        """Skip zeros again where it may save something."""
-        self.gradients.fallbacks.clear()
-
     @property
     def definition(self) -> str:
         """Description of how the map is made."""

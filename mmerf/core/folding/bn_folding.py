@@ -1,27 +1,26 @@
 """Batch norms folded into the convolutions before them, while measuring.
 
-Which batch norm follows which convolution is observed in a forward pass, not
-guessed from names. The model's own parameters are untouched: inside
-:meth:`Folding.applied` the convolutions hold folded copies.
+The model's own parameters are untouched: inside :meth:`Folding.applied` the
+convolutions hold folded copies.
 """
 
 from __future__ import annotations
 
-import weakref
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parameter import is_lazy
 from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from ..batch import Forward
-from ..errors import ERFError, one_line
-from ..running.intercept import is_rerouted
+from ..errors import one_line
+from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
+from ..running.memory import is_out_of_memory
 from ..running.probes import Recorder
+from .pairs import PairFinder
 
 FOLDING_CROP = 128  # px, the side of the crop on which folding is checked
 _NO_FORWARD = object()
@@ -45,31 +44,22 @@ class Folding:
     """
 
     def __init__(self, pairs: Sequence[tuple[nn.Conv2d, Any]] = ()) -> None:
-        self._pairs = [
-            _FoldedPair(
-                conv,
-                norm,
-                *fuse_conv_bn_weights(
-                    conv.weight,
-                    conv.bias,
-                    norm.running_mean,
-                    norm.running_var,
-                    norm.eps,
-                    norm.weight,
-                    norm.bias,
-                ),
-            )
-            for conv, norm in pairs
-        ]
-        for pair in self._pairs:
-            pair.weight.requires_grad_(False)
-            pair.bias.requires_grad_(False)
+        self._pairs = [_folded(conv, norm) for conv, norm in pairs]
+        self._made_of = _values_in(self._pairs)
         self.count = len(self._pairs)
+
+    def _renew(self) -> None:
+        """Fold once more, if the model's own values are others by now."""
+        values = _values_in(self._pairs)
+        if not all(map(torch.equal, values, self._made_of)):
+            self._pairs = [_folded(*pair[:2]) for pair in self._pairs]
+            self._made_of = values
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Fold inside the context; afterwards the model is as it was."""
         before: list[tuple[nn.Module, Any, Any, nn.Module, Any]] = []
+        self._renew()
         try:
             for conv, norm, weight, bias in self._pairs:
                 own: dict[str, Any] = conv._parameters
@@ -91,7 +81,47 @@ class Folding:
 
     def drop(self) -> None:
         """Fold nothing from now on."""
-        self._pairs, self.count = [], 0
+        self._pairs, self._made_of, self.count = [], [], 0
+
+
+def _folded(conv: nn.Conv2d, norm: Any) -> _FoldedPair:
+    weight, bias = fuse_conv_bn_weights(
+        conv.weight,
+        conv.bias,
+        norm.running_mean,
+        norm.running_var,
+        norm.eps,
+        norm.weight,
+        norm.bias,
+    )
+    weight.requires_grad_(False)
+    bias.requires_grad_(False)
+    return _FoldedPair(conv, norm, weight, bias)
+
+
+def _values_in(pairs: Sequence[_FoldedPair]) -> list[Tensor]:
+    """What shows whether pairs are made of other values by now.
+
+    Every number of the norms, and torch's count of writes to the kernels with
+    the first output channel of each: to compare all would take as long as a
+    norm does. torch does not count what a norm in training mode writes.
+    """
+    numbers, counts = [], []
+    for conv, own, *_ in pairs:
+        norm: Any = own
+        vectors = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
+        numbers += [vector for vector in vectors if vector is not None]
+        numbers += [conv.weight[:1], conv.weight.new_tensor(norm.eps)]
+        kernel = conv.weight
+        counts += [
+            kernel.data_ptr(),
+            0 if kernel.is_inference() else kernel._version,
+        ]
+    if not pairs:
+        return []
+    with torch.no_grad():
+        joined = torch.cat([n.detach().flatten().double() for n in numbers])
+    return [joined, torch.tensor(counts)]
 
 
 def checked_folding(
@@ -99,7 +129,8 @@ def checked_folding(
 ) -> tuple[Folding, str | None]:
     """Fold batch norms, unless an output that is measured changes by it.
 
-    Checked on a crop, and on the whole image where no crop runs.
+    Checked on a crop, and on the whole image where no crop runs. Each forward
+    finds the model in the same state.
 
     Args:
         model (nn.Module): In eval mode.
@@ -115,22 +146,24 @@ def checked_folding(
     failure = None
     for side in (FOLDING_CROP, None):
         sample = images[:1, :, :side, :side]
-        plain, folded = Recorder(), Recorder()
-
-        def run(sample: Tensor = sample, to: Recorder = plain) -> None:
-            with torch.no_grad():
-                layers.again().probe(forward, sample, to, [0])
-
         finder = PairFinder(model, keep)
         if not finder.norms:
             break
+
+        def values(run: Forward, sample: Tensor = sample) -> Recorder:
+            recorder, again = Recorder(), afresh(model, run)
+            with torch.no_grad():
+                layers.again().probe(again, sample, recorder, [0])
+            return recorder
+
         try:
-            with finder.watching():
-                run()
+            plain = values(finder.watched(forward))
             folding = Folding(finder.pairs())
             with folding.applied():
-                run(to=folded)
-        except ERFError as error:
+                folded = values(forward)
+        except Exception as error:  # whatever the model's code raises
+            if is_out_of_memory(error):
+                raise
             failure = one_line(error, 80)
             continue
         if not all(plain.agrees(folded).values()):
@@ -141,78 +174,3 @@ def checked_folding(
 
 def _identity(inputs: Tensor) -> Tensor:
     return inputs
-
-
-class PairFinder:
-    """Observes which batch norm is called on a convolution's own output.
-
-    Args:
-        model (nn.Module): In eval mode.
-        keep (set of nn.Module): Modules whose own output is measured: they
-            are not folded.
-    """
-
-    def __init__(self, model: nn.Module, keep: set[nn.Module]) -> None:
-        self.convs = [
-            m
-            for m in model.modules()
-            if isinstance(m, nn.Conv2d)
-            and m not in keep
-            and m._parameters.get('weight') is not None
-            and not is_lazy(m.weight)
-            and not (_sees_gradients(m) or is_rerouted(m))
-        ]
-        self.norms = [
-            m
-            for m in model.modules()
-            if isinstance(m, nn.modules.batchnorm._BatchNorm)
-            and m not in keep
-            and m.running_mean is not None
-            and not is_lazy(m.running_mean)
-            and not (_sees_gradients(m) or is_rerouted(m))
-        ]
-        self.calls: dict[nn.Module, int] = {}
-        self.conv_before: dict[nn.Module, nn.Conv2d] = {}
-        self._latest: list[tuple[nn.Conv2d, Any]] = []
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Hooks on every convolution and batch norm, gone afterwards."""
-        handles = []
-        try:
-            for conv in self.convs:
-                handles.append(
-                    conv.register_forward_hook(self._on_conv_output)
-                )
-            for norm in self.norms:
-                handles.append(
-                    norm.register_forward_pre_hook(self._on_norm_input)
-                )
-            yield
-        finally:
-            for handle in handles:
-                handle.remove()
-
-    def _on_conv_output(self, conv: Any, inputs: Any, output: Any) -> None:
-        self.calls[conv] = self.calls.get(conv, 0) + 1
-        self._latest.append((conv, weakref.ref(output)))
-
-    def _on_norm_input(self, norm: Any, inputs: Any) -> None:
-        self.calls[norm] = self.calls.get(norm, 0) + 1
-        for conv, output in reversed(self._latest):
-            if output() is inputs[0]:
-                self.conv_before[norm] = conv
-                break
-
-    def pairs(self) -> list[tuple[nn.Conv2d, Any]]:
-        """Convolution and batch norm, where both run once in a forward."""
-        return [
-            (conv, norm)
-            for norm, conv in self.conv_before.items()
-            if self.calls[norm] == 1 == self.calls[conv]
-        ]
-
-
-def _sees_gradients(module: nn.Module) -> bool:
-    """Whether backward hooks would see the gradient that folding scales."""
-    return bool(module._backward_hooks or module._backward_pre_hooks)

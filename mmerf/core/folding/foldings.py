@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 from torch import Tensor, nn
 
 from ..batch import Forward
-from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
-from .bn_folding import Folding, PairFinder, checked_folding
+from .bn_folding import Folding, checked_folding
 
 
 class Foldings:
@@ -46,23 +42,10 @@ class Foldings:
                 self._kept, self.error = checked_folding(
                     self.model,
                     self.layers,
-                    afresh(self.model, forward),
+                    forward,
                     images,
                 )
         return self._kept
-
-    @contextmanager
-    def watching(self) -> Iterator[None]:
-        """Find what can be folded in the forward pass inside, unchecked."""
-        finder = PairFinder(self.model, {v.module for v in self.layers.layers})
-        with finder.watching():
-            yield
-        self._kept = Folding(finder.pairs())
-
-    @property
-    def found(self) -> Folding:
-        """What was found so far."""
-        return self._kept or Folding()
 
     def drop(self, why: str) -> None:
         """Fold nothing from now on."""

@@ -47,6 +47,7 @@ PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
         '_scaled_dot_product_flash_attention_for_cpu',
         '_scaled_dot_product_flash_attention',
         '_scaled_dot_product_efficient_attention',
+        '_scaled_dot_product_cudnn_attention', 'linear',
     }
 )  # fmt: skip
 EXTREME = CHOOSING | {'amax', 'amin', 'aminmax'}
@@ -150,7 +151,7 @@ class GridTracer(AtenMode):
         name = func._schema.name.removeprefix('aten::')
         if name in NOTICED:
             self.noticed.add(name)
-        self.convolutions += name == 'convolution'
+        self.convolutions += name in ('convolution', '_convolution')
         self.products += name in PRODUCTS
         arguments = named_arguments(func, args, kwargs or {})
         tensors = tensors_in(arguments)

@@ -29,7 +29,6 @@ from ..windows.planner import WindowPlan
 from ..windows.plans import Known, Plans, structure_of
 from .choices import Choices, choices_of, choosing, choosing_in_window
 from .maps_in_window import maps_in_window
-from .parameters import KeptOnce
 from .run_modes import (
     AS_PLAIN,
     TIES,
@@ -57,7 +56,6 @@ class Passes:
         plans (Plans): How images of each size are run.
         layout (Layout): How images lie in memory.
         partial (PartialForwards): Forwards that compute a part.
-        kept_once (KeptOnce): Keeps the model in each pass.
     """
 
     def __init__(
@@ -75,11 +73,9 @@ class Passes:
         self.layout = Layout()
         self.partial = PartialForwards(model)
         self.foldings = Foldings(model, layers)
-        self.kept_once = KeptOnce(model)
         self.trial = Trial(
-            model, layers, attribution,
-            self.budget, self.layout, self.foldings,
-        )  # fmt: skip
+            model, layers, attribution, self.budget, self.layout
+        )
         self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
 
@@ -105,7 +101,7 @@ class Passes:
         self._joined, images = batch.joined, batch.inputs
         self.budget.count(images)
         if self.trial.is_due(images):
-            with self.trial.on(images, batch.forward):
+            with self.trial.around(batch.forward):
                 reason = self._plan(batch.forward, images, target).reason
                 return self._run_plain(reason, batch, target, gathering)
         done = self._run_batch(batch, target, gathering)
@@ -167,7 +163,9 @@ class Passes:
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
-        folding = self.foldings.of(batch.forward, images, is_large(images))
+        folding = self.foldings.of(
+            batch.forward, images, self.budget.pays(images)
+        )
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
         known, choices = self.layers.chooses, None

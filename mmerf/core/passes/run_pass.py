@@ -53,7 +53,6 @@ def run_pass(
             passes, batch, labels, target, options, amp
         )
     except Exception as error:  # whatever the model's code raises
-        passes.kept_once.give_back()
         if not passes.budget.search_for_memory(error, batch.inputs):
             scored = passes.layers
             if isinstance(error, ERFError) and not scored.reads_strides:
@@ -63,8 +62,7 @@ def run_pass(
                 raise
             passes.forget_plans()
     else:
-        changed = passes.kept_once.after(kept)
-        if not (changed and passes.run_plainly(CHANGES_WEIGHTS)):
+        if not (kept.changed and passes.run_plainly(CHANGES_WEIGHTS)):
             return done
     return run_pass(passes, batch, labels, target, options, amp)
 
@@ -77,7 +75,7 @@ def _preserved_pass(
     options: MeasurementOptions,
     amp: str | None,
 ) -> tuple[Preserved, Done]:
-    kept = passes.kept_once.a_pass()
+    kept = Preserved(passes.model)
     try:
         with (
             kept,

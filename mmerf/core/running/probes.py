@@ -75,6 +75,14 @@ class Recorder(Probe):
         self.values[context.layer] = output.detach().clone()
         return output.new_zeros(output.shape[:1])
 
+    @property
+    def tells(self) -> bool:
+        """Whether no output is the same everywhere, as a dead one is."""
+        return all(
+            bool((value != value.flatten()[0]).any())
+            for value in self.values.values()
+        )
+
     def agrees_with(self, other: Recorder) -> bool:
         """Whether all values are equal up to rounding; False without any."""
         return bool(self.values) and all(self.agrees(other).values())

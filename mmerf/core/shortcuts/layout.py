@@ -17,6 +17,7 @@ from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Target
 
+DIFFERENT = 'its outputs differ there'
 MOST_COMPARED = 64  # down and across, at which layouts are compared
 
 
@@ -85,26 +86,33 @@ class Layout:
         """Forget the outputs of the latest pass."""
         self._measured.clear()
 
-    def why_not(self, forward: Forward, layout: torch.memory_format) -> str:
-        """Why a forward has not the outputs of the pass that was measured.
+    def look_ahead(self, forward: Forward) -> None:
+        """Decide for later passes, after one in the plain layout.
 
-        Compared on one image, without gradient; empty where it has.
+        The outputs of that pass are compared with those of a forward in the
+        faster layout, without gradient. Outputs that are the same everywhere
+        tell nothing; then another pass has to.
 
         Args:
-            forward (callable): Runs the model, with other shortcuts perhaps.
-            layout (torch.memory_format): Of the image that it gets.
+            forward (callable): Runs the model.
         """
+        measured, self._measured = self._measured, []
+        if not (measured and all(pair.recorder.tells for pair in measured)):
+            return
+        self.checked = True
         try:
-            agrees = bool(self._measured) and all(
+            agrees = all(
                 pair.recorder.agrees_with(
-                    _outputs(forward, pair.layers, pair.image, layout)
+                    _outputs(
+                        forward, pair.layers, pair.image, torch.channels_last
+                    )
                 )
-                for pair in self._measured
+                for pair in measured
             )
+            self.error = None if agrees else DIFFERENT
         except Exception as error:  # whatever the model's code raises
             free_traceback(error)
-            return one_line(error, 80)
-        return '' if agrees else 'its outputs differ there'
+            self.error = one_line(error, 80)
 
     def disagrees(
         self, forward: Forward, layers: LayerScores, images: Tensor
@@ -123,16 +131,21 @@ class Layout:
         """
         self.checked = True
         measured, self._measured = self._measured, []
-        if measured and all(
-            pair.recorder.agrees_with(
-                _outputs(
-                    forward,
-                    pair.layers.again(),
-                    pair.image,
-                    torch.contiguous_format,
+        told = all(pair.recorder.tells for pair in measured)
+        if (
+            measured
+            and told
+            and all(
+                pair.recorder.agrees_with(
+                    _outputs(
+                        forward,
+                        pair.layers.again(),
+                        pair.image,
+                        torch.contiguous_format,
+                    )
                 )
+                for pair in measured
             )
-            for pair in measured
         ):
             return False
         faster, plain = (
@@ -140,7 +153,8 @@ class Layout:
             for layout in (torch.channels_last, torch.contiguous_format)
         )
         if not faster.agrees_with(plain):
-            self.error = 'its outputs differ there'
+            self.error = DIFFERENT
+        self.checked = plain.tells  # else once more, on the next image
         return self.error is not None
 
     def applies(

@@ -1,29 +1,28 @@
-"""Whether images repay the shortcuts of a forward, and which of them agree.
+"""Whether few images repay the faster memory layout, and a model takes it.
 
-These are the faster memory layout and folded batch norms. Where a search for
-windows pays as well, each is checked by itself. Where it does not, one plain
-pass is measured first, and a forward that takes both is compared with it.
+Where images are so many that a search for windows pays, the layout is checked
+after a first pass in it. Of fewer, one is measured plainly, and a forward in
+the faster layout is compared with that pass.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
 from ..attributions.base import Attribution
 from ..batch import Forward
-from ..folding.foldings import Foldings
 from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
-from .budget import Budget, is_large
+from .budget import Budget
 from .layout import Layout
 
 
 class Trial:
-    """Decides for a pass, and confirms shortcuts for those that follow.
+    """Decides for a pass, and tries the layout for those that follow.
 
     Args:
         model (nn.Module): In eval mode.
@@ -31,7 +30,6 @@ class Trial:
         attribution (Attribution): How contributions are found.
         budget (Budget): Says for how many images shortcuts pay.
         layout (Layout): How images lie in memory.
-        foldings (Foldings): Batch norms folded into convolutions.
 
     Attributes:
         plain_because (str, optional): Why no pass takes a shortcut any more.
@@ -44,16 +42,15 @@ class Trial:
         attribution: Attribution,
         budget: Budget,
         layout: Layout,
-        foldings: Foldings,
     ) -> None:
         self.model, self.layers, self.attribution = model, layers, attribution
-        self.budget, self.layout, self.foldings = budget, layout, foldings
+        self.budget, self.layout = budget, layout
         self.plain_because: str | None = None
 
     def is_few(self, images: Tensor) -> bool:
         """Whether images are so few that no shortcut of a forward pays."""
-        enough = self.budget.enough(images) or self.budget.repeats(images)
-        return not (self.attribution.repeats or enough)
+        enough = self.attribution.repeats or self.budget.enough(images)
+        return not (enough or self._may_gain(images))
 
     def compares(self, images: Tensor) -> bool:
         """Whether the layout of images is compared with the plain one."""
@@ -62,44 +59,28 @@ class Trial:
         return applies and not plain
 
     def is_due(self, images: Tensor) -> bool:
-        """Whether a pass is run plainly, for others to be compared with."""
+        """Whether a pass is run plainly, for the layout to be tried."""
+        searched = self.attribution.repeats or self.budget.pays(images)
+        tried = self._may_gain(images) and not searched
+        return tried and self.compares(images)
+
+    @contextmanager
+    def around(self, forward: Forward) -> Iterator[None]:
+        """Run a plain pass inside; the layout is tried afterwards.
+
+        Args:
+            forward (callable): Runs the model.
+        """
+        yield
+        self.layout.gains = self.layers.convolves
+        if self.layout.gains:
+            self.layout.look_ahead(afresh(self.model, forward))
+
+    def _may_gain(self, images: Tensor) -> bool:
+        """Whether passes of one image follow, each with one gradient."""
         return (
-            self.compares(images)
+            len(images) == 1
             and self.budget.repeats(images)
-            and not (self.attribution.repeats or self.budget.pays(images))
             and self.attribution.one_gradient
             and not torch.is_autocast_enabled(images.device.type)
         )
-
-    @contextmanager
-    def on(self, images: Tensor, forward: Forward) -> Iterator[None]:
-        """Run the plain pass inside; then confirm what agrees with it.
-
-        Args:
-            images (Tensor): Of the pass, shape (N, C, H, W).
-            forward (callable): Runs the model.
-        """
-        large = is_large(images)
-        with self.foldings.watching() if large else nullcontext():
-            yield
-        self.layout.checked, self.layout.gains = True, self.layers.convolves
-        if self.layout.gains:
-            self._confirm(afresh(self.model, forward))
-            self.attribution.look_again()  # graphs are others from now on
-        self.layout.forget_measured()
-
-    def _confirm(self, forward: Forward) -> None:
-        """Both shortcuts together; each alone where that fails."""
-        layout, folding = self.layout, self.foldings.found
-        with folding.applied():
-            both = layout.why_not(forward, torch.channels_last)
-        if not both:
-            return
-        faster = layout.why_not(forward, torch.channels_last)
-        folded = ''
-        if folding.count:
-            with folding.applied():
-                folded = layout.why_not(forward, torch.contiguous_format)
-        if folded or not faster:
-            self.foldings.drop(folded or both)
-        layout.error = faster or None

@@ -31,7 +31,7 @@ from .window import UnitPlace, Window
 OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
 OF_VALUE = 2e-6  # and of its value: rounding of float32
 AMPLIFIED = 8.0
-FURTHER = 2  # number of the first content that is drawn only if needed
+FURTHER = 2  # contents from this one on are drawn only if needed
 TELLING = 8  # channels; of fewer, half of those that vary
 # How many whole images confirm a window.
 WITHOUT_OPERATIONS, BY_OPERATIONS, CONFIRMED_BEFORE = 4, 2, 1
@@ -46,8 +46,9 @@ class UnitValues(Probe):
     Attributes:
         values, spreads (dict[str, Tensor]): By layer key, a number for each
             channel: the unit's, and the standard deviation.
-        telling (dict[str, Tensor]): Whether a channel of the unit is neither
-            lowest nor highest, by layer key, and so held by no activation.
+        telling (dict[str, Tensor]): By layer key, whether a channel of the
+            unit is neither the lowest nor the highest of its output, and so
+            held by no activation.
     """
 
     def __init__(self, units: Mapping[str, UnitYX | None]) -> None:
@@ -67,10 +68,9 @@ class UnitValues(Probe):
         middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
         channels = middle.flatten(1).float()
         self.spreads[key] = channels.std(dim=1, correction=0)
-        sides = (channels < unit[:, None], channels > unit[:, None])
-        below, above = (side.any(1) for side in sides)
-        held = (channels == unit[:, None]).any(1)
-        self.telling[key] = (below & above) | ~held
+        every = output[0].flatten(1).float()
+        below = (every < unit[:, None]).any(1)
+        self.telling[key] = below & (every > unit[:, None]).any(1)
         return output.new_zeros(output.shape[:1])
 
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from mmerf import ERFResult, measure_each, measure_erf
 from mmerf.core.errors import ConfigError, LayerError
-from mmerf.core.folding.bn_folding import PairFinder
+from mmerf.core.folding.pairs import PairFinder
 from mmerf.core.running.intercept import rerouted
 
 CASES = [

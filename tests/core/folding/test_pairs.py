@@ -1,0 +1,179 @@
+"""A norm is folded where it alone reads a convolution's output."""
+
+import pytest
+import torch
+from helpers.slow_reference import float64_map
+from torch import nn
+from torch.nn.utils import parametrize
+
+from mmerf import measure_erf
+from mmerf.core.folding.bn_folding import Folding
+from mmerf.core.folding.pairs import PairFinder
+
+SIZE = (136, 152)
+
+
+class Net(nn.Module):
+    """A convolution, a batch norm and, by another way, the former again."""
+
+    def __init__(self, run):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4)
+        self.out = nn.Conv2d(4, 4, 3, padding=1)
+        nn.init.uniform_(self.norm.running_var, 4, 9)
+        nn.init.normal_(self.norm.running_mean)
+        self.run = run
+
+    def forward(self, x):
+        return self.run(self, x, self.conv(x))
+
+
+def plain(net, x, y):
+    return net.out(net.norm(y).relu())
+
+
+def added(net, x, y):
+    return net.out(net.norm(y).relu() + y)
+
+
+def dead_on_black(net, x, y):
+    inside = x.abs().amax(1, keepdim=True) > 0
+    return net.out(net.norm(y).relu() + y) * inside
+
+
+def straight_through(net, x, y):
+    return net.out(net.norm(y).relu() + (y - y.detach()))
+
+
+def in_a_view(net, x, y):
+    part = y[:, :2]
+    return net.out(net.norm(y).relu() + part.repeat(1, 2, 1, 1))
+
+
+def without_gradient(net, x, y):
+    with torch.no_grad():
+        gate = y.sigmoid()
+    return net.out(net.norm(y).relu() * gate)
+
+
+def by_content(net, x, y):
+    features = net.norm(y).relu()
+    return net.out(features + y if x.mean() > 0 else features)
+
+
+READERS = [
+    added, dead_on_black, straight_through, in_a_view, without_gradient,
+    by_content,
+]  # fmt: skip
+
+
+def pairs(net):
+    finder = PairFinder(net, set())
+    with torch.no_grad(), finder.watching():
+        net(torch.randn(1, 3, 20, 24))
+    return finder.pairs()
+
+
+def images(count=3):
+    torch.manual_seed(1)
+    given = list(torch.randn(count, 3, *SIZE).split(1))
+    given[0] = torch.zeros(1, 3, *SIZE)
+    return given
+
+
+def assert_right(net, given):
+    (result,) = measure_erf(net, iter(given), ['']).values()
+    found = result.map
+    wanted = sum(float64_map(net, image) for image in given) / len(given)
+    assert abs(found - wanted).max() <= 1e-5 * wanted.max()
+
+
+def test_the_usual_pair_is_found():
+    net = Net(plain).eval()
+    assert pairs(net) == [(net.conv, net.norm)]
+    assert_right(net, images())
+
+
+@pytest.mark.parametrize('run', READERS)
+def test_another_reader_is_seen_whatever_the_values_are(run):
+    net = Net(run).eval()
+    assert not pairs(net)
+    assert_right(net, images())
+
+
+def test_a_hook_of_the_users_is_a_reader():
+    net, seen = Net(plain).eval(), []
+    net.conv.register_forward_hook(lambda m, x, y: seen.append(y.mean()))
+    assert not pairs(net)
+
+
+class PerDomain(nn.BatchNorm2d):
+    """Statistics of two domains, of which the first is used."""
+
+    def __init__(self):
+        super().__init__(4)
+        self.running_mean = torch.randn(2, 4)
+        self.running_var = torch.rand(2, 4) + 1
+
+    def forward(self, x):
+        mean, var = self.running_mean[0], self.running_var[0]
+        return nn.functional.batch_norm(x, mean, var, self.weight, self.bias)
+
+
+class InTuple(nn.Conv2d):
+    def forward(self, x):
+        return (super().forward(x),)
+
+
+def of_kind(kind):
+    if kind == 'statistics of domains':
+        net = Net(plain)
+        net.norm = PerDomain()
+    elif kind == 'tuple':
+        net = Net(lambda net, x, y: net.out(net.norm(y[0]).relu()))
+        net.conv = InTuple(3, 4, 3, padding=1)
+    elif kind == 'by keyword':
+        net = Net(lambda net, x, y: net.out(net.norm(input=y).relu()))
+    else:
+        net = Net(plain)
+        parametrize.register_parametrization(net.conv, 'bias', nn.Tanh())
+    return net.eval()
+
+
+@pytest.mark.parametrize(
+    'kind',
+    ['statistics of domains', 'tuple', 'by keyword', 'parametrized bias'],
+)
+def test_modules_of_other_kinds_are_left_alone(kind):
+    net = of_kind(kind)
+    assert not pairs(net)
+    assert_right(net, images())
+
+
+def scaled(net):
+    with torch.no_grad():
+        net.conv.weight.mul_(-2)
+
+
+def past_the_count(net):
+    net.conv.weight.data.mul_(-2)
+
+
+def trained(net):
+    net.train()
+    net(3 + torch.randn(2, 3, 30, 30))
+    net.eval()
+
+
+@pytest.mark.parametrize('change', [scaled, past_the_count, trained])
+def test_what_is_folded_is_made_of_the_values_of_now(change):
+    """Code of others runs between the images of a stream."""
+    net, image = Net(plain).eval(), images()[1]
+    folding = Folding(pairs(net))
+    change(net)
+    expected = net(image)
+    with torch.no_grad(), folding.applied():
+        found = net(image)
+    assert folding.count == 1
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-5)
