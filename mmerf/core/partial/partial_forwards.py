@@ -82,11 +82,11 @@ class PartialForwards:
         ) -> Iterator[LayerMaps]:
             this = _Pass(attribute, forward, images, target, layers)
             names = tuple(layer.key for layer in layers.layers)
-            passes = images.shape, names, same_choices
-            kind = (*passes, images.stride())
+            in_any_layout = images.shape, names, same_choices
+            kind = (*in_any_layout, images.stride())
             self.in_part = False
-            if self.error is not None or passes not in self._seen:
-                self._seen.add(passes)
+            if self.error is not None or in_any_layout not in self._seen:
+                self._seen.add(in_any_layout)
                 yield from this.maps()
             elif kind not in self._steps and layers.convolves:
                 yield from self._recorded(kind, this)

@@ -11,7 +11,7 @@ SMALL_IMAGE = 128 * 128  # px: up to this area, a search never pays
 # pass, and about as many operations whatever the image, while what it saves
 # grows with the pixels. So 21 images of 256 x 256, or six of 512 x 512.
 ENOUGH = 20 * 256 * 256
-REPEATS = 6  # passes, from which on recording one pays
+REPEATS = 6  # passes, from which on it pays to record or to compare one
 HUGE_IMAGE = 2048 * 2048  # px: from here on for memory's sake, not for time's
 
 
@@ -77,8 +77,8 @@ class Budget:
     def enough(self, images: Tensor) -> bool:
         """Whether images of this shape are many, or huge, however small.
 
-        Else they are run as a plain loop runs them: what another memory
-        layout saves is less than making sure of it costs.
+        Else no window is searched, and the first pass at least is run as a
+        plain loop runs it.
 
         Args:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
@@ -91,9 +91,10 @@ class Budget:
         return enough
 
     def repeats(self, images: Tensor) -> bool:
-        """Whether passes of this size are many enough to record one.
+        """Whether passes of this size are many enough to try one otherwise.
 
-        It costs a pass, and saves a part of each that follows.
+        To record one, or to compare its layout, costs about a pass, and saves
+        a part of each that follows.
 
         Args:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
