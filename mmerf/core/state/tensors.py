@@ -102,7 +102,12 @@ def keep_small_tensors(state: Kept) -> None:
 
 def _give_flags_back(flags: Sequence[tuple[Tensor, bool]]) -> None:
     changed = [(v, wants) for v, wants in flags if v.requires_grad != wants]
-    run_all([partial(v.requires_grad_, wants) for v, wants in changed])
+    run_all([partial(_give_flag_back, v, wants) for v, wants in changed])
+
+
+def _give_flag_back(value: Tensor, wants: bool) -> None:
+    with torch.inference_mode(value.is_inference()):
+        value.requires_grad_(wants)
 
 
 def _keep_values(state: Kept, group: Sequence[_Place]) -> None:

@@ -209,3 +209,13 @@ def test_what_a_first_forward_makes_is_taken_back_whole(fails):
 
 def failing(output, context):
     raise RuntimeError('no memory')
+
+
+def test_a_model_built_in_inference_mode_still_wants_gradients():
+    """It cannot be measured, as in a plain loop."""
+    with torch.inference_mode():
+        net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)).train()
+    with pytest.raises(RuntimeError, match='Inference tensors'):
+        measure_erf(net, images_like(1, 12, 10), ['0'])
+    assert net.training
+    assert all(p.requires_grad for p in net.parameters())
