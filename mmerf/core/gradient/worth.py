@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 LARGE_GRADIENT = 2**19  # elements of a gradient from which on a box saves time
-LARGE_SHARE = 0.1  # of the nodes: fewer large convolutions save nothing
+LARGE_SHARE = 0.04  # of the nodes: fewer large convolutions save nothing
 MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
 BATCH_NORM = 'NativeBatchNormBackward0'
 REORDERING = {'PermuteBackward0', 'TransposeBackward0', 'TBackward0'}
