@@ -20,7 +20,7 @@ from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
 from ..running.probes import Recorder
-from .pairs import PairFinder
+from .pairs import PairFinder, is_foldable
 
 FOLDING_CROP = 128  # px, the side of the crop on which folding is checked
 _NO_FORWARD = object()
@@ -37,21 +37,34 @@ class Folding:
     """Convolutions of a model with the batch norms that follow them.
 
     Args:
+        model (nn.Module): That holds them.
         pairs (sequence): Each convolution, and its batch norm.
 
     Attributes:
         count (int): How many batch norms can be folded.
     """
 
-    def __init__(self, pairs: Sequence[tuple[nn.Conv2d, Any]] = ()) -> None:
+    def __init__(
+        self,
+        model: nn.Module,
+        pairs: Sequence[tuple[nn.Conv2d, Any]] = (),
+    ) -> None:
+        self.model = model
         self._pairs = [_folded(conv, norm) for conv, norm in pairs]
         self._made_of = _values_in(self._pairs)
         self.count = len(self._pairs)
 
     def _renew(self) -> None:
-        """Fold once more, if the model's own values are others by now."""
+        """Fold anew if values are others by now; nothing, if modules are."""
+        if not self._pairs:
+            return
+        modules = set(self.model.modules())
+        both = [each for pair in self._pairs for each in pair[:2]]
+        if not all(m in modules and is_foldable(m) for m in both):
+            self.drop()
+            return
         values = _values_in(self._pairs)
-        if not all(map(torch.equal, values, self._made_of)):
+        if not all(map(_equal, values, self._made_of)):
             self._pairs = [_folded(*pair[:2]) for pair in self._pairs]
             self._made_of = values
 
@@ -99,29 +112,32 @@ def _folded(conv: nn.Conv2d, norm: Any) -> _FoldedPair:
     return _FoldedPair(conv, norm, weight, bias)
 
 
-def _values_in(pairs: Sequence[_FoldedPair]) -> list[Tensor]:
+def _values_in(pairs: Sequence[_FoldedPair]) -> list[Any]:
     """What shows whether pairs are made of other values by now.
 
-    Every number of the norms, and torch's count of writes to the kernels with
-    the first output channel of each: to compare all would take as long as a
-    norm does. torch does not count what a norm in training mode writes.
+    Every number of the norms, and of each kernel its sum and its length: to
+    compare all would take as long as a norm does. torch does not count what a
+    norm in training mode writes, nor what is written through ``.data``.
     """
-    numbers, counts = [], []
-    for conv, own, *_ in pairs:
-        norm: Any = own
-        vectors = (norm.running_mean, norm.running_var, norm.weight, norm.bias)
-        numbers += [vector for vector in vectors if vector is not None]
-        numbers += [conv.weight[:1], conv.weight.new_tensor(norm.eps)]
-        kernel = conv.weight
-        counts += [
-            kernel.data_ptr(),
-            0 if kernel.is_inference() else kernel._version,
-        ]
-    if not pairs:
-        return []
+    found: list[Any] = []
     with torch.no_grad():
-        joined = torch.cat([n.detach().flatten().double() for n in numbers])
-    return [joined, torch.tensor(counts)]
+        for conv, own, *_ in pairs:
+            norm: Any = own
+            for vector in (
+                norm.running_mean, norm.running_var,
+                norm.weight, norm.bias, conv.bias,
+            ):  # fmt: skip
+                found.append(None if vector is None else vector.clone())
+            kernel = conv.weight.float()
+            found += [kernel.sum(), torch.linalg.vector_norm(kernel)]
+            found.append(norm.eps)
+    return found
+
+
+def _equal(one: Any, other: Any) -> bool:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return torch.equal(one, other)
+    return type(one) is type(other) and one == other
 
 
 def checked_folding(
@@ -152,13 +168,14 @@ def checked_folding(
 
         def values(run: Forward, sample: Tensor = sample) -> Recorder:
             recorder, again = Recorder(), afresh(model, run)
-            with torch.no_grad():
-                layers.again().probe(again, sample, recorder, [0])
+            with torch.enable_grad():  # code may ask whether it is enabled
+                leaf = sample.clone().requires_grad_()
+                layers.again().probe(again, leaf, recorder, [0])
             return recorder
 
         try:
             plain = values(finder.watched(forward))
-            folding = Folding(finder.pairs())
+            folding = Folding(model, finder.pairs())
             with folding.applied():
                 folded = values(forward)
         except Exception as error:  # whatever the model's code raises
@@ -169,8 +186,8 @@ def checked_folding(
         if not all(plain.agrees(folded).values()):
             folding.drop()
         return folding, None
-    return Folding(), failure
+    return Folding(model), failure
 
 
-def _identity(inputs: Tensor) -> Tensor:
-    return inputs
+def _identity(input: Tensor) -> Tensor:
+    return input if torch.is_grad_enabled() else input.detach()

@@ -36,7 +36,7 @@ class Foldings:
                 folded otherwise.
         """
         if not pays:
-            return Folding()
+            return Folding(self.model)
         if self._kept is None:
             with precision(images.device.type, None):
                 self._kept, self.error = checked_folding(

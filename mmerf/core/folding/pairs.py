@@ -1,28 +1,67 @@
 """Which batch norm follows which convolution: observed in a forward pass.
 
-A batch norm is folded where it alone reads a convolution's output. What else
-reads it, also without gradient or through a view, shows as an operation on the
-same memory, whatever the values are. Where values decide what is run, one
-forward does not show it, and nothing is folded.
+A batch norm is folded where it alone reads a convolution's output, and that
+convolution alone its weights. What else reads them, also without gradient or
+through a view, shows as an operation on the same memory, whatever the values
+are. Where values decide what is run, one forward does not show it, and nothing
+is folded. Only torch's own modules are, without hooks.
 """
 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
+from torch.nn.modules import module as torchs
+from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
+from torch.overrides import TorchFunctionMode
 
 from ..aten import AtenMode, storage_of, tensors_in
 from ..batch import Forward
 from ..running.intercept import is_rerouted
 
-_READS_A_VALUE = ('aten::_local_scalar_dense', 'aten::equal')
+_NORMS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
+_HOOKS = (
+    '_forward_hooks', '_forward_pre_hooks',
+    '_backward_hooks', '_backward_pre_hooks',
+)  # fmt: skip
+_BY_VALUE = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
+_TO_PYTHON = ('tolist', 'numpy', '__array__', '__dlpack__')
+# What reads the tensors that these make is seen by their memory.
+_NAMES_ALONE = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
 _OF_NONE: tuple = (None, lambda: None, None)
+
+
+def is_foldable(module: nn.Module) -> bool:
+    """Whether a module is torch's own convolution or batch norm, unhooked."""
+    if is_rerouted(module) or 'forward' in module.__dict__:
+        return False
+    if any(getattr(module, name, None) for name in _HOOKS):
+        return False
+    if torchs._global_forward_hooks or torchs._global_forward_pre_hooks:
+        return False
+    own: Any = module._parameters
+    if isinstance(module, nn.Conv2d):
+        return (
+            type(module).forward is nn.Conv2d.forward
+            and type(module)._conv_forward is nn.Conv2d._conv_forward
+            and own.get('weight') is not None
+            and 'bias' in own
+            and not is_lazy(own['weight'])
+        )
+    return (
+        isinstance(module, _BatchNorm)
+        and type(module).forward in _NORMS
+        and module.running_mean is not None
+        and not is_lazy(module.running_mean)
+        and own.keys() >= {'weight', 'bias'}
+    )
 
 
 class PairFinder:
@@ -35,28 +74,13 @@ class PairFinder:
     """
 
     def __init__(self, model: nn.Module, keep: set[nn.Module]) -> None:
-        self.convs = [
-            m
-            for m in model.modules()
-            if isinstance(m, nn.Conv2d)
-            and m not in keep
-            and m._parameters.get('weight') is not None
-            and 'bias' in m._parameters
-            and not is_lazy(m.weight)
-            and not (_sees_gradients(m) or is_rerouted(m))
-        ]
-        self.norms = [
-            m
-            for m in model.modules()
-            if isinstance(m, nn.modules.batchnorm._BatchNorm)
-            and m not in keep
-            and m.running_mean is not None
-            and not is_lazy(m.running_mean)
-            and not (_sees_gradients(m) or is_rerouted(m))
-        ]
+        modules = [m for m in model.modules() if m not in keep]
+        able = [m for m in modules if is_foldable(m)]
+        self.convs = [m for m in able if isinstance(m, nn.Conv2d)]
+        self.norms = [m for m in able if isinstance(m, _BatchNorm)]
         self.calls: dict[nn.Module, int] = {}
         self.conv_before: dict[nn.Module, nn.Conv2d] = {}
-        self.readers = _Readers()
+        self.readers = _Readers(self.convs)
 
     def watched(self, forward: Forward) -> Forward:
         """A forward that is observed as it runs."""
@@ -72,17 +96,17 @@ class PairFinder:
         """Hooks on every convolution and batch norm, gone afterwards."""
         handles = []
         try:
-            for conv in self.convs:  # first: other hooks are readers, too
-                hook = conv.register_forward_hook(
-                    self._on_conv_output, prepend=True
-                )
+            for conv in self.convs:
+                hook = conv.register_forward_hook(self._on_conv_output)
                 handles.append(hook)
             for norm in self.norms:
                 handles += [
-                    norm.register_forward_pre_hook(self._on_norm_input),
+                    norm.register_forward_pre_hook(
+                        self._on_norm_input, with_kwargs=True
+                    ),
                     norm.register_forward_hook(self._on_norm_output),
                 ]
-            with self.readers:
+            with self.readers, _ToPython(self.readers):
                 yield
         finally:
             for handle in handles:
@@ -92,9 +116,9 @@ class PairFinder:
         self.calls[conv] = self.calls.get(conv, 0) + 1
         self.readers.watch(conv, output)
 
-    def _on_norm_input(self, norm: Any, inputs: Any) -> None:
+    def _on_norm_input(self, norm: Any, inputs: Any, named: dict) -> None:
         self.calls[norm] = self.calls.get(norm, 0) + 1
-        given = inputs[0] if inputs else None
+        given = inputs[0] if inputs else named.get('input')
         conv = self.readers.source_of(given)
         if conv is not None:
             self.conv_before[norm] = conv
@@ -114,28 +138,35 @@ class PairFinder:
             (conv, norm)
             for norm, conv in self.conv_before.items()
             if self.calls[norm] == 1 == self.calls[conv]
-            and conv not in self.readers.read
+            and self.readers.read_once(conv)
             and norm.running_mean.shape == (conv.out_channels,)
         ]
 
 
 class _Readers(AtenMode):
-    """Which operations read the outputs of convolutions.
+    """Which operations read convolutions' outputs and weights.
+
+    Args:
+        convs (sequence of nn.Conv2d): Whose weights are watched.
 
     Attributes:
         allowed (Tensor, optional): An output that may be read just now.
-        read (set of nn.Module): Convolutions whose output was read otherwise.
-        decides (bool): Whether a value was read by Python: for another image
-            the forward may do something else.
+        decides (bool): Whether a value was read by Python, or the size of a
+            tensor follows from values.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, convs: Sequence[nn.Conv2d]) -> None:
         super().__init__()
         self.allowed: Tensor | None = None
-        self.read: set[nn.Module] = set()
         self.decides = False
+        self._read: set[nn.Module] = set()
         # By the output's memory; the name is used again once it is gone.
         self._outputs: dict[Any, tuple[nn.Module, Any, StorageWeakRef]] = {}
+        self._weights: dict[Any, list[nn.Module]] = {}
+        self._uses: dict[nn.Module, list[Any]] = {}
+        for conv in convs:
+            for own in conv.parameters(recurse=False):
+                self._weights.setdefault(storage_of(own), []).append(conv)
 
     def watch(self, conv: nn.Module, output: Any) -> None:
         """Watch a convolution's output from now on."""
@@ -151,17 +182,44 @@ class _Readers(AtenMode):
         conv, output, _ = self._outputs.get(storage_of(tensor), _OF_NONE)
         return conv if output() is tensor else None
 
+    def read_once(self, conv: nn.Module) -> bool:
+        """Whether its output was read as allowed, its weights by it alone."""
+        uses = self._uses.get(conv, [])
+        return conv not in self._read and len(uses) == len(set(uses))
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
-        for tensor in tensors_in((args, kwargs)):
-            conv, *_ = self._outputs.get(storage_of(tensor), _OF_NONE)
+        read = [] if func in _NAMES_ALONE else tensors_in((args, kwargs))
+        for tensor in read:
+            memory = storage_of(tensor)
+            conv, *_ = self._outputs.get(memory, _OF_NONE)
             if conv is not None and tensor is not self.allowed:
-                self.read.add(conv)
-        self.decides |= func._schema.name in _READS_A_VALUE
+                self._read.add(conv)
+            for conv in self._weights.get(memory, ()):
+                self._uses.setdefault(conv, []).append(memory)
+        self.decides |= _decides(func, args)
         return func(*args, **(kwargs or {}))
 
 
-def _sees_gradients(module: nn.Module) -> bool:
-    """Whether backward hooks would see the gradient that folding scales."""
-    return bool(module._backward_hooks or module._backward_pre_hooks)
+class _ToPython(TorchFunctionMode):
+    """Sees what no operation shows: values that are handed to Python."""
+
+    def __init__(self, readers: _Readers) -> None:
+        super().__init__()
+        self.readers = readers
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        self.readers.decides |= getattr(func, '__name__', '') in _TO_PYTHON
+        return func(*args, **(kwargs or {}))
+
+
+def _decides(func: Callable, args: tuple) -> bool:
+    """Whether values decide what an operation tells, or its output's size."""
+    tags = getattr(func, 'tags', ())
+    if func is torch.ops.aten.index.Tensor:  # only masks do
+        return any(index.dtype in (torch.bool, torch.uint8)
+                   for index in tensors_in(args[1:]))  # fmt: skip
+    return not _BY_VALUE.isdisjoint(tags)

@@ -50,7 +50,7 @@ PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
         '_scaled_dot_product_cudnn_attention', 'linear',
     }
 )  # fmt: skip
-EXTREME = CHOOSING | {'amax', 'amin', 'aminmax'}
+EXTREME = CHOOSING | {'amax', 'amin', 'aminmax', 'any', 'all'}
 RULES: dict[str, Rule] = {
     **VIEW_RULES,
     **SLICE_RULES,

@@ -12,6 +12,7 @@ from torch import Tensor
 LARGE_GRADIENT = 2**19  # elements of a gradient from which on a box saves time
 LARGE_SHARE = 0.04  # of the nodes: fewer large convolutions save nothing
 MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
+OWN_BACKWARD = 'has backward code of its own'
 BATCH_NORM = 'NativeBatchNormBackward0'
 REORDERING = {'PermuteBackward0', 'TransposeBackward0', 'TBackward0'}
 
@@ -60,7 +61,7 @@ def graph_of(tensor: Tensor) -> Graph:
     if len(seen) > MANY_NODES:
         return Graph(f'more than {MANY_NODES:,} operations', mended)
     if custom:
-        return Graph(f'{custom} has backward code of its own', mended)
+        return Graph(f'{custom} {OWN_BACKWARD}', mended)
     if convolutions >= LARGE_SHARE * len(seen) or mended:
         return Graph(None, mended)
     return Graph('few large convolutions', mended)

@@ -101,7 +101,7 @@ class Passes:
         self._joined, images = batch.joined, batch.inputs
         self.budget.count(images)
         if self.trial.is_due(images):
-            with self.trial.around(batch.forward):
+            with self.trial.around(batch.forward, images):
                 reason = self._plan(batch.forward, images, target).reason
                 return self._run_plain(reason, batch, target, gathering)
         done = self._run_batch(batch, target, gathering)

@@ -73,7 +73,10 @@ class Recorder(Probe):
             down, across = (-(-n // self.most) for n in output.shape[2:])
             output = output[:, :, ::down, ::across]
         self.values[context.layer] = output.detach().clone()
-        return output.new_zeros(output.shape[:1])
+        # Zeros that want a gradient where the output does.
+        return output.new_zeros(
+            output.shape[:1], requires_grad=output.requires_grad
+        )
 
     @property
     def tells(self) -> bool:

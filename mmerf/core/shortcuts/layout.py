@@ -17,7 +17,6 @@ from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Target
 
-DIFFERENT = 'its outputs differ there'
 MOST_COMPARED = 64  # down and across, at which layouts are compared
 
 
@@ -86,76 +85,61 @@ class Layout:
         """Forget the outputs of the latest pass."""
         self._measured.clear()
 
-    def look_ahead(self, forward: Forward) -> None:
-        """Decide for later passes, after one in the plain layout.
-
-        The outputs of that pass are compared with those of a forward in the
-        faster layout, without gradient. Outputs that are the same everywhere
-        tell nothing; then another pass has to.
-
-        Args:
-            forward (callable): Runs the model.
-        """
-        measured, self._measured = self._measured, []
-        if not (measured and all(pair.recorder.tells for pair in measured)):
-            return
-        self.checked = True
-        try:
-            agrees = all(
-                pair.recorder.agrees_with(
-                    _outputs(
-                        forward, pair.layers, pair.image, torch.channels_last
-                    )
-                )
-                for pair in measured
-            )
-            self.error = None if agrees else DIFFERENT
-        except Exception as error:  # whatever the model's code raises
-            free_traceback(error)
-            self.error = one_line(error, 80)
-
     def disagrees(
-        self, forward: Forward, layers: LayerScores, images: Tensor
+        self,
+        forward: Forward,
+        layers: LayerScores,
+        images: Tensor,
+        other: torch.memory_format = torch.contiguous_format,
     ) -> bool:
         """Whether the model gives other outputs in this layout.
 
         A model may read strides, and an operation may round more there, as a
-        group norm does. Compared once, on one image, without gradient. Where
-        the outputs of the pass that was measured are those of the plain
-        layout, that is enough; else both layouts are run, in float32.
+        group norm does. Compared once, on one image whose outputs are not the
+        same everywhere, with a graph and without a backward pass. Where the
+        outputs of the pass that was measured are those of the other layout,
+        that is enough; else both layouts are run, in float32.
 
         Args:
             forward (callable): Runs the model.
             layers (LayerScores): After a forward pass.
             images (Tensor): What it was run on, shape (N, C, H, W).
+            other (torch.memory_format): The one that it was not run in.
         """
-        self.checked = True
         measured, self._measured = self._measured, []
-        told = all(pair.recorder.tells for pair in measured)
-        if (
-            measured
-            and told
-            and all(
-                pair.recorder.agrees_with(
-                    _outputs(
-                        forward,
-                        pair.layers.again(),
-                        pair.image,
-                        torch.contiguous_format,
-                    )
-                )
-                for pair in measured
+        if any(not pair.recorder.tells for pair in measured):
+            return False  # the next pass may tell
+        self.checked = True
+        plainly = other is torch.channels_last  # how outputs are read is known
+        if measured and all(
+            pair.recorder.agrees_with(
+                _outputs(forward, pair.layers, pair.image, other, plainly)
             )
+            for pair in measured
         ):
             return False
         faster, plain = (
-            _outputs(forward, layers.again(), images[:1], layout)
+            _outputs(forward, layers, images[:1], layout, plainly)
             for layout in (torch.channels_last, torch.contiguous_format)
         )
         if not faster.agrees_with(plain):
-            self.error = DIFFERENT
-        self.checked = plain.tells  # else once more, on the next image
+            self.error = 'its outputs differ there'
+        self.checked = plain.tells
         return self.error is not None
+
+    def try_on(
+        self, forward: Forward, layers: LayerScores, images: Tensor
+    ) -> None:
+        """Decide for later passes, after one in the plain layout.
+
+        Args:
+            forward, layers, images: As for ``disagrees``.
+        """
+        try:
+            self.disagrees(forward, layers, images, torch.channels_last)
+        except Exception as error:  # whatever the model's code raises
+            free_traceback(error)
+            self.error, self.checked = one_line(error, 80), True
 
     def applies(
         self, images: Tensor, device: torch.device | None = None
@@ -179,10 +163,13 @@ def _outputs(
     layers: LayerScores,
     image: Tensor,
     layout: torch.memory_format,
+    known: bool,
 ) -> Recorder:
-    """Outputs for an image (1, C, H, W) in a layout."""
+    """Outputs for an image (1, C, H, W) in a layout, read anew or as known."""
     recorder = Recorder(most=MOST_COMPARED)
-    with torch.no_grad(), precision(image.device.type, None):
-        sample = image.clone(memory_format=layout)
-        layers.read(forward, sample, recorder, [0])
+    # Code may ask whether gradients are enabled.
+    with torch.enable_grad(), precision(image.device.type, None):
+        leaf = image.detach().clone(memory_format=layout).requires_grad_()
+        reader = layers if known else layers.again()
+        reader.read(forward, leaf.clone(), recorder, [0])
     return recorder

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from ..attributions.base import Attribution
 from ..batch import Forward
+from ..gradient.worth import OWN_BACKWARD
 from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from .budget import Budget
@@ -65,16 +66,22 @@ class Trial:
         return tried and self.compares(images)
 
     @contextmanager
-    def around(self, forward: Forward) -> Iterator[None]:
+    def around(self, forward: Forward, images: Tensor) -> Iterator[None]:
         """Run a plain pass inside; the layout is tried afterwards.
+
+        Not with backward code of a model's own, which no forward shows.
 
         Args:
             forward (callable): Runs the model.
+            images (Tensor): Of the pass, shape (1, C, H, W).
         """
         yield
-        self.layout.gains = self.layers.convolves
+        reasons = self.attribution.fallbacks.values()
+        own = any(OWN_BACKWARD in reason for reason in reasons)
+        self.layout.gains = self.layers.convolves and not own
         if self.layout.gains:
-            self.layout.look_ahead(afresh(self.model, forward))
+            run = afresh(self.model, forward)
+            self.layout.try_on(run, self.layers, images)
 
     def _may_gain(self, images: Tensor) -> bool:
         """Whether passes of one image follow, each with one gradient."""

@@ -85,7 +85,7 @@ layouts = []
 
 
 class Layouts(nn.Module):
-    """Records in which layout images come that a gradient is wanted of."""
+    """Records in which layout several images come, as measured passes do."""
 
     def __init__(self):
         super().__init__()
@@ -94,7 +94,7 @@ class Layouts(nn.Module):
         self.net = nn.Sequential(nn.Conv2d(3, 32, 3, padding=1), *blocks)
 
     def forward(self, x):
-        if torch.is_grad_enabled():
+        if torch.is_grad_enabled() and len(x) > 1:
             layouts.append(x.is_contiguous())
         return self.net(x)
 
@@ -150,7 +150,7 @@ def test_where_a_measured_pass_agrees_one_forward_is_enough(windowed):
     assert mode.startswith('window' if windowed else 'whole image')
     measured, compared = runs[-2:]
     assert measured[1:] == ('channels last', True)
-    assert compared[1:] == ('plain', False)
+    assert compared[1:] == ('plain', True)
     assert measured[0] == compared[0]
     assert (measured[0] == (192, 208)) is not windowed
 
