@@ -110,7 +110,8 @@ class Passes:
         forward = afresh(self.model, batch.forward)
         plan = self.plans.known(images) or self.plans.whole()
         run = plan.layers_and_images(self.layers, images)
-        if self.layout.disagrees(forward, *run):
+        self.layout.error = self.trial.own_backward
+        if self.layout.error or self.layout.disagrees(forward, *run):
             gathering.clear()
             self.forget_plans()
             done = self._run_batch(batch, target, gathering)

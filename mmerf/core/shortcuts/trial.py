@@ -65,20 +65,26 @@ class Trial:
         tried = self._may_gain(images) and not searched
         return tried and self.compares(images)
 
+    @property
+    def own_backward(self) -> str | None:
+        """What says that a pass ran backward code of a model's own, if any.
+
+        It may read a gradient's memory as if it were in the plain layout,
+        which no forward shows.
+        """
+        reasons = self.attribution.fallbacks.values()
+        return next((why for why in reasons if OWN_BACKWARD in why), None)
+
     @contextmanager
     def around(self, forward: Forward, images: Tensor) -> Iterator[None]:
         """Run a plain pass inside; the layout is tried afterwards.
-
-        Not with backward code of a model's own, which no forward shows.
 
         Args:
             forward (callable): Runs the model.
             images (Tensor): Of the pass, shape (1, C, H, W).
         """
         yield
-        reasons = self.attribution.fallbacks.values()
-        own = any(OWN_BACKWARD in reason for reason in reasons)
-        self.layout.gains = self.layers.convolves and not own
+        self.layout.gains = self.layers.convolves and not self.own_backward
         if self.layout.gains:
             run = afresh(self.model, forward)
             self.layout.try_on(run, self.layers, images)

@@ -191,3 +191,39 @@ def test_outputs_of_other_images_or_precision_are_not_compared(
     found = measure_erf(net, torch.randn(1, 3, 64, 72), ['1'], **options)
     assert 'channels last' not in found['1'].provenance['run_on']
     assert len(ran) == count
+
+
+class Raw(torch.autograd.Function):
+    """Takes the memory of a gradient for one in the plain layout."""
+
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        n, c, h, w = gradient.shape
+        steps = (c * h * w, h * w, w, 1)
+        return gradient.as_strided((n, c, h, w), steps).clone()
+
+
+class ByRaw(nn.Module):
+    def forward(self, x):
+        return Raw.apply(x)
+
+
+@pytest.mark.parametrize('size', [(72, 80), (150, 160)])
+@pytest.mark.parametrize('count', [1, 8])
+def test_backward_code_of_a_models_own_keeps_the_plain_layout(size, count):
+    """No forward shows what it makes of a gradient's memory."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 6, 3, padding=1), ByRaw(), nn.Conv2d(6, 6, 3, padding=1)
+    ).eval()
+    given = list(torch.randn(count, 3, *size).split(1))
+    result = measure_erf(net, given, ['2'])['2']
+    wanted = sum(float64_map(net, image) for image in given) / count
+    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
+    if count == 1:
+        way = result.provenance['run_on']
+        assert 'not channels last: Raw has backward code of its own' in way
