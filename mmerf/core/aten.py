@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import operator
 import sys
-from functools import cache
+from functools import cache, wraps
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
+
+_OF_NUMBERS: dict[Any, Any] = {
+    torch.ops.aten._local_scalar_dense.default: lambda number: number,
+    torch.ops.aten.equal.default: operator.eq,
+}
 
 
 class AtenMode(TorchDispatchMode):
@@ -17,6 +23,13 @@ class AtenMode(TorchDispatchMode):
     torch keeps a mode from being compiled, and imports its compiler for that,
     which takes seconds. Here that waits until something else imported it.
     """
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        if '__torch_dispatch__' in cls.__dict__:
+            cls.__torch_dispatch__ = _passing_numbers(  # type: ignore
+                cls.__torch_dispatch__
+            )
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -32,6 +45,24 @@ class AtenMode(TorchDispatchMode):
 
 
 _UNCOMPILED: set[type[AtenMode]] = set()
+
+
+def _passing_numbers(dispatch: Any) -> Any:
+    """Do as it does; but a number is its own value.
+
+    The first runs of a traced module ask for the value of what is a number
+    already, and compare such, which these operations do not take.
+    """
+
+    @wraps(dispatch)
+    def run(
+        self: Any, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        if func in _OF_NUMBERS and not isinstance(args[0], Tensor):
+            return _OF_NUMBERS[func](*args)
+        return dispatch(self, func, types, args, kwargs)
+
+    return run
 
 
 @cache

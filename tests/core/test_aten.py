@@ -62,3 +62,18 @@ def test_views_share_a_memory_and_sparse_tensors_have_none():
     assert storage_of(tensor) == storage_of(tensor.t()[1:])
     assert storage_of(tensor) != storage_of(tensor.clone())
     assert storage_of(tensor.to_sparse()) is None
+
+
+def test_a_traced_module_that_reckons_with_sizes():
+    """Its first runs ask for the values of numbers."""
+
+    class Twice(nn.Module):
+        def forward(self, x):
+            size = (x.shape[2] * 2, x.shape[3] * 2)
+            return nn.functional.interpolate(x, size)
+
+    net = torch.jit.trace(Twice(), torch.rand(1, 2, 5, 6), check_trace=False)
+    for _ in range(3):
+        with Names() as mode:
+            assert net(torch.rand(1, 2, 7, 8)).shape == (1, 2, 14, 16)
+        assert mode.seen
