@@ -54,25 +54,28 @@ class Folding:
         self._made_of = _values_in(self._pairs)
         self.count = len(self._pairs)
 
-    def _renew(self) -> None:
-        """Fold anew if values are others by now; nothing, if modules are."""
-        if not self._pairs:
-            return
-        modules = set(self.model.modules())
+    def renew(self) -> bool:
+        """Fold anew if the model's values are others by now.
+
+        Returns:
+            bool: False if its modules are, or got hooks: nothing is folded
+            from then on.
+        """
+        modules = set(self.model.modules()) if self._pairs else set()
         both = [each for pair in self._pairs for each in pair[:2]]
         if not all(m in modules and is_foldable(m) for m in both):
             self.drop()
-            return
+            return False
         values = _values_in(self._pairs)
         if not all(map(_equal, values, self._made_of)):
             self._pairs = [_folded(*pair[:2]) for pair in self._pairs]
             self._made_of = values
+        return True
 
     @contextmanager
     def applied(self) -> Iterator[None]:
         """Fold inside the context; afterwards the model is as it was."""
         before: list[tuple[nn.Module, Any, Any, nn.Module, Any]] = []
-        self._renew()
         try:
             for conv, norm, weight, bias in self._pairs:
                 own: dict[str, Any] = conv._parameters

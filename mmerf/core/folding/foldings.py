@@ -29,6 +29,8 @@ class Foldings:
     def of(self, forward: Forward, images: Tensor, pays: bool) -> Folding:
         """The folding for a pass, checked on its images the first time.
 
+        Later it is made of the model's values of then.
+
         Args:
             forward (callable): Runs the model.
             images (Tensor): Of the pass, shape (N, C, H, W).
@@ -45,6 +47,8 @@ class Foldings:
                     forward,
                     images,
                 )
+        elif not self._kept.renew():
+            self.error = 'modules were replaced or got hooks'
         return self._kept
 
     def drop(self, why: str) -> None:

@@ -58,10 +58,10 @@ def graph_of(tensor: Tensor) -> Graph:
             convolutions += is_worth_a_look(_elements(node))
         nodes += [following for following, _ in node.next_functions]
     mended = BATCH_NORM in names and not names.isdisjoint(REORDERING)
+    if custom:  # first: layouts are decided by it, too
+        return Graph(f'{custom} {OWN_BACKWARD}', mended)
     if len(seen) > MANY_NODES:
         return Graph(f'more than {MANY_NODES:,} operations', mended)
-    if custom:
-        return Graph(f'{custom} {OWN_BACKWARD}', mended)
     if convolutions >= LARGE_SHARE * len(seen) or mended:
         return Graph(None, mended)
     return Graph('few large convolutions', mended)

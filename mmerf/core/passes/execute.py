@@ -172,9 +172,9 @@ class Passes:
         known, choices = self.layers.chooses, None
         if has_ties(plan, self.layers, batch):
             # To choose as a plain forward does takes one more of them.
-            one = plan.window is None and not self.attribution.repeats
-            if one or not self.layers.chooses_in_poolings:
-                why = plan.reason if one else TIES
+            costly = plan.window is None and not self.attribution.repeats
+            if costly or not self.layers.chooses_in_poolings:
+                why = plan.reason if costly else TIES
                 return self._run_plain(why, batch, target, gathering)
             forward = afresh(self.model, batch.forward)
             choices, self._poolings = choices_of(

@@ -86,17 +86,14 @@ class Layout:
         self._measured.clear()
 
     def disagrees(
-        self,
-        forward: Forward,
-        layers: LayerScores,
-        images: Tensor,
-        other: torch.memory_format = torch.contiguous_format,
+        self, forward: Forward, layers: LayerScores, images: Tensor
     ) -> bool:
         """Whether the model gives other outputs in this layout.
 
         A model may read strides, and an operation may round more there, as a
-        group norm does. Compared once, on one image whose outputs are not the
-        same everywhere, with a graph and without a backward pass. Where the
+        group norm does. Compared on one image, with a graph and without a
+        backward pass; on the next image as well, where an output is zero
+        everywhere or the image of one colour, which tells nothing. Where the
         outputs of the pass that was measured are those of the other layout,
         that is enough; else both layouts are run, in float32.
 
@@ -104,27 +101,24 @@ class Layout:
             forward (callable): Runs the model.
             layers (LayerScores): After a forward pass.
             images (Tensor): What it was run on, shape (N, C, H, W).
-            other (torch.memory_format): The one that it was not run in.
         """
         measured, self._measured = self._measured, []
-        if any(not pair.recorder.tells for pair in measured):
-            return False  # the next pass may tell
-        self.checked = True
-        plainly = other is torch.channels_last  # how outputs are read is known
+        self.checked = _varies(images[:1])
+        self.checked &= all(pair.recorder.tells for pair in measured)
         if measured and all(
             pair.recorder.agrees_with(
-                _outputs(forward, pair.layers, pair.image, other, plainly)
+                _outputs(forward, pair.layers, pair.image, pair.other_layout)
             )
             for pair in measured
         ):
             return False
         faster, plain = (
-            _outputs(forward, layers, images[:1], layout, plainly)
+            _outputs(forward, layers, images[:1], layout)
             for layout in (torch.channels_last, torch.contiguous_format)
         )
         if not faster.agrees_with(plain):
             self.error = 'its outputs differ there'
-        self.checked = plain.tells
+        self.checked &= plain.tells
         return self.error is not None
 
     def try_on(
@@ -136,10 +130,10 @@ class Layout:
             forward, layers, images: As for ``disagrees``.
         """
         try:
-            self.disagrees(forward, layers, images, torch.channels_last)
+            self.disagrees(forward, layers, images)
         except Exception as error:  # whatever the model's code raises
             free_traceback(error)
-            self.error, self.checked = one_line(error, 80), True
+            self.error = one_line(error, 80)
 
     def applies(
         self, images: Tensor, device: torch.device | None = None
@@ -157,19 +151,34 @@ class _Outputs(NamedTuple):
     image: Tensor
     recorder: Recorder
 
+    @property
+    def other_layout(self) -> torch.memory_format:
+        """The one that the image did not come in."""
+        if self.image.is_contiguous():
+            return torch.channels_last
+        return torch.contiguous_format
+
+
+def _varies(image: Tensor) -> bool:
+    return bool((image != image[..., :1, :1]).any())
+
 
 def _outputs(
     forward: Forward,
     layers: LayerScores,
     image: Tensor,
     layout: torch.memory_format,
-    known: bool,
 ) -> Recorder:
-    """Outputs for an image (1, C, H, W) in a layout, read anew or as known."""
+    """Outputs for an image (1, C, H, W) in a layout.
+
+    How they are read is known after a pass in the plain layout, in which the
+    image then is; after one in the other it is found anew.
+    """
     recorder = Recorder(most=MOST_COMPARED)
     # Code may ask whether gradients are enabled.
     with torch.enable_grad(), precision(image.device.type, None):
         leaf = image.detach().clone(memory_format=layout).requires_grad_()
-        reader = layers if known else layers.again()
+        plainly = image.is_contiguous()
+        reader = layers if plainly else layers.again()
         reader.read(forward, leaf.clone(), recorder, [0])
     return recorder

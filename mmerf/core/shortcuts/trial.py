@@ -88,6 +88,7 @@ class Trial:
         if self.layout.gains:
             run = afresh(self.model, forward)
             self.layout.try_on(run, self.layers, images)
+        self.layout.forget_measured()
 
     def _may_gain(self, images: Tensor) -> bool:
         """Whether passes of one image follow, each with one gradient."""

@@ -68,7 +68,7 @@ class UnitValues(Probe):
         middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
         channels = middle.flatten(1).float()
         self.spreads[key] = channels.std(dim=1, correction=0)
-        # Counted, as a tracer takes a look at extremes for the model's own.
+        # By counts: a tracer would take an `any` for one of the model's own.
         every = output[0].flatten(1).float()
         below = (every < unit[:, None]).sum(1)
         self.telling[key] = (below > 0) & ((every > unit[:, None]).sum(1) > 0)
@@ -156,14 +156,14 @@ def _more(
     image: Tensor, window: Window, told: Mapping[str, Tensor]
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """As ``_draws``, with other contents, until enough channels have told."""
-    opposite = image.mean((2, 3), keepdim=True) - image
-    outside = AMPLIFIED * (image + spread_of(image))
-    for number, (content, flipped) in enumerate(
-        product((opposite, image), ((2,), (2, 3))), FURTHER
+    for number, (sign, flipped) in enumerate(
+        product((-1, 1), ((2,), (2, 3))), FURTHER
     ):
         if all(map(_is_enough, told.values())):
             return
-        inside = content.flip(flipped)
+        middle = image.mean((2, 3), keepdim=True)
+        inside = (middle + sign * (image - middle)).flip(flipped)
+        outside = AMPLIFIED * (image + spread_of(image))
         yield number, inside, _joined(inside, outside, window)
 
 

@@ -2,11 +2,13 @@
 
 import pytest
 import torch
+from helpers.custom_backward import RawMemory
 from helpers.slow_reference import float64_map
 from torch import nn
 from torch.nn import functional
 
 from mmerf import measure_erf
+from mmerf.core.gradient import worth
 from mmerf.core.shortcuts import layout
 
 
@@ -193,32 +195,19 @@ def test_outputs_of_other_images_or_precision_are_not_compared(
     assert len(ran) == count
 
 
-class Raw(torch.autograd.Function):
-    """Takes the memory of a gradient for one in the plain layout."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        n, c, h, w = gradient.shape
-        steps = (c * h * w, h * w, w, 1)
-        return gradient.as_strided((n, c, h, w), steps).clone()
-
-
-class ByRaw(nn.Module):
-    def forward(self, x):
-        return Raw.apply(x)
-
-
 @pytest.mark.parametrize('size', [(72, 80), (150, 160)])
 @pytest.mark.parametrize('count', [1, 8])
-def test_backward_code_of_a_models_own_keeps_the_plain_layout(size, count):
+@pytest.mark.parametrize('most', [worth.MANY_NODES, 3])
+def test_backward_code_of_a_models_own_keeps_the_plain_layout(
+    size, count, most, monkeypatch
+):
     """No forward shows what it makes of a gradient's memory."""
+    monkeypatch.setattr(worth, 'MANY_NODES', most)
     torch.manual_seed(0)
     net = nn.Sequential(
-        nn.Conv2d(3, 6, 3, padding=1), ByRaw(), nn.Conv2d(6, 6, 3, padding=1)
+        nn.Conv2d(3, 6, 3, padding=1),
+        RawMemory(),
+        nn.Conv2d(6, 6, 3, padding=1),
     ).eval()
     given = list(torch.randn(count, 3, *size).split(1))
     result = measure_erf(net, given, ['2'])['2']
@@ -226,4 +215,50 @@ def test_backward_code_of_a_models_own_keeps_the_plain_layout(size, count):
     assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
     if count == 1:
         way = result.provenance['run_on']
-        assert 'not channels last: Raw has backward code of its own' in way
+        assert 'not channels last: _Raw has backward code of its own' in way
+
+
+class RowsAdded(nn.Module):
+    """Half of what lies in memory, beside what the layout can be told by."""
+
+    def forward(self, x):
+        return x + 0.5 * Strided()(x)
+
+
+@pytest.mark.parametrize('first', ['one colour', 'black', 'usual'])
+@pytest.mark.parametrize('end', ['one value', 'zero', 'usual'])
+def test_what_tells_nothing_of_a_layout_is_compared_again(first, end):
+    """Some image of one colour, a map of one unit, a layer that is dead."""
+    torch.manual_seed(0)
+    last = nn.Conv2d(4, 4, 1)
+    if end == 'zero':
+        nn.init.zeros_(last.weight)
+        nn.init.zeros_(last.bias)
+    net = nn.Sequential(
+        nn.MaxPool2d(2), RowsAdded(), nn.Conv2d(3, 4, 3, padding=1), last,
+        nn.AdaptiveAvgPool2d(1) if end == 'one value' else nn.Identity(),
+    ).eval()  # fmt: skip
+    given = list(torch.randn(3, 3, 60, 72).split(1))
+    if first != 'usual':
+        given[0] = torch.full((1, 3, 60, 72), 0.3 * (first != 'black'))
+    key = '4' if end == 'one value' else '2'
+    layers = [dict(name=name, layout='NCHW') for name in ('2', '4')]
+    result = measure_erf(net, given, layers)[key]
+    part = net[: int(key) + 1]
+    wanted = sum(float64_map(part, image) for image in given) / 3
+    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
+
+
+def test_an_output_that_is_zero_tells_nothing_of_a_layout():
+    """As that of a dim image, for which no unit is active."""
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        RowsAdded(), nn.Conv2d(3, 4, 3, padding=1), nn.ReLU()
+    ).eval()
+    nn.init.constant_(net[1].bias, -0.05)
+    given = list(torch.randn(3, 3, 60, 72).split(1))
+    given[0] = given[0] * 0.001
+    layers = [dict(name='2', layout='NCHW')]
+    result = measure_erf(net, given, layers)['2']
+    wanted = sum(float64_map(net, image) for image in given) / 3
+    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()

@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from helpers.custom_backward import RawMemory
 from helpers.slow_reference import float64_map
 from torch import nn
 
@@ -51,14 +52,14 @@ def images(count, size=SIZE):
     return list(torch.randn(count, 3, *size).split(1))
 
 
-def measured(model, given, layer, **options):
-    """The measurement, its map and how it was run."""
-    measurement = Measurement(model, MeasurementOptions([layer], **options))
+def measured(model, given, layer):
+    """The map, and how it was run."""
+    measurement = Measurement(model, MeasurementOptions([layer]))
     measurement.expect(len(given))
     for image in given:
         measurement.update(batch_of(model, image))
     (result,) = measurement.compute().values()
-    return measurement, result.map, result.provenance['run_on']
+    return result.map, result.provenance['run_on']
 
 
 def assert_right(found, model, given):
@@ -68,7 +69,7 @@ def assert_right(found, model, given):
 
 def test_one_plain_pass_one_forward_to_compare_and_then_faster_ones():
     model, given = net(), images(7)
-    _, found, way = measured(model, given, '4')
+    found, way = measured(model, given, '4')
     first, compared, *rest = Seen.notes
     assert first == (PLAIN, True) and compared == (FASTER, True)
     # The third pass is run once more, in part.
@@ -116,7 +117,7 @@ class Viewed(nn.Module):
 )
 def test_a_model_that_needs_the_plain_layout(inner, why):
     model, given = net(inner()), images(7)
-    _, found, way = measured(model, given, '5')
+    found, way = measured(model, given, '5')
     assert 'not channels last' in way and why in way
     assert [layout for layout, _ in Seen.notes][-5:] == 5 * [PLAIN]
     assert_right(found, model, given)
@@ -131,28 +132,9 @@ def test_an_output_that_is_dead_tells_nothing():
         nn.init.zeros_(layer.bias)
     nn.init.zeros_(model[2].running_mean)
     nn.init.zeros_(model[2].bias)
-    _, found, way = measured(model, given, '5')
+    found, way = measured(model, given, '5')
     assert 'not channels last: its outputs differ' in way
     assert_right(found, model, given)
-
-
-class OwnBackward(torch.autograd.Function):
-    """Takes the memory of a gradient for one in the plain layout."""
-
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        n, c, h, w = gradient.shape
-        steps = (c * h * w, h * w, w, 1)
-        return gradient.as_strided((n, c, h, w), steps).clone()
-
-
-class Owning(nn.Module):
-    def forward(self, x):
-        return OwnBackward.apply(x)
 
 
 class OnlyWithGradient(nn.Module):
@@ -162,10 +144,10 @@ class OnlyWithGradient(nn.Module):
         return x + 0.5 * Rows()(x) if torch.is_grad_enabled() else x
 
 
-@pytest.mark.parametrize('inner', [Owning, OnlyWithGradient])
+@pytest.mark.parametrize('inner', [RawMemory, OnlyWithGradient])
 def test_what_a_forward_without_gradient_does_not_show(inner):
     model, given = net(inner()), images(8)
-    _, found, _ = measured(model, given, dict(name='5', layout='NCHW'))
+    found, _ = measured(model, given, dict(name='5', layout='NCHW'))
     assert_right(found, model, given)
     assert [layout for layout, _ in Seen.notes][-5:] == 5 * [PLAIN]
 
@@ -177,7 +159,7 @@ class Random(nn.Module):
 
 def test_random_numbers_do_not_speak_against_a_layout():
     model, given = net(Random()), images(8)
-    way = measured(model, given, '5')[2]
+    _, way = measured(model, given, '5')
     assert 'channels last' not in way and Seen.notes[-1][0] == FASTER
 
 
@@ -203,7 +185,7 @@ def test_a_model_of_matrix_products_has_nothing_to_gain(monkeypatch):
     monkeypatch.setattr(partial_forwards.Recording, '__init__', recorded)
     Seen.notes.clear()
     model, given = Mixer().eval(), images(8)
-    _, found, way = measured(model, given, '')
+    found, way = measured(model, given, '')
     assert Seen.notes == 8 * [(True, True)]
     assert 'channels last' not in way and 'in part' not in way
     assert_right(found, model, given)
@@ -215,7 +197,7 @@ def test_where_the_comparison_has_no_memory_the_pass_still_counts(monkeypatch):
 
     monkeypatch.setattr(layout, '_outputs', full)
     model, given = net(), images(7)
-    _, found, way = measured(model, given, '4')
+    found, way = measured(model, given, '4')
     assert 'out of memory' in way
     assert all(note == (PLAIN, True) for note in Seen.notes)
     assert_right(found, model, given)

@@ -22,16 +22,18 @@ FILES = {
     *(
         str(CORE / name)
         for name in (
-            'run_pass.py',
+            'passes/run_pass.py',
             'running/intercept.py',
             'running/memory.py',
             'running/precision.py',
             'folding/bn_folding.py',
+            'folding/pairs.py',
         )
     ),
 }
 
 
+assert all(Path(file).exists() for file in FILES)
 RESTORING = (
     'give_back', 'run_all', 'restore', 'replace', 'now', '__exit__',
     '_restore_modules', '_restore_module', '_is_as_kept', 'unchanged',
