@@ -70,8 +70,7 @@ class Recorder(Probe):
         if self.units is not None:
             output = values_at(output, self.units[context.layer], context)
         elif self.most is not None:
-            down, across = (-(-n // self.most) for n in output.shape[2:])
-            output = output[:, :, ::down, ::across]
+            output = thinned(output, self.most)
         self.values[context.layer] = output.detach().clone()
         # Zeros that want a gradient where the output does.
         return output.new_zeros(
@@ -94,6 +93,12 @@ class Recorder(Probe):
             and equal_to_rounding(value, other.values[key])
             for key, value in self.values.items()
         }
+
+
+def thinned(output: Tensor, most: int) -> Tensor:
+    """At most so many rows and columns of (N, C, h, w), evenly spread."""
+    down, across = (-(-n // most) for n in output.shape[2:])
+    return output[:, :, ::down, ::across]
 
 
 def values_at(

@@ -24,13 +24,14 @@ from torch import Tensor
 from ..batch import Forward
 from ..grid.coordinates import Grid, UnitYX
 from ..running.layer_scores import LayerScores
-from ..running.probes import Probe, values_at
+from ..running.probes import Probe, thinned, values_at
 from ..targets.base import TargetContext
 from .window import UnitPlace, Window
 
 OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
 OF_VALUE = 2e-6  # and of its value: rounding of float32
 AMPLIFIED = 8.0
+COMPARED = 64  # rows and columns of an output that a unit is held against
 FURTHER = 2  # contents from this one on are drawn only if needed
 TELLING = 8  # channels; of fewer, half of those that vary
 # How many whole images confirm a window.
@@ -47,8 +48,8 @@ class UnitValues(Probe):
         values, spreads (dict[str, Tensor]): By layer key, a number for each
             channel: the unit's, and the standard deviation.
         telling (dict[str, Tensor]): By layer key, whether a channel of the
-            unit is neither the lowest nor the highest of its output, and so
-            held by no activation.
+            unit is neither the lowest nor the highest of its output, of which
+            some rows and columns are looked at, and so held by no activation.
     """
 
     def __init__(self, units: Mapping[str, UnitYX | None]) -> None:
@@ -69,9 +70,9 @@ class UnitValues(Probe):
         channels = middle.flatten(1).float()
         self.spreads[key] = channels.std(dim=1, correction=0)
         # By counts: a tracer would take an `any` for one of the model's own.
-        every = output[0].flatten(1).float()
-        below = (every < unit[:, None]).sum(1)
-        self.telling[key] = (below > 0) & ((every > unit[:, None]).sum(1) > 0)
+        some = thinned(output, COMPARED)[0].flatten(1).float()
+        below = (some < unit[:, None]).sum(1)
+        self.telling[key] = (below > 0) & ((some > unit[:, None]).sum(1) > 0)
         return output.new_zeros(output.shape[:1])
 
 
