@@ -19,18 +19,25 @@ output; None where the places are not followed."""
 class Call:
     """An operation, its arguments and what it returned.
 
+    Of tensors, rules read shapes and tags alone: a later call that has the
+    same gets the same answer, and its rule does not run.
+
     Attributes:
         arguments (dict): By the schema's names, defaults filled in.
         out: What the operation returned.
-        tag_of (callable): The tag of a tensor; None of a constant.
+        tags (dict): By the ids of tensors among the arguments.
     """
 
     arguments: dict[str, Any]
     out: Any
-    tag_of: Callable[[Tensor], Tag | None]
+    tags: dict[int, Tag | None]
 
     def __getitem__(self, name: str) -> Any:
         return self.arguments[name]
+
+    def tag_of(self, tensor: Tensor) -> Tag | None:
+        """The tag of a tensor among the arguments; None of a constant."""
+        return self.tags[id(tensor)]
 
     def first(self) -> Tensor:
         """The first tensor among the arguments."""

@@ -7,6 +7,8 @@ of them may change what the others hold.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 
@@ -67,10 +69,19 @@ class Tags:
 
 
 def _geometry(tensor: Tensor) -> _Geometry:
-    shape, strides = tuple(tensor.shape), tensor.stride()
-    if min(shape, default=2) < 2:  # strides over one entry mean nothing
-        strides = tuple(
-            stride if size > 1 else 0
-            for size, stride in zip(shape, strides, strict=True)
-        )
+    shape = tensor.shape
+    strides = _told_strides(shape, tensor.stride())
     return int(tensor.storage_offset()), shape, strides
+
+
+@lru_cache(4096)
+def _told_strides(
+    shape: tuple[int, ...], strides: tuple[int, ...]
+) -> tuple[int, ...]:
+    """Strides, but over one entry, where they mean nothing."""
+    if min(shape, default=2) > 1:
+        return strides
+    return tuple(
+        stride if size > 1 else 0
+        for size, stride in zip(shape, strides, strict=True)
+    )

@@ -1,18 +1,18 @@
 """Follows where the entries of every tensor sit while a model runs.
 
 The input's entries are pixels. Each operation's rule says where those of its
-output sit (``RULES``); a tensor whose operation has no rule is lost, and so is
-what is made of it. So a layer's layout and its units' pixels are read off its
-output, whatever its shape.
+output sit; a tensor whose operation has no rule is lost, and so is what is
+made of it. So a layer's layout and its units' pixels are read off its output,
+whatever its shape.
 """
 
 from __future__ import annotations
 
 import math
-from functools import cache
+from collections.abc import Hashable, Sequence
+from contextlib import suppress
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from ..aten import AtenMode, named_arguments, tensors_in, written_to
@@ -20,44 +20,13 @@ from ..grid.coordinates import Axis, Grid, Size, even_grid
 from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
 from ..grid.reading import Reading, count_of
-from .call import Call, Outcome, Rule
-from .mixing_rules import MIXING_RULES, follow_pointwise
+from .call import Call, Outcome
+from .kinds import EXTREME_OVER_PLACES, Kind, kind_of
 from .read_placed import reading_of
-from .resize_rules import FOLLOW_RESIZE
-from .slice_rules import SLICE_RULES
 from .tags import Tags
-from .view_rules import VIEW_RULES
-from .window_rules import WINDOW_RULES
 
 Steps = tuple[int, int] | None  # px, down and across
-CHOOSING = frozenset(  # operations that choose between values
-    {
-        'max_pool2d_with_indices', 'max_pool2d', 'max_pool3d_with_indices',
-        'adaptive_max_pool2d', 'fractional_max_pool2d', 'max', 'min',
-        'argmax', 'argmin', 'topk', 'sort', 'kthvalue', 'median', 'mode',
-        'maximum', 'minimum', 'cummax', 'cummin',
-    }
-)  # fmt: skip
-PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
-NOTICED = CHOOSING | {'as_strided'}
-EXTREME_OVER_PLACES = 'extreme over places'
-PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
-    {
-        'mm', 'addmm', 'bmm', 'baddbmm', '_scaled_dot_product_attention_math',
-        '_scaled_dot_product_flash_attention_for_cpu',
-        '_scaled_dot_product_flash_attention',
-        '_scaled_dot_product_efficient_attention',
-        '_scaled_dot_product_cudnn_attention', 'linear',
-    }
-)  # fmt: skip
-EXTREME = CHOOSING | {'amax', 'amin', 'aminmax', 'any', 'all'}
-RULES: dict[str, Rule] = {
-    **VIEW_RULES,
-    **SLICE_RULES,
-    **WINDOW_RULES,
-    **FOLLOW_RESIZE,
-    **MIXING_RULES,
-}
+Noted = list[tuple[Tag, Grid | None]]
 
 
 class GridTracer(AtenMode):
@@ -98,20 +67,21 @@ class GridTracer(AtenMode):
         self._jumps: tuple[set[float], set[float]] = ({1.0}, {1.0})
         dims = [Dim((Factor('n', len(images), frames),))]
         dims += [Dim((Factor('n', size),)) for size in images.shape[1:-3]]
-        self._grids: dict[int, tuple[Placed, Grid | None]] = {}
+        # Equal tags are one object, which lives as long as the tracer; so
+        # that its id names it in what is known of earlier operations.
+        self._alike: dict[Hashable, tuple[Placed, Grid | None]] = {}
+        self._known: dict[Hashable, Noted] = {}
         channels = int(images.shape[-3])
-        self.tags.set(
-            images,
-            Placed(
-                (
-                    *dims,
-                    Dim((Factor(None, channels),) if channels > 1 else ()),
-                    Dim((Factor('y', height),)),
-                    Dim((Factor('x', width),)),
-                ),
-                {'y': Line(whole), 'x': Line(whole)},
+        placed = Placed(
+            (
+                *dims,
+                Dim((Factor(None, channels),) if channels > 1 else ()),
+                Dim((Factor('y', height),)),
+                Dim((Factor('x', width),)),
             ),
+            {'y': Line(whole), 'x': Line(whole)},
         )
+        self.tags.set(images, self._with_grid(placed)[0])
 
     def read(self, tensor: Tensor, batch: int) -> tuple[Reading, Grid] | None:
         """How a tensor is laid out, and its grid; None where it is lost."""
@@ -147,53 +117,87 @@ class GridTracer(AtenMode):
         args: tuple = (),
         kwargs: dict | None = None,
     ) -> Any:
-        out = func(*args, **(kwargs or {}))
-        name = func._schema.name.removeprefix('aten::')
-        if name in NOTICED:
-            self.noticed.add(name)
-        self.convolutions += name in ('convolution', '_convolution')
-        self.products += name in PRODUCTS
-        arguments = named_arguments(func, args, kwargs or {})
-        tensors = tensors_in(arguments)
+        kwargs = kwargs or {}
+        out = func(*args, **kwargs)
+        kind = kind_of(func)
+        if kind.noticed:
+            self.noticed.add(kind.name)
+        self.convolutions += kind.convolution
+        self.products += kind.product
+        tensors: list[Tensor] = []
+        form: list[Any] = [kind]
+        _take_apart((args, kwargs) if kwargs else args, tensors, form)
         tags = [self.tags.of(tensor) for tensor in tensors]
-        written, outputs = written_to(func, arguments), tensors_in(out)
-        if (outputs or written) and any(tag is not None for tag in tags):
-            outcome, rule = None, _rule_of(func, name)
-            if rule is not None and outputs:
+        if all(tag is None for tag in tags):
+            return out
+        outputs, written = tensors_in(out), []
+        if kind.writes:
+            written = written_to(func, named_arguments(func, args, kwargs))
+        made = outputs or written
+        if made:
+            key, noted = self._earlier(form, tensors, tags, outputs)
+            if noted is None:
                 known = dict(zip(map(id, tensors), tags, strict=True))
-                outcome = self._follow(rule, arguments, out, known)
-            if name in EXTREME:
-                self._notice_extreme(tags, outcome)
-            self._note(outputs or written, outcome, bool(written))
+                named = named_arguments(func, args, kwargs)
+                noted = self._looked_up(kind, Call(named, out, known), made)
+                if key is not None:
+                    self._known[key] = noted
+            note = self.tags.written if written else self.tags.set
+            for tensor, (tag, grid) in zip(made, noted, strict=True):
+                note(tensor, tag)
+                if grid is not None and grid.size != self.input_size:
+                    self.sizes[grid.size] = grid
         return out
 
-    def _follow(
+    def _earlier(
         self,
-        rule: Rule,
-        arguments: dict[str, Any],
-        out: Any,
-        known: dict[int, Tag | None],
-    ) -> Outcome:
-        """What the operation's rule says; tags are known by tensors' ids."""
-        try:
-            return rule(Call(arguments, out, lambda t: known[id(t)]))
-        except (ArithmeticError, LookupError, TypeError, ValueError):
-            return None  # a form of the operation that the rule does not know
+        form: Sequence[Any],
+        tensors: Sequence[Tensor],
+        tags: Sequence[Tag | None],
+        outputs: Sequence[Tensor],
+    ) -> tuple[Hashable | None, Noted | None]:
+        """What was noted of an earlier operation that was like this one.
 
-    def _note(
-        self, made: list[Tensor], outcome: Outcome, written: bool
-    ) -> None:
-        """Give what an operation made, or wrote to, its tags."""
+        Args:
+            form (sequence): Its kind, and its arguments but tensors.
+            tensors (sequence of Tensor): Those among the arguments.
+            tags (sequence of Tag): What is known of each.
+            outputs (sequence of Tensor): What it returned.
+
+        Returns:
+            tuple: All that its rule may depend on, if that can be a key, and
+            what was noted then.
+        """
+        try:
+            key = (
+                *form,
+                *[tensor.shape for tensor in tensors],
+                *map(id, tags),
+                *[tensor.shape for tensor in outputs],
+            )
+            return key, self._known.get(key)
+        except (RuntimeError, TypeError):  # nested tensors, symbols
+            return None, None
+
+    def _looked_up(self, kind: Kind, call: Call, made: list[Tensor]) -> Noted:
+        """Tags, and grids, of what an operation made, or wrote to."""
+        outcome: Outcome = None
+        if kind.rule is not None and tensors_in(call.out):
+            with suppress(ArithmeticError, LookupError, TypeError, ValueError):
+                outcome = kind.rule(call)  # or a form that it does not know
+        if kind.extreme:
+            self._notice_extreme(list(call.tags.values()), outcome)
         if isinstance(outcome, list):
-            tags = outcome + [LOST] * (len(made) - len(outcome))
+            found = outcome + [LOST] * (len(made) - len(outcome))
         else:
-            tags = [outcome] * len(made)
-        for tensor, tag in zip(made, tags, strict=True):
-            fits = isinstance(tag, Placed) and tag.shape == tuple(tensor.shape)
-            checked: Tag = tag if fits and tag is not None else LOST
-            (self.tags.written if written else self.tags.set)(tensor, checked)
-            if isinstance(checked, Placed):
-                self._keep_size(checked)
+            found = [outcome] * len(made)
+        noted: Noted = []
+        for tensor, tag in zip(made, found, strict=True):
+            if isinstance(tag, Placed) and tag.shape == tuple(tensor.shape):
+                noted.append(self._with_grid(tag))
+            else:
+                noted.append((LOST, None))
+        return noted
 
     def _notice_extreme(self, tags: list[Tag | None], after: Outcome) -> None:
         """Notice an extreme value over a whole side of the image.
@@ -205,17 +209,19 @@ class GridTracer(AtenMode):
         if LOST in tags or any(_sides(tag) > _sides(first) for tag in tags):
             self.noticed.add(EXTREME_OVER_PLACES)
 
-    def _keep_size(self, placed: Placed) -> None:
-        """Keep the grid of a (N, C, h, w) tensor, or of one like it."""
-        if id(placed) not in self._grids:  # which keeps it alive, and its id
-            self._grids[id(placed)] = placed, _grid_of(placed)
-        grid = self._grids[id(placed)][1]
-        if grid is None:
-            return
-        for jumps, jump in zip(self._jumps, grid.stride, strict=True):
-            jumps.add(jump)
-        if grid.size != self.input_size:
-            self.sizes[grid.size] = grid
+    def _with_grid(self, placed: Placed) -> tuple[Placed, Grid | None]:
+        """The one tag that is equal to this one, and its grid if it has one.
+
+        It has one if it is that of a (N, C, h, w) tensor, or of one like it.
+        """
+        key = placed.dims, *placed.lines.items()
+        if key not in self._alike:
+            grid = _grid_of(placed)
+            self._alike[key] = placed, grid
+            if grid is not None:
+                for jumps, jump in zip(self._jumps, grid.stride, strict=True):
+                    jumps.add(jump)
+        return self._alike[key]
 
 
 def _grid_of(placed: Placed) -> Grid | None:
@@ -238,26 +244,18 @@ def _sides(tag: Tag | None) -> int:
     return sum(count_of(tag.factors_of(name)) > 1 for name in ('y', 'x'))
 
 
-def _rule_of(func: Any, name: str) -> Rule | None:
-    """An operation's rule; None where it has none."""
-    rule = RULES.get(name)
-    if rule is None and func._schema.is_mutable:
-        rule = RULES.get(name.removesuffix('_'))
-    if rule is None and _is_pointwise(func):
-        rule = follow_pointwise
-    return rule
-
-
-@cache
-def _is_pointwise(func: Any) -> bool:
-    """Whether an operation works entry by entry."""
-    if torch.Tag.pointwise in func.tags:
-        return True
-    name = func._schema.name
-    if not func._schema.is_mutable or not name.endswith('_'):
-        return False
-    functional = getattr(torch.ops.aten, name[6:-1], None)
-    return functional is not None and any(
-        torch.Tag.pointwise in getattr(functional, overload).tags
-        for overload in functional.overloads()
-    )
+def _take_apart(values: Any, tensors: list[Tensor], form: list[Any]) -> None:
+    """Collect the tensors of an operation's arguments, and all else."""
+    for value in values:
+        if isinstance(value, Tensor):
+            tensors.append(value)
+            form.append(Tensor)
+        elif isinstance(value, (list, tuple)):
+            form.append(list)
+            _take_apart(value, tensors, form)
+            form.append(tuple)
+        elif isinstance(value, dict):
+            form.append(tuple(value))
+            _take_apart(value.values(), tensors, form)
+        else:
+            form.append(value)

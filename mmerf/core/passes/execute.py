@@ -23,6 +23,7 @@ from ..shortcuts.budget import Budget, is_large
 from ..shortcuts.layout import Layout
 from ..shortcuts.trial import Trial
 from ..state.isolation import state_restored
+from ..state.tensors import Copies
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
@@ -56,6 +57,7 @@ class Passes:
         plans (Plans): How images of each size are run.
         layout (Layout): How images lie in memory.
         partial (PartialForwards): Forwards that compute a part.
+        copies (Copies): Memory for copies of the model's parameters.
     """
 
     def __init__(
@@ -76,6 +78,7 @@ class Passes:
         self.trial = Trial(
             model, layers, attribution, self.budget, self.layout
         )
+        self.copies = Copies()
         self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
 

@@ -75,7 +75,7 @@ def _preserved_pass(
     options: MeasurementOptions,
     amp: str | None,
 ) -> tuple[Preserved, Done]:
-    kept = Preserved(passes.model)
+    kept = Preserved(passes.model, copies=passes.copies)
     try:
         with (
             kept,

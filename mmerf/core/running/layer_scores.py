@@ -14,12 +14,8 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
-from ..following.tracer import (
-    CHOOSING,
-    EXTREME_OVER_PLACES,
-    PLANE_POOLINGS,
-    Steps,
-)
+from ..following.kinds import CHOOSING, EXTREME_OVER_PLACES, PLANE_POOLINGS
+from ..following.tracer import Steps
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.behaviour import behaved_layouts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -15,6 +15,7 @@ from ..errors import MeasurementError
 from .model_state import ModelState
 from .process_state import process_state
 from .restoration import Callback, run_all
+from .tensors import Copies
 
 # Attributes that switch on activation checkpointing in mmcv, torchvision,
 # transformers and timm. Under it, a block's output has no graph yet.
@@ -53,16 +54,27 @@ class Preserved:
         model (nn.Module): The model, without wrappers.
         parameters (bool): Keep the values of parameters as well: a copy of
             each. Without, for a pass that is known not to write to them.
+        copies (Copies, optional): Memory for the copies, which passes share
+            that follow each other.
 
     Raises:
         MeasurementError: If parameters are sharded over processes (FSDP).
     """
 
-    def __init__(self, model: nn.Module, parameters: bool = True) -> None:
-        _check_not_sharded(model)
+    def __init__(
+        self,
+        model: nn.Module,
+        parameters: bool = True,
+        copies: Copies | None = None,
+    ) -> None:
+        self._parameters = dict(model.named_parameters())
+        _check_not_sharded(self._parameters)
         self.model, self.parameters = model, parameters
+        self.copies = Copies() if copies is None else copies
         self.state: ModelState | None = None
-        self._callbacks: list[Callback] = process_state(model)
+        self._callbacks: list[Callback] = process_state(
+            self._parameters.values()
+        )
 
     @property
     def changed(self) -> list[str]:
@@ -70,7 +82,8 @@ class Preserved:
         return self.state.changed if self.state is not None else []
 
     def __enter__(self) -> Preserved:
-        self.state = ModelState(self.model, self.parameters)
+        self.copies.taken.clear()
+        self.state = ModelState(self.model, self.parameters, self.copies.of)
         self._callbacks.append(self.state.restore)
         modules = list(self.model.modules())
         flags = [(m, name, getattr(m, name)) for m, name in _flags(modules)]
@@ -83,7 +96,7 @@ class Preserved:
             for module, name, value in flags
             if name == 'training' or value is True
         ])  # fmt: skip
-        for parameter in self.model.parameters():
+        for parameter in self._parameters.values():
             if not is_lazy(parameter):
                 parameter.requires_grad_(False)
         return self
@@ -94,6 +107,7 @@ class Preserved:
     def give_back(self) -> None:
         """Give everything back that is not yet; nothing ends it early."""
         run_all(self._callbacks)
+        self.copies.give_back()  # not after a failure
 
 
 @contextmanager
@@ -127,9 +141,9 @@ def state_restored(model: Any) -> Iterator[None]:
         state.restore()
 
 
-def _check_not_sharded(model: nn.Module) -> None:
+def _check_not_sharded(parameters: Mapping[str, nn.Parameter]) -> None:
     """Refuse FSDP: it gathers weights for its own forwards alone."""
-    for name, parameter in model.named_parameters():
+    for name, parameter in parameters.items():
         if type(parameter).__name__ in ('DTensor', 'FlatParameter'):
             raise MeasurementError(
                 f'{name} is spread over processes (FSDP), and a layer inside '

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import torch
@@ -18,6 +18,7 @@ class Kept(ABC):
 
     Args:
         parameters (bool): Keep the values of parameters as well.
+        copied (callable): Copies a large tensor.
 
     Attributes:
         changed (list[str]): After ``restore``: the parameters whose values
@@ -27,8 +28,12 @@ class Kept(ABC):
             gradient.
     """
 
-    def __init__(self, parameters: bool) -> None:
-        self.parameters = parameters
+    def __init__(
+        self,
+        parameters: bool,
+        copied: Callable[[Tensor], Tensor] = torch.clone,
+    ) -> None:
+        self.parameters, self.copied = parameters, copied
         self.changed: list[str] = []
         self.small_tensors: list[Any] = []
         self.flags: list[tuple[Tensor, bool]] = []

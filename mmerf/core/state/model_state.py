@@ -8,11 +8,12 @@ globals of a module, what hooks close over.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from .keepers import keeper_of
 from .kept import Kept
@@ -54,6 +55,7 @@ class ModelState(Kept):
         model: The model, without wrappers; or any object.
         parameters (bool): Keep the values of parameters as well: a copy of
             each. Without, only a parameter that was replaced is put back.
+        copied (callable): Copies a large tensor.
 
     Example:
         >>> model = nn.BatchNorm2d(2)
@@ -65,8 +67,13 @@ class ModelState(Kept):
         ([0.0, 0.0], False)
     """
 
-    def __init__(self, model: Any, parameters: bool = True) -> None:
-        super().__init__(parameters)
+    def __init__(
+        self,
+        model: Any,
+        parameters: bool = True,
+        copied: Callable[[Tensor], Tensor] = torch.clone,
+    ) -> None:
+        super().__init__(parameters, copied)
         self._modules: list[_Module] = []
         self.on_restore(self._restore_modules)  # after what they hold
         with torch.inference_mode(False), torch.no_grad(), uncollected():
@@ -75,7 +82,10 @@ class ModelState(Kept):
 
     def keep(self, value: Any) -> None:
         """Keep what a value holds, if a forward can change it in place."""
-        if isinstance(value, _NOTHING_TO_KEEP):
+        if isinstance(value, _NOTHING_TO_KEEP) or (
+            type(value) is tuple
+            and _NUMBERS_AND_TEXT.issuperset(map(type, value))
+        ):
             return
         # A module is marked as seen once it is kept.
         if isinstance(value, nn.Module) or self.is_new(value):

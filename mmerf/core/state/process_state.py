@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import CheckpointFunction
 
 from .restoration import Callback, run_all
@@ -18,7 +18,7 @@ from .restoration import Callback, run_all
 _METHODS = ((CheckpointFunction, 'apply'), (torch.Tensor, 'register_hook'))
 
 
-def process_state(model: nn.Module | None = None) -> list[Callback]:
+def process_state(tensors: Iterable[Tensor] = ()) -> list[Callback]:
     """Callbacks that give the process's state back.
 
     That is the random state of Python, NumPy and torch, gradient mode,
@@ -26,13 +26,13 @@ def process_state(model: nn.Module | None = None) -> list[Callback]:
     a measurement replaces.
 
     Args:
-        model (nn.Module, optional): Whose CUDA devices to include.
+        tensors (iterable of Tensor): Whose CUDA devices to include.
     """
     return [
         *_methods(),
         *_modes(),
         *_precisions(),
-        *_random_states(model),
+        *_random_states(tensors),
     ]
 
 
@@ -43,15 +43,14 @@ def random_state(model: nn.Module | None = None) -> Iterator[None]:
     Args:
         model (nn.Module, optional): Whose CUDA devices to include.
     """
-    callbacks = _random_states(model)
+    callbacks = _random_states(() if model is None else model.parameters())
     try:
         yield
     finally:
         run_all(callbacks)
 
 
-def _random_states(model: nn.Module | None) -> list[Callback]:
-    tensors = model.parameters() if model is not None else ()
+def _random_states(tensors: Iterable[Tensor]) -> list[Callback]:
     devices = sorted({p.device.index or 0 for p in tensors if p.is_cuda})
     python, numpy = random.getstate(), np.random.get_state()
     words = torch.get_rng_state()

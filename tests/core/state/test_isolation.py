@@ -14,7 +14,8 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from mmerf import measure_erf
 from mmerf.core.errors import MeasurementError
-from mmerf.core.state.isolation import preserved
+from mmerf.core.state.isolation import Preserved, preserved
+from mmerf.core.state.tensors import Copies
 
 
 class Stateful(nn.Module):
@@ -153,6 +154,34 @@ def test_one_that_cannot_be_put_back_keeps_no_other_from_it():
         with preserved(net):
             pass
     assert all(parameter.requires_grad for parameter in net.parameters())
+
+
+def test_passes_share_the_memory_of_copies():
+    net, copies = nn.Conv2d(64, 64, 9), Copies()
+    weights = net.weight.detach().clone()
+    places = []
+    for _ in range(2):
+        with Preserved(net, copies=copies) as kept:
+            places.append([copy.data_ptr() for copy in copies.taken])
+            net.weight.data.mul_(2)
+        assert kept.changed == ['weight']
+        assert torch.equal(net.weight, weights)
+        with torch.no_grad():
+            net.weight += 1
+        weights += 1
+    assert places[0] and set(places[0]) == set(places[1])
+
+
+def test_copies_of_what_could_not_be_put_back_are_not_written_to():
+    net, copies = nn.Sequential(Stubborn(64, 64, 9)), Copies()
+    net[0].__dict__['with_cp'] = True
+    kept = Preserved(net, copies=copies)
+    with pytest.raises(RuntimeError, match='not again'), kept:
+        first = {copy.data_ptr() for copy in copies.taken}
+    with pytest.raises(RuntimeError, match='not again'):
+        with Preserved(net, copies=copies):
+            second = {copy.data_ptr() for copy in copies.taken}
+    assert first and second and first.isdisjoint(second)
 
 
 class HooksItself(nn.Module):

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmerf.core.state.model_state import ModelState
-from mmerf.core.state.tensors import SMALL
+from mmerf.core.state.tensors import ARENA, SMALL, Copies
 
 
 def quantised(scale):
@@ -100,3 +100,42 @@ def test_memory_that_moves_without_a_change_is_none():
     net.weight.share_memory_()
     state.restore()
     assert state.changed == []
+
+
+LARGE = {
+    'alone': torch.rand(SMALL + 1),
+    'half precision': torch.rand(3, SMALL).half(),
+    'channels last': torch.rand(2, 3, 90, 90).to(
+        memory_format=torch.channels_last
+    ),
+    'every second': torch.rand(SMALL * 4)[::2],
+    'more than is asked for at once': torch.zeros(ARENA + 3, dtype=torch.int8),
+    'complex': torch.ones(SMALL * 2, dtype=torch.complex64),
+    'quantised': torch.quantize_per_tensor(
+        torch.rand(SMALL * 2), 0.5, 3, torch.quint8
+    ),
+}
+
+
+@pytest.mark.parametrize('name', LARGE)
+def test_copies_are_equal_and_share_no_memory(name):
+    copies, tensor = Copies(), LARGE[name]
+    first, second = copies.of(tensor), copies.of(tensor)
+    for copy in (first, second):
+        assert copy.dtype == tensor.dtype and torch.equal(copy, tensor)
+    if name != 'quantised':
+        second.zero_()
+        assert torch.equal(first, tensor)
+
+
+def test_memory_of_copies_is_used_again_once_it_is_given_back():
+    copies, tensor = Copies(), torch.rand(SMALL * 2)
+    first = copies.of(tensor)
+    assert copies.of(tensor).data_ptr() != first.data_ptr()
+    copies.give_back()
+    assert copies.of(tensor + 1).data_ptr() in {
+        first.data_ptr(),
+        first.data_ptr() + first.nbytes,
+    }
+    other = copies.of(tensor.double())
+    assert other.dtype == torch.float64 and torch.equal(other, tensor.double())

@@ -1,0 +1,106 @@
+"""What the tracer has to know of each aten operation, found once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import torch
+
+from .call import Rule
+from .mixing_rules import MIXING_RULES, follow_pointwise
+from .resize_rules import FOLLOW_RESIZE
+from .slice_rules import SLICE_RULES
+from .view_rules import VIEW_RULES
+from .window_rules import WINDOW_RULES
+
+CHOOSING = frozenset(  # operations that choose between values
+    {
+        'max_pool2d_with_indices', 'max_pool2d', 'max_pool3d_with_indices',
+        'adaptive_max_pool2d', 'fractional_max_pool2d', 'max', 'min',
+        'argmax', 'argmin', 'topk', 'sort', 'kthvalue', 'median', 'mode',
+        'maximum', 'minimum', 'cummax', 'cummin',
+    }
+)  # fmt: skip
+PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
+NOTICED = CHOOSING | {'as_strided'}
+EXTREME = CHOOSING | {'amax', 'amin', 'aminmax', 'any', 'all'}
+EXTREME_OVER_PLACES = 'extreme over places'
+PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
+    {
+        'mm', 'addmm', 'bmm', 'baddbmm', '_scaled_dot_product_attention_math',
+        '_scaled_dot_product_flash_attention_for_cpu',
+        '_scaled_dot_product_flash_attention',
+        '_scaled_dot_product_efficient_attention',
+        '_scaled_dot_product_cudnn_attention', 'linear',
+    }
+)  # fmt: skip
+RULES: dict[str, Rule] = {
+    **VIEW_RULES,
+    **SLICE_RULES,
+    **WINDOW_RULES,
+    **FOLLOW_RESIZE,
+    **MIXING_RULES,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Kind:
+    """An aten operation; one object for each.
+
+    Attributes:
+        name (str): Without ``aten::`` and the overload.
+        rule (Rule, optional): Where what it returns sits; None where it has
+            no rule.
+        noticed (bool): Whether it matters to shortcuts (``NOTICED``).
+        convolution, product (bool): Whether it is one, of matrices.
+        extreme (bool): Whether it takes an extreme value (``EXTREME``).
+        writes (bool): Whether it may write to an argument.
+    """
+
+    name: str
+    rule: Rule | None
+    noticed: bool
+    convolution: bool
+    product: bool
+    extreme: bool
+    writes: bool
+
+
+@cache
+def kind_of(func: Any) -> Kind:
+    """The kind of an operation, as torch's dispatcher hands it over."""
+    name = func._schema.name.removeprefix('aten::')
+    return Kind(
+        name,
+        _rule_of(func, name),
+        noticed=name in NOTICED,
+        convolution=name in ('convolution', '_convolution'),
+        product=name in PRODUCTS,
+        extreme=name in EXTREME,
+        writes=func._schema.is_mutable,
+    )
+
+
+def _rule_of(func: Any, name: str) -> Rule | None:
+    rule = RULES.get(name)
+    if rule is None and func._schema.is_mutable:
+        rule = RULES.get(name.removesuffix('_'))
+    if rule is None and _is_pointwise(func):
+        rule = follow_pointwise
+    return rule
+
+
+def _is_pointwise(func: Any) -> bool:
+    """Whether an operation works entry by entry."""
+    if torch.Tag.pointwise in func.tags:
+        return True
+    name = func._schema.name
+    if not func._schema.is_mutable or not name.endswith('_'):
+        return False
+    functional = getattr(torch.ops.aten, name[6:-1], None)
+    return functional is not None and any(
+        torch.Tag.pointwise in getattr(functional, overload).tags
+        for overload in functional.overloads()
+    )

@@ -1,0 +1,74 @@
+"""Operations that were met before are answered as their rules would."""
+
+import random
+
+import torch
+from helpers.mmseg_configs import SEGFORMER, build
+from helpers.random_nets.block import Unfit
+from helpers.random_nets.draw import draw_net
+from torch import nn
+
+from mmerf.core.following.kinds import kind_of
+from mmerf.core.following.tracer import GridTracer
+
+
+class Comparing(GridTracer):
+    """Asks the rule each time, and compares."""
+
+    met = 0
+
+    def _earlier(self, *args):
+        key, self.noted = super()._earlier(*args)
+        return key, None
+
+    def _looked_up(self, *args):
+        found = super()._looked_up(*args)
+        if self.noted is not None:
+            assert found == self.noted
+            self.met += 1
+        return found
+
+
+def compared(net, images):
+    with torch.no_grad(), Comparing(images) as tracer:
+        net(images.clone())
+        net(images)
+    return tracer.met
+
+
+def test_operations_of_random_nets():
+    met = 0
+    for seed in random.Random(0).sample(range(10_000), 40):
+        try:
+            net = draw_net(seed)
+        except Unfit:
+            continue
+        met += compared(net.net().float(), net.images())
+    assert met > 300
+
+
+def test_operations_of_a_transformer():
+    assert compared(build(SEGFORMER).backbone, torch.rand(1, 3, 64, 64)) > 100
+
+
+def test_kernels_that_differ_in_their_size_alone():
+    """Both give 8 units of 16, half a pixel apart."""
+    image = torch.rand(1, 1, 16, 16)
+    kernels = [nn.Conv2d(1, 1, k, 2, padding=1) for k in (3, 4)]
+    with GridTracer(image) as tracer:
+        first, second = (
+            tracer.read(kernel(image), 1)[1].pixel((4, 4))
+            for kernel in kernels
+        )
+    assert first == (8, 8) and second == (8.5, 8.5)
+
+
+def test_each_operation_has_one_kind():
+    relu = torch.ops.aten.relu_.default
+    assert kind_of(relu) is kind_of(relu)
+    kind = kind_of(relu)
+    assert kind.writes and kind.rule is not None and not kind.noticed
+    assert kind_of(torch.ops.aten.amax.default).extreme
+    assert kind_of(torch.ops.aten.max_pool2d_with_indices.default).noticed
+    assert kind_of(torch.ops.aten.convolution.default).convolution
+    assert kind_of(torch.ops.aten.addmm.default).product
