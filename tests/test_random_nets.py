@@ -4,17 +4,22 @@ Maps, units' pixels and theoretical fields; 3,000 more by ``make fuzz``. A net
 that fails prints the line that makes it again, and its blocks.
 """
 
+import random
+
 import pytest
 from helpers.random_nets import KINDS, check_net, featured_kind
 
 NETS, EACH = 200, 20
 # Layers of each EACH nets, at least: else these shortcuts go untested.
 IN_WINDOWS, IN_PART = 6, 2
+# Kinds take turns, and neighbours are alike: those with backward code of their
+# own, for example, which no window runs.
+MIXED = random.Random(3).sample(range(NETS), NETS)
 
 
 @pytest.mark.parametrize('first', range(0, NETS, EACH))
 def test_every_map_pixel_and_field_is_right_or_refused(first):
-    records = [check_net(seed) for seed in range(first, first + EACH)]
+    records = [check_net(seed) for seed in MIXED[first : first + EACH]]
     failed = [record for record in records if record.failed]
     assert not failed, '\n'.join(map(str, ['', *failed]))
     layers = [layer for record in records for layer in record.layers]
@@ -33,7 +38,9 @@ def test_every_kind_of_blocks_occurs():
     assert featured == set(KINDS)
 
 
-@pytest.mark.parametrize('seed', [300611, 1001041, 1100307, 1100346, 1301558])
+@pytest.mark.parametrize(
+    'seed', [300611, 1001041, 1100307, 1100346, 1301558, 2102452]
+)
 def test_nets_that_failed_once(seed):
     """A gradient of torch's, a state given back too early, a border's values.
 

@@ -53,9 +53,9 @@ class Foldings:
 
     def drop(self, why: str) -> None:
         """Fold nothing from now on."""
-        if self._kept is not None:
+        if self._kept is not None and self._kept.count:
             self._kept.drop()
-        self.error = why
+            self.error = why
 
     def forget(self) -> None:
         """Search anew, as the model is run in another way."""

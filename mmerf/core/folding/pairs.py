@@ -25,6 +25,7 @@ from torch.overrides import TorchFunctionMode
 from ..aten import AtenMode, storage_of, tensors_in
 from ..batch import Forward
 from ..running.intercept import is_rerouted
+from ..state.process_state import TO_PYTHON
 
 _NORMS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
 _HOOKS = (
@@ -32,7 +33,6 @@ _HOOKS = (
     '_backward_hooks', '_backward_pre_hooks',
 )  # fmt: skip
 _BY_VALUE = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
-_TO_PYTHON = ('tolist', 'numpy', '__array__', '__dlpack__')
 # What reads the tensors that these make is seen by their memory.
 _NAMES_ALONE = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
 _OF_NONE: tuple = (None, lambda: None, None)
@@ -212,7 +212,7 @@ class _ToPython(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
-        self.readers.decides |= getattr(func, '__name__', '') in _TO_PYTHON
+        self.readers.decides |= getattr(func, '__name__', '') in TO_PYTHON
         return func(*args, **(kwargs or {}))
 
 

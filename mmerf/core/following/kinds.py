@@ -24,9 +24,11 @@ CHOOSING = frozenset(  # operations that choose between values
     }
 )  # fmt: skip
 PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
-NOTICED = CHOOSING | {'as_strided'}
+NOTICED = CHOOSING | {'as_strided', 'native_group_norm'}
 EXTREME = CHOOSING | {'amax', 'amin', 'aminmax', 'any', 'all'}
 EXTREME_OVER_PLACES = 'extreme over places'
+VALUES_DECIDE = 'values decide what is run'
+CONVOLVES = 'more convolutions than products of matrices'
 PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
     {
         'mm', 'addmm', 'bmm', 'baddbmm', '_scaled_dot_product_attention_math',
@@ -45,6 +47,51 @@ RULES: dict[str, Rule] = {
 }
 
 
+class Noticed(set[str]):
+    """What forwards of a model were seen to do that matters to shortcuts."""
+
+    @property
+    def reads_strides(self) -> bool:
+        """Whether strides were read (``as_strided``)."""
+        return 'as_strided' in self
+
+    @property
+    def norms_groups(self) -> bool:
+        """Whether there was a group norm."""
+        return 'native_group_norm' in self
+
+    @property
+    def convolves(self) -> bool:
+        """Whether a forward has more convolutions than matrix products.
+
+        What makes convolutions faster gains nothing otherwise.
+        """
+        return CONVOLVES in self
+
+    @property
+    def chooses(self) -> bool:
+        """Whether something chose between values (a maximum)."""
+        return not CHOOSING.isdisjoint(self)
+
+    @property
+    def chooses_in_poolings(self) -> bool:
+        """Whether max poolings of planes are all that chose."""
+        return CHOOSING & self <= PLANE_POOLINGS
+
+    @property
+    def takes_extremes(self) -> bool:
+        """Whether a maximum over places was taken."""
+        return EXTREME_OVER_PLACES in self
+
+    @property
+    def values_decide(self) -> bool:
+        """Whether values of an image were handed to Python.
+
+        They may decide what is run, and no other image shows it.
+        """
+        return VALUES_DECIDE in self
+
+
 @dataclass(frozen=True, eq=False)
 class Kind:
     """An aten operation; one object for each.
@@ -57,6 +104,7 @@ class Kind:
         convolution, product (bool): Whether it is one, of matrices.
         extreme (bool): Whether it takes an extreme value (``EXTREME``).
         writes (bool): Whether it may write to an argument.
+        tells (bool): Whether it hands a tensor's values to Python.
     """
 
     name: str
@@ -66,6 +114,7 @@ class Kind:
     product: bool
     extreme: bool
     writes: bool
+    tells: bool
 
 
 @cache
@@ -80,6 +129,7 @@ def kind_of(func: Any) -> Kind:
         product=name in PRODUCTS,
         extreme=name in EXTREME,
         writes=func._schema.is_mutable,
+        tells=torch.Tag.data_dependent_output in func.tags,
     )
 
 

@@ -21,7 +21,7 @@ from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
 from ..grid.reading import Reading, count_of
 from .call import Call, Outcome
-from .kinds import EXTREME_OVER_PLACES, Kind, kind_of
+from .kinds import EXTREME_OVER_PLACES, VALUES_DECIDE, Kind, kind_of
 from .read_placed import reading_of
 from .tags import Tags
 
@@ -83,6 +83,11 @@ class GridTracer(AtenMode):
         )
         self.tags.set(images, self._with_grid(placed)[0])
 
+    def notice_values(self, tensor: Tensor) -> None:
+        """Notice that a tensor's values are handed to Python."""
+        if self.tags.of(tensor) is not None:
+            self.noticed.add(VALUES_DECIDE)
+
     def read(self, tensor: Tensor, batch: int) -> tuple[Reading, Grid] | None:
         """How a tensor is laid out, and its grid; None where it is lost."""
         tag = self.tags.of(tensor)
@@ -130,6 +135,8 @@ class GridTracer(AtenMode):
         tags = [self.tags.of(tensor) for tensor in tensors]
         if all(tag is None for tag in tags):
             return out
+        if kind.tells:
+            self.noticed.add(VALUES_DECIDE)
         outputs, written = tensors_in(out), []
         if kind.writes:
             written = written_to(func, named_arguments(func, args, kwargs))

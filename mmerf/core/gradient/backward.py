@@ -14,7 +14,7 @@ from ..running.precision import gradient_scale
 from .box_tensor import to_plain
 from .mended_backward import MendedBackward
 from .sparse_backward import SparseBackward
-from .worth import graph_of
+from .worth import OWN_BACKWARD, graph_of
 
 
 class Gradients:
@@ -31,6 +31,7 @@ class Gradients:
 
     def __init__(self) -> None:
         self.fallbacks: dict[str, str] = {}
+        self._seen: set[str] = set()  # layer keys whose graph was looked at
         self._worked: set[str] = set()  # layer keys, with skipped zeros
         self._mended: set[str] = set()  # layer keys, see ``Graph.mended``
 
@@ -78,12 +79,14 @@ class Gradients:
     def _backward(
         self, key: str, total: Tensor, leaf: Tensor, retain: bool
     ) -> Tensor | None:
-        sparse = leaf.device.type == 'cpu' and key not in self.fallbacks
-        if sparse:
+        on_cpu = leaf.device.type == 'cpu'
+        sparse = on_cpu and key not in self.fallbacks
+        if sparse or key not in self._seen:
+            self._seen.add(key)
             graph = graph_of(total)
-            if graph.mended:
+            if graph.mended and on_cpu:
                 self._mended.add(key)
-            if graph.refusal:
+            if graph.refusal and (on_cpu or OWN_BACKWARD in graph.refusal):
                 self.fallbacks[key] = graph.refusal
                 sparse = False
         may_start_again = sparse and key not in self._worked

@@ -88,7 +88,7 @@ class PartialForwards:
             if self.error is not None or in_any_layout not in self._seen:
                 self._seen.add(in_any_layout)
                 yield from this.maps()
-            elif kind not in self._steps and layers.convolves:
+            elif kind not in self._steps and layers.noticed.convolves:
                 yield from self._recorded(kind, this)
             else:
                 yield from self._found(self._steps.get(kind), this)

@@ -32,6 +32,7 @@ from .choices import Choices, choices_of, choosing, choosing_in_window
 from .maps_in_window import maps_in_window
 from .run_modes import (
     AS_PLAIN,
+    HOOKS,
     TIES,
     TOO_FEW,
     described_modes,
@@ -79,7 +80,7 @@ class Passes:
             model, layers, attribution, self.budget, self.layout
         )
         self.copies = Copies()
-        self._poolings: int | None = None  # of a forward
+        self._poolings: int | None = None
         self._joined: JoinedInputs | None = None  # of the batch that is run
 
     @property
@@ -167,16 +168,15 @@ class Passes:
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
-        folding = self.foldings.of(
-            batch.forward, images, self.budget.pays(images)
-        )
+        pays = self.budget.pays(images)
+        folding = self.foldings.of(batch.forward, images, pays)
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
-        known, choices = self.layers.chooses, None
+        known, choices = self.layers.noticed.chooses, None
         if has_ties(plan, self.layers, batch):
             # To choose as a plain forward does takes one more of them.
             costly = plan.window is None and not self.attribution.repeats
-            if costly or not self.layers.chooses_in_poolings:
+            if costly or not self.layers.noticed.chooses_in_poolings:
                 why = plan.reason if costly else TIES
                 return self._run_plain(why, batch, target, gathering)
             forward = afresh(self.model, batch.forward)
@@ -190,8 +190,11 @@ class Passes:
             gathering.clear()
             return self._run_plain(TIES, batch, target, gathering)
         again = not known and has_ties(plan, self.layers, batch)
-        if hooks and folding.count:  # one may see, and change, the gradient
-            self.foldings.drop('the model registers hooks on tensors')
+        # What sees a gradient may change it, by what is far away, too.
+        why = self.trial.own_backward or (HOOKS if hooks else None)
+        if why and (plan.window is not None or folding.count):
+            self.plans.refuse(why)
+            self.foldings.drop(why)
             self.partial.forget()
             again = True
         if again:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 TIES = 'ties in a flat part of the image'
+HOOKS = 'the model registers hooks on tensors'
 AS_PLAIN = 'chosen as in a plain forward'
 TOO_FEW = 'too few images to gain by one'
 

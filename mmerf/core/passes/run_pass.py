@@ -55,7 +55,10 @@ def run_pass(
     except Exception as error:  # whatever the model's code raises
         if not passes.budget.search_for_memory(error, batch.inputs):
             scored = passes.layers
-            if isinstance(error, ERFError) and not scored.reads_strides:
+            if (
+                isinstance(error, ERFError)
+                and not scored.noticed.reads_strides
+            ):
                 raise
             device = batch.inputs.device
             if not passes.layout.gives_up(error, batch.inputs, device):

@@ -59,7 +59,7 @@ def has_ties(plan: WindowPlan, layers: LayerScores, batch: Batch) -> bool:
         layers (LayerScores): All layers.
         batch (Batch): Whole images.
     """
-    if batch.inputs.dim() != 4 or not layers.chooses:
+    if batch.inputs.dim() != 4 or not layers.noticed.chooses:
         return False
     _, images = plan.layers_and_images(layers, batch.inputs)
     return has_flat_part(images, batch.joined)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +17,9 @@ from ..layers.defaults import OUTPUT
 from ..layers.names import Layer, output_key, shorten
 from ..layers.output_forms import undecided_form
 from ..layers.single_outputs import leaves, pick
+from ..state.process_state import TO_PYTHON
 from ..targets.base import Part, Target, TargetContext, keyed_parts
+from .intercept import noticed_calls
 from .probes import Recorder
 from .read_output import Output, OutputReader, PassPlan, Undecided
 
@@ -85,6 +88,12 @@ class ForwardPass:
         self.outputs: dict[str, Layer] = {}
         self.readings: dict[str, Reading] = {}
         self.steps: dict[str, Steps] = {}
+
+    def noticing(self) -> AbstractContextManager[None]:
+        """Shows the tracer what no operation does."""
+        if self.tracer is None:
+            return nullcontext()
+        return noticed_calls(TO_PYTHON, self.tracer.notice_values)
 
     def tapped(self) -> list[nn.Module]:
         """The modules to watch: all but the model, for its own output."""

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
-from ..following.kinds import CHOOSING, EXTREME_OVER_PLACES, PLANE_POOLINGS
+from ..following.kinds import CONVOLVES, Noticed
 from ..following.tracer import Steps
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
@@ -26,8 +26,6 @@ from .intercept import intercepted
 from .probes import Recorder
 from .read_output import PassPlan
 
-CONVOLVES = 'more convolutions than products of matrices'
-
 
 class LayerScores:
     """The layers of a model that are measured, and how to read them.
@@ -38,8 +36,8 @@ class LayerScores:
             ``front_tokens``.
         calls (mapping, optional): How often each module is called in one
             forward, where that is known already.
-        noticed (set of str, optional): What forwards were seen to do; shared
-            by all objects for one model.
+        noticed (Noticed, optional): What forwards were seen to do; shared by
+            all objects for one model.
 
     Without ``calls``, the first forward at an input size runs whole, so that
     layers called several times and the history of every grid are known;
@@ -57,13 +55,13 @@ class LayerScores:
         layers: Sequence[Layer],
         front: int = 0,
         calls: Mapping[str, int] | None = None,
-        noticed: set[str] | None = None,
+        noticed: Noticed | None = None,
     ) -> None:
         self.layers, self.front = list(layers), front
         self.calls, self._calls = calls, calls
         self.order: list[str] = []
         self.recorder: Recorder | None = None
-        self._noticed = set() if noticed is None else noticed
+        self.noticed = Noticed() if noticed is None else noticed
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
         # Layouts of outputs that cannot be followed, by input shape and key.
@@ -134,9 +132,9 @@ class LayerScores:
             del self._plans[shape]
             run = self._run(forward, images, target, positions, whole, probing)
         if run.tracer is not None:
-            self._noticed |= run.tracer.noticed
+            self.noticed |= run.tracer.noticed
             if run.tracer.convolutions > run.tracer.products:
-                self._noticed.add(CONVOLVES)
+                self.noticed.add(CONVOLVES)
         if run.undecided and shape not in self._behaved:
             found = self._behaviour(run, forward, images, positions)
             self._behaved[shape] = found
@@ -202,7 +200,7 @@ class LayerScores:
         )
         run.recorder = self.recorder
         reading = intercepted(run.tapped(), run.on_return)
-        with reading, run.tracer or nullcontext():
+        with reading, run.tracer or nullcontext(), run.noticing():
             try:
                 with suppress(StopForward):
                     run.on_end(forward(images, positions))
@@ -225,34 +223,6 @@ class LayerScores:
         """
         return dict(self._plans[tuple(input_shape)].steps)
 
-    @property
-    def reads_strides(self) -> bool:
-        """Whether a forward was seen to read strides (``as_strided``)."""
-        return 'as_strided' in self._noticed
-
-    @property
-    def convolves(self) -> bool:
-        """Whether a forward has more convolutions than matrix products.
-
-        What makes convolutions faster gains nothing otherwise.
-        """
-        return CONVOLVES in self._noticed
-
-    @property
-    def chooses(self) -> bool:
-        """Whether a forward was seen to choose between values (a maximum)."""
-        return not CHOOSING.isdisjoint(self._noticed)
-
-    @property
-    def chooses_in_poolings(self) -> bool:
-        """Whether max poolings of planes are all that was seen to choose."""
-        return CHOOSING & self._noticed <= PLANE_POOLINGS
-
-    @property
-    def takes_extremes(self) -> bool:
-        """Whether a forward was seen to take the maximum over places."""
-        return EXTREME_OVER_PLACES in self._noticed
-
     def forget(self) -> None:
         """Forget what earlier forwards have shown."""
         self._plans.clear()
@@ -260,18 +230,14 @@ class LayerScores:
         self._behaved.clear()
         self._calls = self.calls
 
-    def share_noticed(self, earlier: LayerScores) -> None:
-        """Know what forwards of an earlier measurement were seen to do."""
-        self._noticed = earlier._noticed
-
     def again(self) -> LayerScores:
         """The same layers, with nothing known of earlier forwards."""
-        return LayerScores(self.layers, self.front, self.calls, self._noticed)
+        return LayerScores(self.layers, self.front, self.calls, self.noticed)
 
     def only(self, keys: Iterable[str]) -> LayerScores:
         """The same for some output keys of the first forward."""
         chosen = set(keys)
         layers = [v for key, v in self._outputs.items() if key in chosen]
-        only = LayerScores(layers, self.front, self._calls, self._noticed)
+        only = LayerScores(layers, self.front, self._calls, self.noticed)
         only._outputs = dict(self._outputs)
         return only

@@ -17,6 +17,8 @@ from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Target
 
+BY_CONTENT = 'values decide what the model runs'
+GROUP_NORM = 'group norms round more there'
 MOST_COMPARED = 64  # down and across, at which layouts are compared
 
 
@@ -28,13 +30,13 @@ class Layout:
 
     Attributes:
         error (str, optional): Why images are in the plain layout.
-        checked (bool): Whether outputs were compared.
+        checked (set[tuple]): Shapes of images whose outputs were compared.
         gains (bool): Whether a model can gain by it, as far as known.
     """
 
     def __init__(self) -> None:
         self.error: str | None = None
-        self.checked = False
+        self.checked: set[tuple[int, ...]] = set()
         self.gains = True
         self._measured: list[_Outputs] = []  # of one pass
 
@@ -90,10 +92,12 @@ class Layout:
     ) -> bool:
         """Whether the model gives other outputs in this layout.
 
-        A model may read strides, and an operation may round more there, as a
-        group norm does. Compared on one image, with a graph and without a
-        backward pass; on the next image as well, where an output is zero
-        everywhere or the image of one colour, which tells nothing. Where the
+        A model may read strides, and an operation may round more there.
+        Compared on one image of each size, with a graph and without a
+        backward pass; on the next image as well, where an output is the same
+        everywhere or the image of one colour, which tells nothing. Where
+        values decide what is run, or a group norm's variance is a difference
+        of large numbers there, no comparison serves other images. Where the
         outputs of the pass that was measured are those of the other layout,
         that is enough; else both layouts are run, in float32.
 
@@ -103,14 +107,19 @@ class Layout:
             images (Tensor): What it was run on, shape (N, C, H, W).
         """
         measured, self._measured = self._measured, []
-        self.checked = _varies(images[:1])
-        self.checked &= all(pair.recorder.tells for pair in measured)
+        if layers.noticed.values_decide or layers.noticed.norms_groups:
+            decide = layers.noticed.values_decide
+            self.error = BY_CONTENT if decide else GROUP_NORM
+            return True
+        tells = _varies(images[:1])
+        tells &= all(pair.recorder.tells for pair in measured)
         if measured and all(
             pair.recorder.agrees_with(
                 _outputs(forward, pair.layers, pair.image, pair.other_layout)
             )
             for pair in measured
         ):
+            self._is_checked(images, tells)
             return False
         faster, plain = (
             _outputs(forward, layers, images[:1], layout)
@@ -118,8 +127,12 @@ class Layout:
         )
         if not faster.agrees_with(plain):
             self.error = 'its outputs differ there'
-        self.checked &= plain.tells
+        self._is_checked(images, tells and plain.tells)
         return self.error is not None
+
+    def _is_checked(self, images: Tensor, tells: bool) -> None:
+        if tells:
+            self.checked.add(tuple(images.shape[1:]))
 
     def try_on(
         self, forward: Forward, layers: LayerScores, images: Tensor

@@ -55,7 +55,8 @@ class Trial:
 
     def compares(self, images: Tensor) -> bool:
         """Whether the layout of images is compared with the plain one."""
-        applies = self.layout.applies(images) and not self.layout.checked
+        compared = tuple(images.shape[1:]) in self.layout.checked
+        applies = self.layout.applies(images) and not compared
         plain = self.plain_because is not None or self.is_few(images)
         return applies and not plain
 
@@ -69,8 +70,8 @@ class Trial:
     def own_backward(self) -> str | None:
         """What says that a pass ran backward code of a model's own, if any.
 
-        It may read a gradient's memory as if it were in the plain layout,
-        which no forward shows.
+        It may read a gradient's memory as if it were in the plain layout, or
+        make a pixel's gradient depend on another's; no forward shows it.
         """
         reasons = self.attribution.fallbacks.values()
         return next((why for why in reasons if OWN_BACKWARD in why), None)
@@ -84,7 +85,9 @@ class Trial:
             images (Tensor): Of the pass, shape (1, C, H, W).
         """
         yield
-        self.layout.gains = self.layers.convolves and not self.own_backward
+        self.layout.gains = (
+            self.layers.noticed.convolves and not self.own_backward
+        )
         if self.layout.gains:
             run = afresh(self.model, forward)
             self.layout.try_on(run, self.layers, images)

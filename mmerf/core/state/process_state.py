@@ -14,8 +14,13 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from .restoration import Callback, run_all
 
+# What hands a tensor's values to Python, and is no operation.
+TO_PYTHON = ('tolist', 'numpy', '__array__', '__dlpack__')
 # Methods that a measurement replaces for a while.
-_METHODS = ((CheckpointFunction, 'apply'), (torch.Tensor, 'register_hook'))
+_METHODS = (
+    (CheckpointFunction, 'apply'),
+    *((torch.Tensor, name) for name in ('register_hook', *TO_PYTHON)),
+)
 
 
 def process_state(tensors: Iterable[Tensor] = ()) -> list[Callback]:
@@ -117,10 +122,11 @@ def _precisions() -> list[Callback]:
 
 
 def _methods() -> list[Callback]:
-    return [_method(owner, name) for owner, name in _METHODS]
+    return [given_back(owner, name) for owner, name in _METHODS]
 
 
-def _method(owner: Any, name: str) -> Callback:
+def given_back(owner: Any, name: str) -> Callback:
+    """What gives a class the method that it has now."""
     own = owner.__dict__.get(name)
 
     def restore() -> None:

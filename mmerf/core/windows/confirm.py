@@ -16,6 +16,7 @@ ever tells, the window is not confirmed.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from itertools import chain, product
 
 import torch
@@ -28,9 +29,10 @@ from ..running.probes import Probe, thinned, values_at
 from ..targets.base import TargetContext
 from .window import UnitPlace, Window
 
-OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
-OF_VALUE = 2e-6  # and of its value: rounding of float32
+OF_SPREAD = 2e-5  # difference allowed, of a channel's own spread
+OF_VALUE = 1e-6  # and of its value: rounding of float32
 AMPLIFIED = 8.0
+SPREAD_OVER = 32  # rows and columns of an output's middle
 COMPARED = 64  # rows and columns of an output that a unit is held against
 FURTHER = 2  # contents from this one on are drawn only if needed
 TELLING = 8  # channels; of fewer, half of those that vary
@@ -45,8 +47,7 @@ class UnitValues(Probe):
         units (mapping): Unit by layer key.
 
     Attributes:
-        values, spreads (dict[str, Tensor]): By layer key, a number for each
-            channel: the unit's, and the standard deviation.
+        values (dict[str, Tensor]): By layer key, the unit's channels (C,).
         telling (dict[str, Tensor]): By layer key, whether a channel of the
             unit is neither the lowest nor the highest of its output, of which
             some rows and columns are looked at, and so held by no activation.
@@ -55,7 +56,7 @@ class UnitValues(Probe):
     def __init__(self, units: Mapping[str, UnitYX | None]) -> None:
         self.units = units
         self.values: dict[str, Tensor] = {}
-        self.spreads: dict[str, Tensor] = {}
+        self._middles: dict[str, Tensor] = {}
         self.telling: dict[str, Tensor] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
@@ -67,13 +68,20 @@ class UnitValues(Probe):
         # Of the middle: padding may make values at the border far larger.
         h, w = output.shape[2:]
         middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
-        channels = middle.flatten(1).float()
-        self.spreads[key] = channels.std(dim=1, correction=0)
+        self._middles[key] = thinned(middle[None], SPREAD_OVER)[0].clone()
         # By counts: a tracer would take an `any` for one of the model's own.
         some = thinned(output, COMPARED)[0].flatten(1).float()
         below = (some < unit[:, None]).sum(1)
         self.telling[key] = (below > 0) & ((some > unit[:, None]).sum(1) > 0)
         return output.new_zeros(output.shape[:1])
+
+    @cached_property
+    def spreads(self) -> dict[str, Tensor]:
+        """By layer key, how far each channel spreads, (C,).
+
+        Found after the forward: a tracer would take this for the model's own.
+        """
+        return {key: _spreads(some) for key, some in self._middles.items()}
 
 
 def unconfirmed(
@@ -185,6 +193,25 @@ def _unit_values(
     with torch.no_grad():
         layers.probe(forward, image, values, [0])
     return values, layers.grids(tuple(image.shape[1:]))
+
+
+def _spreads(channels: Tensor) -> Tensor:
+    """How far each of (C, h, w) spreads: of a normal one, its deviation.
+
+    Of distinct values, so that zeros of a ReLU do not count, nor a huge number
+    that fills some places; the outer ones may be heavy tails.
+    """
+    values = channels.flatten(1).float().sort(dim=1).values
+    distinct = torch.ones_like(values, dtype=torch.bool)
+    distinct[:, 1:] = values[:, 1:] > values[:, :-1]
+    rank, count = distinct.cumsum(1), distinct.sum(1, keepdim=True)
+    low, high = (
+        values.gather(
+            1, (rank >= (share * count).ceil()).int().argmax(1, True)
+        )
+        for share in (0.1, 0.9)
+    )
+    return (high - low)[:, 0] / 2.56
 
 
 def _moved(

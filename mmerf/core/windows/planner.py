@@ -101,8 +101,11 @@ class Planner:
             for key, place in places.items()
             if key not in self.refused and place.step != (0, 0)
         }
-        if self.layers.takes_extremes:
+        if self.layers.noticed.takes_extremes:
             why = 'the model takes a maximum over places'
+            return WindowPlan(whole=self.layers, reason=why)
+        if self.layers.noticed.values_decide:
+            why = 'values decide what the model runs'
             return WindowPlan(whole=self.layers, reason=why)
         told = self.reader.fields_by_operations(fitting, size)
         known = {key: seen for key, seen in told.items() if seen is not None}
@@ -137,7 +140,7 @@ class Planner:
         Args:
             layers (LayerScores): The same layers, of that measurement.
         """
-        layers.share_noticed(self.layers)
+        layers.noticed = self.layers.noticed
         self.layers = self.reader.layers = layers
         self.confirmed_before |= self.confirmed
         self.confirmed = set()

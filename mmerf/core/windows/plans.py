@@ -35,6 +35,7 @@ class Plans:
         self._plans: dict[Shape, WindowPlan] = {}
         self._planner: Planner | None = None
         self._margin = 0.0  # around a field, as a share of the field's side
+        self._refusal = ''
 
     def known(self, images: Tensor) -> WindowPlan | None:
         """The plan for images (N, C, H, W); None before it is made."""
@@ -59,6 +60,8 @@ class Plans:
             images (Tensor): In the layout in which they are run.
             target (Target): One whose ``windowed`` is set.
         """
+        if self._refusal:
+            return self.whole(self._refusal)
         shape = tuple(images.shape[1:])
         if shape in self._plans:
             return self._plans[shape]
@@ -76,6 +79,10 @@ class Plans:
             plan = self.whole(one_line(error, 80))
         self._plans[shape] = plan
         return plan
+
+    def refuse(self, why: str) -> None:
+        """Run whole images from now on."""
+        self._refusal = why
 
     def widen(self) -> None:
         """Search again, with more around fields: a window was too small."""
@@ -98,6 +105,7 @@ class Plans:
                 to be used afterwards.
         """
         self._margin, self._planner = earlier._margin, earlier._planner
+        self._refusal = earlier._refusal
         if self._planner is not None:
             self._planner.carry_over(self.layers)
         self._plans = {

@@ -282,6 +282,24 @@ def test_what_is_folded_is_made_of_the_model_of_now(change):
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
+def test_a_kernel_whose_values_change_places_is_another():
+    """Its sum and its length are the same, to the bit."""
+    net, given = Net(plain).eval(), images(4)[1:]
+    kernel = net.conv.weight.data
+    kernel.copy_((kernel * 64).round() / 64)
+    wanted = 0
+
+    def stream():
+        nonlocal wanted
+        for image in given:
+            wanted = wanted + float64_map(net, image) / len(given)
+            yield image
+            kernel.copy_(kernel.roll(1, 0).flip(3))
+
+    (result,) = measure_erf(net, stream(), ['']).values()
+    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
+
+
 def test_each_image_of_a_stream_meets_the_model_of_now():
     net, given = Net(plain).eval(), images(4)[1:]
     wanted = 0

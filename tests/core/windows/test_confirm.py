@@ -321,14 +321,58 @@ def test_of_an_output_only_the_unit_is_kept():
 
 def test_how_far_a_channel_varies_is_seen_away_from_the_border():
     """Padding beside a large bias would allow any difference."""
-    output = torch.randn(1, 2, 20, 24)
-    expected = output[0, :, 5:15, 6:18].flatten(1).std(1, correction=0)
+    torch.manual_seed(0)
+    output = (
+        torch.randn(1, 2, 60, 64) * torch.tensor([1.0, 5.0])[:, None, None]
+    )
     for border in (output[:, :, :2], output[..., -2:]):
         border += 300
-    grid = even_grid((20, 24), (80, 96))
+    expected = torch.tensor([1.0, 5.0])
+    torch.testing.assert_close(spreads_of(output), expected, rtol=0.1, atol=0)
+
+
+def spreads_of(output):
+    grid = even_grid(output.shape[2:], (240, 256))
     values = UnitValues({'layer': (3, 4)})
-    values(output, TargetContext('layer', (80, 96), grid))
-    torch.testing.assert_close(values.spreads['layer'], expected)
+    values(output, TargetContext('layer', (240, 256), grid))
+    return values.spreads['layer']
+
+
+@pytest.mark.parametrize('share', [0.05, 0.9])
+def test_what_fills_some_places_is_not_how_far_a_channel_varies(share):
+    """Nor are zeros; a channel of one value does not vary."""
+    torch.manual_seed(0)
+    output = torch.randn(1, 4, 60, 64)
+    for channel, value in ((1, -1e9), (2, 0.0)):
+        output[0, channel][torch.rand(60, 64) < share] = value
+    output[0, 3] = 7
+    expected = torch.tensor([1.0, 1.0, 1.0, 0.0])
+    torch.testing.assert_close(spreads_of(output), expected, rtol=0.25, atol=0)
+
+
+class FilledPositions(nn.Module):
+    """Positions from the corner; a huge number in every third place."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.out = (nn.Conv2d(n, 8, 3, padding=1) for n in (3, 8))
+        self.positions = torch.randn(1, 8, 200, 200)
+
+    def forward(self, x):
+        h, w = x.shape[2:]
+        mask = torch.zeros(h, w, dtype=torch.bool)
+        mask[::3, ::3] = True
+        here = self.positions[:, :, :h, :w].to(x)
+        return self.out((self.conv(x) + here).relu()).masked_fill(mask, -1e9)
+
+
+def test_a_huge_number_in_some_places_hides_no_difference():
+    torch.manual_seed(0)
+    net, image = FilledPositions(), torch.randn(1, 3, 166, 176)
+    (result,) = measure_erf(net, image, ['']).values()
+    expected = float64_map(net, image, result.unit)
+    assert result.unit[0] % 3 or result.unit[1] % 3
+    assert abs(result.map - expected).max() <= 1e-4 * expected.max()
 
 
 class Held(nn.Module):
