@@ -285,8 +285,7 @@ def test_what_is_folded_is_made_of_the_model_of_now(change):
 def test_a_kernel_whose_values_change_places_is_another():
     """Its sum and its length are the same, to the bit."""
     net, given = Net(plain).eval(), images(4)[1:]
-    kernel = net.conv.weight.data
-    kernel.copy_((kernel * 64).round() / 64)
+    net.conv.weight.data.mul_(64).round_().div_(64)
     wanted = 0
 
     def stream():
@@ -294,6 +293,7 @@ def test_a_kernel_whose_values_change_places_is_another():
         for image in given:
             wanted = wanted + float64_map(net, image) / len(given)
             yield image
+            kernel = net.conv.weight.data
             kernel.copy_(kernel.roll(1, 0).flip(3))
 
     (result,) = measure_erf(net, stream(), ['']).values()
