@@ -167,9 +167,15 @@ class _Outputs(NamedTuple):
     @property
     def other_layout(self) -> torch.memory_format:
         """The one that the image did not come in."""
-        if self.image.is_contiguous():
+        if _is_plain(self.image):
             return torch.channels_last
         return torch.contiguous_format
+
+
+def _is_plain(image: Tensor) -> bool:
+    """Whether a clone of an image is in the plain layout, as of a crop."""
+    faster = image.is_contiguous(memory_format=torch.channels_last)
+    return image.is_contiguous() or not faster
 
 
 def _varies(image: Tensor) -> bool:
@@ -191,7 +197,6 @@ def _outputs(
     # Code may ask whether gradients are enabled.
     with torch.enable_grad(), precision(image.device.type, None):
         leaf = image.detach().clone(memory_format=layout).requires_grad_()
-        plainly = image.is_contiguous()
-        reader = layers if plainly else layers.again()
+        reader = layers if _is_plain(image) else layers.again()
         reader.read(forward, leaf.clone(), recorder, [0])
     return recorder

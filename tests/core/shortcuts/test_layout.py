@@ -308,7 +308,12 @@ def bright_later(images):
 
 
 def small(images):
-    return [image[..., :49, :53] for image in images]
+    return [image[..., :49, :53].contiguous() for image in images]
+
+
+def cut(images):
+    """Views of larger images, which are in neither layout."""
+    return [image[..., 2:51, 1:54] for image in images]
 
 
 def wider_later(images):
@@ -329,6 +334,7 @@ OTHER_IMAGES = {
         lambda: nn.Sequential(RowsAdded(), last(), Filled()), list,
     ),
     'places between': (lambda: nn.Sequential(Finer()), small),
+    'crops': (lambda: nn.Sequential(RowsAdded(), last()), cut),
     'a group norm': (
         lambda: nn.Sequential(nn.GroupNorm(1, 3), last()), bright_later,
     ),
