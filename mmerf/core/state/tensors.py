@@ -169,8 +169,11 @@ def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
     alone = len(group) == 1
     content = state.copied(memories[0]) if alone else _in_one(memories)
     _bits(content)  # of odd kinds: fails here, if at all
+    sizes = [_stored_bytes(memory) for memory in memories]
 
     def unchanged() -> bool:
+        if [_stored_bytes(memory) for memory in memories] != sizes:
+            return False
         if any(kept.moved for kept in group):
             return False
         now = memories[0] if alone else _in_one(memories)
@@ -183,13 +186,24 @@ def _keep_values(state: Kept, group: Sequence[_Place]) -> None:
         counts = [memory.numel() for memory in memories]
         contents = [content] if alone else content.split(counts)
         run_all([
-            partial(_give_back, state, kept, memory, before)
-            for kept, memory, before in zip(
-                group, memories, contents, strict=True
+            partial(_give_back, state, kept, memory, before, size)
+            for kept, memory, before, size in zip(
+                group, memories, contents, sizes, strict=True
             )
         ])  # fmt: skip
 
     state.on_restore(restore)
+
+
+def _stored_bytes(memory: Tensor) -> int:
+    """Bytes of a tensor's storage, which a model may free and ask for again.
+
+    torch does not look whether a tensor lies within it.
+    """
+    try:
+        return memory.untyped_storage().nbytes()
+    except (NotImplementedError, RuntimeError):  # of odd kinds: has none
+        return 0
 
 
 def _as_stored(tensor: Tensor) -> Tensor:
@@ -208,15 +222,18 @@ def _differ(one: Tensor, other: Tensor) -> bool:
 
 
 def _give_back(
-    state: Kept, kept: _Place, memory: Tensor, before: Tensor
+    state: Kept, kept: _Place, memory: Tensor, before: Tensor, size: int
 ) -> None:
     # Out of inference mode, inference tensors cannot be written to.
     with torch.inference_mode(kept.value.is_inference()), torch.no_grad():
+        freed = _stored_bytes(memory) < size
+        if freed:
+            memory.untyped_storage().resize_(size)
         moved = kept.moved
         if moved:
             kept.value.data = kept.place
         before = before.view(memory.shape)
-        written = _differ(memory, before)
+        written = freed or _differ(memory, before)
         if written:
             memory.copy_(before)
         if kept.name is not None and (moved or written):

@@ -139,3 +139,33 @@ def test_memory_of_copies_is_used_again_once_it_is_given_back():
     }
     other = copies.of(tensor.double())
     assert other.dtype == torch.float64 and torch.equal(other, tensor.double())
+
+
+class Gathered(nn.Module):
+    """Its weights lie in memory while it runs, as sharded ones do."""
+
+    def __init__(self, count):
+        super().__init__()
+        self.weight = nn.Parameter(torch.rand(count))
+        self.shard = self.weight.detach().clone()
+
+    def forward(self, x):
+        storage = self.weight.untyped_storage()
+        storage.resize_(4 * len(self.shard))
+        self.weight.data.copy_(self.shard)
+        x = x * self.weight.sum()
+        storage.resize_(0)
+        return x
+
+
+@pytest.mark.parametrize('count', [3, SMALL * 2])
+def test_memory_that_a_forward_frees_is_there_again(count):
+    net = nn.Sequential(Gathered(count), nn.BatchNorm1d(5))
+    weights, shard = net[0].weight, net[0].shard
+    state = ModelState(net)
+    net(torch.rand(2, 5))
+    assert weights.untyped_storage().nbytes() == 0
+    state.restore()
+    assert net[0].weight is weights and torch.equal(weights, shard)
+    assert state.changed == ['0.weight']
+    assert not net[1].num_batches_tracked
