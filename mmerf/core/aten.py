@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+_BY_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 _OF_NUMBERS: dict[Any, Any] = {
     torch.ops.aten._local_scalar_dense.default: lambda number: number,
     torch.ops.aten.equal.default: operator.eq,
@@ -89,6 +90,14 @@ def written_to(func: Any, arguments: dict[str, Any]) -> list[Tensor]:
         arguments (dict): By name, from ``named_arguments``.
     """
     return tensors_in([arguments[name] for name in _schema_of(func)[1]])
+
+
+def deciding(func: Any, args: tuple) -> list[Tensor]:
+    """Tensors whose values decide what is told, or the output's size."""
+    if func is torch.ops.aten.index.Tensor:  # only masks do
+        masks = (torch.bool, torch.uint8)
+        return [t for t in tensors_in(args[1:]) if t.dtype in masks]
+    return [] if _BY_VALUES.isdisjoint(func.tags) else tensors_in(args)
 
 
 def storage_of(tensor: Tensor) -> int | None:

@@ -93,11 +93,6 @@ class Gathering:
                 self.size,
             )
 
-    def clear(self) -> None:
-        """Forget what was collected, before the pass starts again."""
-        self._images.clear()
-        self._parts.clear()
-
     def join(
         self,
         order: Sequence[str],

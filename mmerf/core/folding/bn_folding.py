@@ -135,7 +135,8 @@ def _values_in(pairs: Sequence[_FoldedPair]) -> list[Any]:
                 found.append(None if vector is None else vector.clone())
             kernel = conv.weight.float().flatten(1)
             rows, columns = (
-                _random_numbers(n).to(kernel.device) for n in kernel.shape
+                _random_numbers(n, dim).to(kernel.device)
+                for dim, n in enumerate(kernel.shape)
             )
             found += [kernel.sum(), rows @ kernel @ columns]
             found.append(norm.eps)
@@ -143,9 +144,10 @@ def _values_in(pairs: Sequence[_FoldedPair]) -> list[Any]:
 
 
 @lru_cache(64)
-def _random_numbers(count: int) -> Tensor:
-    draw = torch.Generator().manual_seed(count)
-    return torch.randn(count, generator=draw)
+def _random_numbers(count: int, seed: int) -> Tensor:
+    draw = torch.Generator().manual_seed(seed)
+    numbers = torch.empty(count, dtype=torch.float32, device='cpu')
+    return numbers.normal_(generator=draw)
 
 
 def _equal(one: Any, other: Any) -> bool:

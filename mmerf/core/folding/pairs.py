@@ -10,7 +10,7 @@ is folded. Only torch's own modules are, without hooks.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -20,19 +20,16 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.modules import module as torchs
 from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.parameter import is_lazy
-from torch.overrides import TorchFunctionMode
 
-from ..aten import AtenMode, storage_of, tensors_in
+from ..aten import AtenMode, deciding, storage_of, tensors_in
 from ..batch import Forward
-from ..running.intercept import is_rerouted
-from ..state.process_state import TO_PYTHON
+from ..running.intercept import HandedToPython, is_rerouted
 
 _NORMS = (_BatchNorm.forward, nn.SyncBatchNorm.forward)
 _HOOKS = (
     '_forward_hooks', '_forward_pre_hooks',
     '_backward_hooks', '_backward_pre_hooks',
 )  # fmt: skip
-_BY_VALUE = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 # What reads the tensors that these make is seen by their memory.
 _NAMES_ALONE = (torch.ops.aten.detach.default, torch.ops.aten.alias.default)
 _OF_NONE: tuple = (None, lambda: None, None)
@@ -106,7 +103,7 @@ class PairFinder:
                     ),
                     norm.register_forward_hook(self._on_norm_output),
                 ]
-            with self.readers, _ToPython(self.readers):
+            with self.readers, HandedToPython(self.readers.notice_values):
                 yield
         finally:
             for handle in handles:
@@ -187,6 +184,10 @@ class _Readers(AtenMode):
         uses = self._uses.get(conv, [])
         return conv not in self._read and len(uses) == len(set(uses))
 
+    def notice_values(self, tensor: Tensor) -> None:
+        """Notice that a tensor's values are handed to Python."""
+        self.decides = True
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
@@ -198,28 +199,5 @@ class _Readers(AtenMode):
                 self._read.add(conv)
             for conv in self._weights.get(memory, ()):
                 self._uses.setdefault(conv, []).append(memory)
-        self.decides |= _decides(func, args)
+        self.decides |= bool(deciding(func, args))
         return func(*args, **(kwargs or {}))
-
-
-class _ToPython(TorchFunctionMode):
-    """Sees what no operation shows: values that are handed to Python."""
-
-    def __init__(self, readers: _Readers) -> None:
-        super().__init__()
-        self.readers = readers
-
-    def __torch_function__(
-        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
-    ) -> Any:
-        self.readers.decides |= getattr(func, '__name__', '') in TO_PYTHON
-        return func(*args, **(kwargs or {}))
-
-
-def _decides(func: Callable, args: tuple) -> bool:
-    """Whether values decide what an operation tells, or its output's size."""
-    tags = getattr(func, 'tags', ())
-    if func is torch.ops.aten.index.Tensor:  # only masks do
-        return any(index.dtype in (torch.bool, torch.uint8)
-                   for index in tensors_in(args[1:]))  # fmt: skip
-    return not _BY_VALUE.isdisjoint(tags)

@@ -104,7 +104,6 @@ class Kind:
         convolution, product (bool): Whether it is one, of matrices.
         extreme (bool): Whether it takes an extreme value (``EXTREME``).
         writes (bool): Whether it may write to an argument.
-        tells (bool): Whether it hands a tensor's values to Python.
     """
 
     name: str
@@ -114,7 +113,6 @@ class Kind:
     product: bool
     extreme: bool
     writes: bool
-    tells: bool
 
 
 @cache
@@ -129,7 +127,6 @@ def kind_of(func: Any) -> Kind:
         product=name in PRODUCTS,
         extreme=name in EXTREME,
         writes=func._schema.is_mutable,
-        tells=torch.Tag.data_dependent_output in func.tags,
     )
 
 

@@ -15,13 +15,19 @@ from typing import Any
 
 from torch import Tensor
 
-from ..aten import AtenMode, named_arguments, tensors_in, written_to
+from ..aten import (
+    AtenMode,
+    deciding,
+    named_arguments,
+    tensors_in,
+    written_to,
+)
 from ..grid.coordinates import Axis, Grid, Size, even_grid
 from ..grid.factors import Dim, Factor
 from ..grid.placed import LOST, Line, Placed, Tag
 from ..grid.reading import Reading, count_of
 from .call import Call, Outcome
-from .kinds import EXTREME_OVER_PLACES, VALUES_DECIDE, Kind, kind_of
+from .kinds import EXTREME_OVER_PLACES, VALUES_DECIDE, Kind, Noticed, kind_of
 from .read_placed import reading_of
 from .tags import Tags
 
@@ -36,7 +42,7 @@ class GridTracer(AtenMode):
         images (Tensor): What the model is called with, (N, ..., C, H, W).
 
     Attributes:
-        noticed (set[str]): Names of operations that matter to shortcuts:
+        noticed (Noticed): Names of operations that matter to shortcuts:
             those of ``NOTICED`` that were called.
         convolutions, products (int): How many there were, of convolutions
             and of products of matrices.
@@ -55,7 +61,7 @@ class GridTracer(AtenMode):
 
     def __init__(self, images: Tensor) -> None:
         super().__init__()
-        self.noticed: set[str] = set()
+        self.noticed = Noticed()
         self.convolutions = self.products = 0
         self.tags = Tags()
         frames = math.prod(images.shape[1:-3])
@@ -135,8 +141,8 @@ class GridTracer(AtenMode):
         tags = [self.tags.of(tensor) for tensor in tensors]
         if all(tag is None for tag in tags):
             return out
-        if kind.tells:
-            self.noticed.add(VALUES_DECIDE)
+        for tensor in deciding(func, args):
+            self.notice_values(tensor)
         outputs, written = tensors_in(out), []
         if kind.writes:
             written = written_to(func, named_arguments(func, args, kwargs))

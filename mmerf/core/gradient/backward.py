@@ -31,7 +31,7 @@ class Gradients:
 
     def __init__(self) -> None:
         self.fallbacks: dict[str, str] = {}
-        self._seen: set[str] = set()  # layer keys whose graph was looked at
+        self._seen: set[tuple] = set()  # keys, sizes: graphs looked at
         self._worked: set[str] = set()  # layer keys, with skipped zeros
         self._mended: set[str] = set()  # layer keys, see ``Graph.mended``
 
@@ -81,8 +81,8 @@ class Gradients:
     ) -> Tensor | None:
         on_cpu = leaf.device.type == 'cpu'
         sparse = on_cpu and key not in self.fallbacks
-        if sparse or key not in self._seen:
-            self._seen.add(key)
+        if sparse or (key, leaf.shape) not in self._seen:
+            self._seen.add((key, leaf.shape))
             graph = graph_of(total)
             if graph.mended and on_cpu:
                 self._mended.add(key)

@@ -28,6 +28,7 @@ from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
 from ..windows.plans import Known, Plans, structure_of
+from .again import RunAgain
 from .choices import Choices, choices_of, choosing, choosing_in_window
 from .maps_in_window import maps_in_window
 from .run_modes import (
@@ -80,6 +81,7 @@ class Passes:
             model, layers, attribution, self.budget, self.layout
         )
         self.copies = Copies()
+        self._once: str | None = None  # why the next pass is run plainly
         self._poolings: int | None = None
         self._joined: JoinedInputs | None = None  # of the batch that is run
 
@@ -101,6 +103,9 @@ class Passes:
         Returns:
             tuple: Keys of the outputs that were measured, in the order of
             the layers, and each one's grid over the whole image.
+
+        Raises:
+            RunAgain: If the pass is to be run again, in another way.
         """
         self._joined, images = batch.joined, batch.inputs
         self.budget.count(images)
@@ -116,9 +121,8 @@ class Passes:
         run = plan.layers_and_images(self.layers, images)
         self.layout.error = self.trial.own_backward
         if self.layout.error or self.layout.disagrees(forward, *run):
-            gathering.clear()
             self.forget_plans()
-            done = self._run_batch(batch, target, gathering)
+            raise RunAgain
         return done
 
     @property
@@ -162,7 +166,7 @@ class Passes:
     def _run_batch(
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
-        why = self.trial.plain_because
+        why = self.trial.plain_because or self._once
         if why is None and self.trial.is_few(batch.inputs):
             why = self._plan(batch.forward, batch.inputs, target).reason
         if why is not None:
@@ -187,8 +191,8 @@ class Passes:
             forward = batch.forward
             done = self._run(plan, forward, images, target, gathering, choices)
         if choices and choices.failed:
-            gathering.clear()
-            return self._run_plain(TIES, batch, target, gathering)
+            self._once = TIES
+            raise RunAgain
         again = not known and has_ties(plan, self.layers, batch)
         # What sees a gradient may change it, by what is far away, too.
         why = self.trial.own_backward or (HOOKS if hooks else None)
@@ -198,15 +202,14 @@ class Passes:
             self.partial.forget()
             again = True
         if again:
-            gathering.clear()
-            return self._run_batch(batch, target, gathering)
+            raise RunAgain
         return done
 
     def _run_plain(
         self, reason: str, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
         """Run the whole image without any shortcut of the forward pass."""
-        plan = self.plans.whole(reason)
+        plan, self._once = self.plans.whole(reason), None
         return self._run(plan, batch.forward, batch.inputs, target, gathering)
 
     def _run(
@@ -226,26 +229,22 @@ class Passes:
                 attribute = self.partial.around(attribute, bool(choices))
             if self.trial.compares(images):
                 attribute = self.layout.watched(attribute)
-        while plan.window is not None:
+        if plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves
             with nullcontext() if alone else state_restored(self.model):
                 here = choosing_in_window(choices, forward, images, plan)
                 inside = maps_in_window(
                     attribute, self.layout, plan, here, images, target
                 )
-            if inside is not None:
-                for found in inside:
-                    gathering.add(found, plan.window.corner)
-                    layer = found.part.layer
-                    grids[layer] = plan.places[layer].grid
-                break
-            self.plans.widen()
-            plan = self._plan(forward, images, target)
-        if plan.window is not None:
-            rows, columns = plan.window.size
-            self._record(
-                plan.places, f'window {rows} x {columns}', '', bool(choices)
-            )
+            if inside is None:
+                self.plans.widen()
+                raise RunAgain
+            for found in inside:
+                gathering.add(found, plan.window.corner)
+                layer = found.part.layer
+                grids[layer] = plan.places[layer].grid
+            mode = 'window {} x {}'.format(*plan.window.size)
+            self._record(plan.places, mode, '', bool(choices))
         order: list[str] = []
         if plan.whole is not None:
             everywhere = choosing(choices, forward, images)

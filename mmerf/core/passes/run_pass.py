@@ -17,6 +17,7 @@ from ..running.precision import precision
 from ..state.isolation import Preserved
 from ..targets.base import Target
 from ..targets.pass_context import bind_target
+from .again import RunAgain
 from .execute import Grids, Passes
 
 CHANGES_WEIGHTS = 'the model changes its parameters as it runs'
@@ -52,6 +53,8 @@ def run_pass(
         kept, done = _preserved_pass(
             passes, batch, labels, target, options, amp
         )
+    except RunAgain:
+        pass
     except Exception as error:  # whatever the model's code raises
         if not passes.budget.search_for_memory(error, batch.inputs):
             scored = passes.layers

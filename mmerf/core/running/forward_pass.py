@@ -17,9 +17,8 @@ from ..layers.defaults import OUTPUT
 from ..layers.names import Layer, output_key, shorten
 from ..layers.output_forms import undecided_form
 from ..layers.single_outputs import leaves, pick
-from ..state.process_state import TO_PYTHON
 from ..targets.base import Part, Target, TargetContext, keyed_parts
-from .intercept import noticed_calls
+from .intercept import HandedToPython
 from .probes import Recorder
 from .read_output import Output, OutputReader, PassPlan, Undecided
 
@@ -93,7 +92,7 @@ class ForwardPass:
         """Shows the tracer what no operation does."""
         if self.tracer is None:
             return nullcontext()
-        return noticed_calls(TO_PYTHON, self.tracer.notice_values)
+        return HandedToPython(self.tracer.notice_values)
 
     def tapped(self) -> list[nn.Module]:
         """The modules to watch: all but the model, for its own output."""

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from functools import wraps
 from typing import Any
 
 import torch
 from torch import nn
-
-from ..state.process_state import given_back
+from torch.overrides import TorchFunctionMode
 
 _NOTHING_OWN = object()
 _CALLED = ('forward', '_call_impl')
+_TO_PYTHON = frozenset({'tolist', 'numpy', '__array__', '__dlpack__'})
 
 
 @contextmanager
@@ -116,36 +115,36 @@ class _Watched:
 
 
 @contextmanager
-def noticed_calls(
-    names: Iterable[str], notice: Callable[[torch.Tensor], None]
-) -> Iterator[None]:
-    """Call ``notice(tensor)`` whenever a tensor's method is called inside.
-
-    Args:
-        names (iterable of str): Of methods of ``torch.Tensor`` that
-            ``process_state`` gives back, if nothing else does.
-        notice (callable): Called before the method is.
-    """
-
-    def noticing(own: Callable[..., Any]) -> Callable[..., Any]:
-        @wraps(own)
-        def method(tensor: torch.Tensor, *args: Any, **kwargs: Any) -> Any:
-            notice(tensor)
-            return own(tensor, *args, **kwargs)
-
-        return method
-
-    with ExitStack() as stack:
-        for name in names:
-            stack.callback(given_back(torch.Tensor, name))
-            method = noticing(getattr(torch.Tensor, name))
-            setattr(torch.Tensor, name, method)
-        yield
-
-
-@contextmanager
 def noticed_tensor_hooks() -> Iterator[list[torch.Tensor]]:
     """Collect tensors on which a hook is registered inside the context."""
     found: list[torch.Tensor] = []
-    with noticed_calls(['register_hook'], found.append):
+    own = torch.Tensor.register_hook
+
+    def register_hook(tensor: torch.Tensor, hook: Any) -> Any:
+        found.append(tensor)
+        return own(tensor, hook)
+
+    torch.Tensor.register_hook = register_hook  # type: ignore[method-assign]
+    try:
         yield found
+    finally:
+        torch.Tensor.register_hook = own  # type: ignore[method-assign]
+
+
+class HandedToPython(TorchFunctionMode):
+    """While active, notices values that are handed to Python by no operation.
+
+    Args:
+        notice (callable): Called with the tensor.
+    """
+
+    def __init__(self, notice: Callable[[torch.Tensor], None]) -> None:
+        super().__init__()
+        self.notice = notice
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
+    ) -> Any:
+        if getattr(func, '__name__', '') in _TO_PYTHON and args:
+            self.notice(args[0])
+        return func(*args, **(kwargs or {}))

@@ -14,13 +14,8 @@ from torch.utils.checkpoint import CheckpointFunction
 
 from .restoration import Callback, run_all
 
-# What hands a tensor's values to Python, and is no operation.
-TO_PYTHON = ('tolist', 'numpy', '__array__', '__dlpack__')
 # Methods that a measurement replaces for a while.
-_METHODS = (
-    (CheckpointFunction, 'apply'),
-    *((torch.Tensor, name) for name in ('register_hook', *TO_PYTHON)),
-)
+_METHODS = ((CheckpointFunction, 'apply'), (torch.Tensor, 'register_hook'))
 
 
 def process_state(tensors: Iterable[Tensor] = ()) -> list[Callback]:
@@ -122,11 +117,10 @@ def _precisions() -> list[Callback]:
 
 
 def _methods() -> list[Callback]:
-    return [given_back(owner, name) for owner, name in _METHODS]
+    return [_method(owner, name) for owner, name in _METHODS]
 
 
-def given_back(owner: Any, name: str) -> Callback:
-    """What gives a class the method that it has now."""
+def _method(owner: Any, name: str) -> Callback:
     own = owner.__dict__.get(name)
 
     def restore() -> None:

@@ -39,6 +39,8 @@ class Plans:
 
     def known(self, images: Tensor) -> WindowPlan | None:
         """The plan for images (N, C, H, W); None before it is made."""
+        if self._refusal:
+            return self.whole(self._refusal)
         return self._plans.get(tuple(images.shape[1:]))
 
     def whole(self, reason: str = '') -> WindowPlan:
@@ -60,11 +62,9 @@ class Plans:
             images (Tensor): In the layout in which they are run.
             target (Target): One whose ``windowed`` is set.
         """
-        if self._refusal:
-            return self.whole(self._refusal)
-        shape = tuple(images.shape[1:])
-        if shape in self._plans:
-            return self._plans[shape]
+        known, shape = self.known(images), tuple(images.shape[1:])
+        if known is not None:
+            return known
         if self._planner is None:
             self._planner = Planner(self.model, self.layers)
         try:

@@ -2,6 +2,8 @@
 
 import random
 
+import numpy as np
+import pytest
 import torch
 from helpers.mmseg_configs import SEGFORMER, build
 from helpers.random_nets.block import Unfit
@@ -10,6 +12,7 @@ from torch import nn
 
 from mmerf.core.following.kinds import kind_of
 from mmerf.core.following.tracer import GridTracer
+from mmerf.core.running.intercept import HandedToPython
 
 
 class Comparing(GridTracer):
@@ -61,6 +64,29 @@ def test_kernels_that_differ_in_their_size_alone():
             for kernel in kernels
         )
     assert first == (8, 8) and second == (8.5, 8.5)
+
+
+@pytest.mark.parametrize(
+    ('tells', 'run'),
+    [
+        (True, lambda x: (x > 1).nonzero().shape[0]),
+        (True, lambda x: x[x > 1].shape[0]),
+        (True, lambda x: x.masked_select(x > 1).numel()),
+        (True, lambda x: bool(x.mean() > 0)),
+        (True, lambda x: torch.equal(x, x.mean())),
+        (True, lambda x: x[0, 0, 0].detach().tolist()),
+        (True, lambda x: np.asarray(x.detach())),
+        (False, lambda x: x[:, :, torch.eye(6).bool()]),
+        (False, lambda x: x[torch.ones(()).nonzero().shape[0] - 1]),
+        (False, lambda x: x * float(torch.ones(3).sum())),
+        (False, lambda x: torch.where(x > 1, x, 0)),
+    ],
+)
+def test_values_of_the_image_that_are_handed_to_python_are_noticed(tells, run):
+    image = torch.rand(1, 3, 6, 6).requires_grad_()
+    with GridTracer(image) as tracer, HandedToPython(tracer.notice_values):
+        run(image)
+    assert tracer.noticed.values_decide is tells
 
 
 def test_each_operation_has_one_kind():

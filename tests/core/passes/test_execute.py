@@ -289,6 +289,21 @@ def test_folding_leaves_the_model_as_it_was():
         assert torch.equal(value, before[key])
 
 
+@pytest.mark.parametrize('dtype', [torch.float64, torch.bfloat16])
+def test_folding_does_not_depend_on_what_torch_makes_by_default(dtype):
+    net = LOCAL_NETS['strides and dilations']()
+    images = torch.randn(1, 3, 160, 160)
+    measurement = Measurement(net, MeasurementOptions(['5']))
+    before = torch.get_default_dtype()
+    try:
+        torch.set_default_dtype(dtype)
+        measurement.update(batch_of(measurement.model, images))
+        measurement.update(batch_of(measurement.model, images))
+    finally:
+        torch.set_default_dtype(before)
+    assert measurement.passes.foldings._kept.count == 5
+
+
 def test_folding_is_dropped_where_a_convolution_has_two_readers():
     class Two(nn.Module):
         def __init__(self):

@@ -286,6 +286,26 @@ class Finer(nn.Module):
         return functional.pixel_shuffle(torch.stack(four, 2).flatten(1, 2), 2)
 
 
+class Scales(nn.Module):
+    """A channel of huge values, which differ by rounding, hides the others."""
+
+    def __init__(self):
+        super().__init__()
+        self.large, self.other = nn.Conv2d(3, 1, 3, padding=1), last()
+
+    def forward(self, x):
+        beside = torch.arange(x.shape[-1]) < 9
+        large = 1e5 * self.large(x) * beside
+        return torch.cat([large, RowsAdded()(self.other(x))], 1)
+
+
+class InTheMiddle(nn.Module):
+    def forward(self, x):
+        h = x.shape[2]
+        here = (torch.arange(h) == h // 2)[:, None]
+        return torch.where(here, RowsAdded()(x), x)
+
+
 class Where(nn.Module):
     def __init__(self, test):
         super().__init__()
@@ -316,6 +336,10 @@ def cut(images):
     return [image[..., 2:51, 1:54] for image in images]
 
 
+def higher(images):
+    return list(torch.randn(3, 3, 75, 72).split(1))
+
+
 def wider_later(images):
     wider = torch.randn(3, 3, 72, 96).split(1)
     return [*images, *wider]
@@ -338,6 +362,8 @@ OTHER_IMAGES = {
     'a group norm': (
         lambda: nn.Sequential(nn.GroupNorm(1, 3), last()), bright_later,
     ),
+    'a channel of huge values': (lambda: nn.Sequential(Scales()), list),
+    'the middle row': (lambda: nn.Sequential(last(), InTheMiddle()), higher),
     'another size': (
         lambda: nn.Sequential(Where(lambda x: x.shape[-1] > 80), last()),
         wider_later,

@@ -215,6 +215,19 @@ def test_it_is_tried_once_for_each_size(monkeypatch):
     assert len(tried) == 2
 
 
+def test_an_output_of_one_unit_is_compared_once(monkeypatch):
+    compared, own = [], layout.Layout.disagrees
+
+    def noted(*args):
+        compared.append(args)
+        return own(*args)
+
+    monkeypatch.setattr(layout.Layout, 'disagrees', noted)
+    model = nn.Sequential(net(), nn.AdaptiveAvgPool2d(1))
+    measured(model, images(7), '1')
+    assert len(compared) == 1
+
+
 def test_the_public_call_takes_it_too():
     model, given = net(), images(7)
     found = measure_erf(model, given, ['4'])['4']
