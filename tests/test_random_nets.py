@@ -39,7 +39,7 @@ def test_every_kind_of_blocks_occurs():
 
 
 @pytest.mark.parametrize(
-    'seed', [300611, 1001041, 1100307, 1100346, 1301558, 2102452]
+    'seed', [300611, 1001041, 1100307, 1100346, 1301558, 2102452, 3301892]
 )
 def test_nets_that_failed_once(seed):
     """A gradient of torch's, a state given back too early, a border's values.

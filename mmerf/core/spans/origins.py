@@ -1,19 +1,28 @@
-"""Numbers that reach a forward past torch's operations, and so unseen.
+"""What no span of pixels tells: numbers past torch, and tables of positions.
 
 Code outside of torch (an extension's kernel, NumPy, a compiled function)
 writes into memory without an operation, or returns memory that no operation
 made. What such numbers depend on cannot be followed.
+
+A unit that a constant reaches which differs from place to place depends on
+where in the image it is, and a crop gives it another place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
+from .memory import NOTHING, UNKNOWN, SpanMemory
+
+ALONG = 1 / 4  # of a strip: places that are nearer are no whole axis
+_JOINED = frozenset({'aten::cat', 'aten::stack'})
+_CHOSEN = frozenset({'aten::where', 'aten::masked_fill', 'aten::lerp'})
 _BLANK = frozenset(
     ['empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided']
 )
@@ -93,3 +102,60 @@ def _memory(tensor: Tensor) -> int:
     if is_lazy(tensor) or tensor.layout is not torch.strided:
         return 0
     return int(tensor.untyped_storage()._cdata)
+
+
+def reads_table(
+    func: Any, name: str, inputs: list[Tensor], memory: SpanMemory, length: int
+) -> bool:
+    """Whether an operation meets a constant that differs along the axis.
+
+    Constants that repeat, as of attention windows, are none: a dimension
+    counts if it alone runs along a good part of the strip.
+
+    Args:
+        func, name: The operation.
+        inputs (list of Tensor): That it is given.
+        memory (SpanMemory): Spans along the axis.
+        length (int): Of the strip, in px.
+    """
+    by_entry = torch.Tag.pointwise in func.tags or name in _CHOSEN | _JOINED
+    if not by_entry:
+        return False
+    constants = [t for t in inputs if not memory.tracks(t) and t.numel() > 1]
+    return bool(constants) and any(
+        _differs_along(constant, tensor, memory, length)
+        for tensor in inputs
+        if memory.tracks(tensor)
+        for constant in constants
+    )
+
+
+def _differs_along(
+    constant: Tensor, tensor: Tensor, memory: SpanMemory, length: int
+) -> bool:
+    last = None
+    for back in range(-min(constant.dim(), tensor.dim()), 0):
+        size = constant.shape[back]
+        if size < 2 or tensor.shape[back] != size:
+            continue
+        if last is None:
+            last = memory.read(tensor)[1]
+        if _runs_along(last, back) < ALONG * length:
+            continue
+        values = constant.detach()
+        first, rest = (
+            values.narrow(back, 0, 1),
+            values.narrow(back, 1, size - 1),
+        )
+        if bool((rest != first).any()):
+            return True
+    return False
+
+
+def _runs_along(last: Tensor, dim: int) -> float:
+    """How far the places of a dimension are apart, px."""
+    placed = (last > NOTHING) & (last < UNKNOWN / 2)
+    high = last.masked_fill(~placed, NOTHING).amax(dim)
+    low = last.masked_fill(~placed, -NOTHING).amin(dim)
+    apart = high - low
+    return float(apart.max()) if apart.numel() else 0.0

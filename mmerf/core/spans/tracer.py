@@ -29,7 +29,7 @@ from .memory import (
 )
 from .moving import RULED, only_where, passes
 from .operation import Operation
-from .origins import Origins
+from .origins import Origins, reads_table
 from .rules import CONSTANTS, JOINING, SPAN_RULES, pointwise
 
 SPREAD = 1 / 4  # of a strip: places that are nearer are no whole axis
@@ -60,6 +60,8 @@ class SpanTracer(AtenMode):
         elements (int): How many numbers the operations have made so far.
         length (int): Of the image along the axis.
         windows (bool): Whether an operation has joined places, but not all.
+        by_place (bool): With ``origins``: whether an operation has met a
+            table of positions along the axis.
         not_followed (dict[str, None]): Names of operations without a rule
             that have met a tensor that depends on the input.
 
@@ -85,7 +87,7 @@ class SpanTracer(AtenMode):
         self.axis, self.endless, self.origins = axis, endless, origins
         self.memory = SpanMemory(6 if moving else 4)
         self.elements = self.length = 0
-        self.windows = False
+        self.windows = self.by_place = False
         self.not_followed: dict[str, None] = {}
 
     def start(self, images: Tensor) -> None:
@@ -120,6 +122,9 @@ class SpanTracer(AtenMode):
         self.elements += sum(tensor.numel() for tensor in made)
         name = func._schema.name.removesuffix('_')
         if self.origins is not None:
+            self.by_place |= not self.by_place and reads_table(
+                func, name, inputs, self.memory, self.length
+            )
             self.origins.note(
                 name.rpartition(':')[2], inputs, changed, tensors_in(out)
             )

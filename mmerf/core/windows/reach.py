@@ -31,11 +31,15 @@ class Reach:
         first, last (Tensor): Pixels, for every unit, shape (n,).
         exact (bool): Whether every operation before the layer has a rule; a
             reach may else be too wide, and is never too narrow.
+        by_place (bool): Whether a unit depends on where it is along the axis,
+            so that no crop serves: then its reach is the whole axis, whatever
+            else is not known.
     """
 
     first: Tensor
     last: Tensor
     exact: bool
+    by_place: bool = False
 
 
 def reaches(
@@ -83,7 +87,11 @@ class _Reader(Probe):
             spans = self.tracer.memory.read(output)[:2]
             others = (0, 1, 3 - self.axis)
             first, last = (numbers.amax(others) for numbers in spans)
-            if not self.origins.unseen:
-                exact = not self.tracer.not_followed
+            exact = not self.tracer.not_followed
+            if self.tracer.by_place:
+                end = torch.full_like(last, self.tracer.length - 1)
+                reach = Reach(torch.zeros_like(end), end, True, True)
+                self.found[context.layer] = reach
+            elif not self.origins.unseen:
                 self.found[context.layer] = Reach(-first, last, exact)
             return output.new_zeros(len(output))

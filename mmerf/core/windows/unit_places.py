@@ -115,10 +115,13 @@ class UnitPlaces:
         fields: dict[str, Window | None] = {}
         for key, place in places.items():
             spans, exact = [], True
-            for axis in (0, 1):
-                reach = self._reaches[axis, size[axis]].get(key)
-                if reach is None:
-                    break
+            found = [self._reaches[a, size[a]].get(key) for a in (0, 1)]
+            known = [reach for reach in found if reach is not None]
+            if len(known) < 2:
+                if any(reach.by_place for reach in known):
+                    fields[key] = None
+                continue
+            for axis, reach in enumerate(known):
                 unit = place.unit[axis]
                 first, last = float(reach.first[unit]), float(reach.last[unit])
                 exact &= reach.exact

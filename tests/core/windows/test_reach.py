@@ -76,7 +76,10 @@ UNSEEN = {
 @pytest.mark.parametrize('kind', UNSEEN)
 def test_numbers_past_torch_are_noticed(kind):
     conv = nn.Conv2d(3, 4, 3, padding=1)
-    assert found(seeded(conv, Hidden(UNSEEN[kind]))) == {}
+    reach = found(seeded(conv, Hidden(UNSEEN[kind])))
+    if kind in ('empty memory', 'zeros'):  # may be a table of positions, too
+        assert reach.pop('1').by_place
+    assert reach == {}
 
 
 SEEN = {

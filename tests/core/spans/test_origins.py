@@ -1,0 +1,100 @@
+"""Tables of positions, which a crop gives another place."""
+
+import pytest
+import torch
+from helpers.slow_reference import float64_map
+from torch import nn
+from torch.nn import functional
+
+from mmerf import measure_erf
+from mmerf.core.spans.origins import Origins
+from mmerf.core.spans.tracer import SpanTracer
+
+
+def rows(x):
+    return torch.arange(x.shape[2], 0.0, -1).view(1, 1, -1, 1).to(x)
+
+
+def coordinates(x):
+    return torch.cat([x, rows(x).expand(len(x), 1, *x.shape[2:])], 1)
+
+
+def tokens(x):
+    flat = x.flatten(2).transpose(1, 2)
+    table = torch.linspace(0, 1, flat.shape[1]).to(x)[:, None]
+    return (flat + table).transpose(1, 2).reshape(x.shape)
+
+
+def windowed(x):
+    """A bias inside of windows of 8 rows, the same for each."""
+    n, c, h, w = x.shape
+    bias = torch.linspace(0, 1, 8).to(x)[:, None]
+    return (x.view(n, c, h // 8, 8, w) + bias).view(x.shape)
+
+
+def channels(x):
+    return x * torch.linspace(0, 1, x.shape[1]).to(x)[:, None, None]
+
+
+@pytest.mark.parametrize(
+    ('met', 'run'),
+    [
+        (True, lambda x: x + rows(x)),
+        (True, lambda x: x.mul_(rows(x))),
+        (True, coordinates),
+        (True, tokens),
+        (True, lambda x: torch.where(rows(x) > 40, x, 0)),
+        (True, lambda x: x.masked_fill(rows(x).long() % 3 == 0, -1e9)),
+        (True, lambda x: torch.stack([x, rows(x).expand_as(x)])),
+        (False, windowed),
+        (False, channels),
+        (False, lambda x: x + torch.ones(x.shape[2:])),
+        (False, lambda x: x + rows(x)[:, :, :1]),
+        (False, lambda x: x + rows(x.transpose(2, 3)).transpose(2, 3)),
+        (False, lambda x: functional.conv2d(x, torch.rand(3, 3, 3, 3))),
+    ],
+)
+def test_tables_of_positions_along_an_axis_are_met(met, run):
+    strip = torch.rand(1, 3, 64, 24)
+    origins = Origins([strip])
+    with torch.no_grad(), SpanTracer(0, False, origins) as tracer:
+        tracer.start(strip)
+        run(strip)
+    assert tracer.by_place is met
+
+
+class Asleep(nn.Module):
+    """Channels that read their row, once an image is strong enough."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 24, 3, padding=1)
+        nn.init.constant_(self.conv.bias[20:], -15)
+        weights = 0.05 * (torch.arange(24) >= 20).float()
+        self.register_buffer('weights', weights[:, None, None])
+
+    def forward(self, x):
+        return (self.conv(x) + self.weights * rows(x)).relu()
+
+
+class FilledInPlace(Asleep):
+    """What a table is made of is not known here (``lift_fresh``)."""
+
+    def forward(self, x):
+        weights = torch.zeros(24, 1, 1)
+        weights[20:] = 0.05
+        return (self.conv(x) + weights.to(x) * rows(x)).relu()
+
+
+@pytest.mark.parametrize(
+    ('kind', 'mode'),
+    [(Asleep, 'window 150 x '), (FilledInPlace, 'whole image')],
+)
+def test_columns_alone_are_cut_where_rows_count(kind, mode):
+    torch.manual_seed(0)
+    net = nn.Sequential(kind()).eval()
+    images = [torch.randn(1, 3, 150, 170) * s for s in (1, 20, 20)]
+    result = measure_erf(net, images, ['0'])['0']
+    wanted = sum(float64_map(net, image) for image in images) / 3
+    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
+    assert result.provenance['run_on'].startswith(mode)
