@@ -42,14 +42,14 @@ class GridTracer(AtenMode):
         images (Tensor): What the model is called with, (N, ..., C, H, W).
 
     Attributes:
-        noticed (Noticed): Names of operations that matter to shortcuts:
-            those of ``NOTICED`` that were called.
+        noticed (Noticed): What matters to shortcuts.
         convolutions, products (int): How many there were, of convolutions
             and of products of matrices.
         sizes (dict[tuple[int, int], Grid]): Grids made so far, by (h, w); of
             several of one size the last.
 
     Example:
+        >>> import torch
         >>> conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
         >>> images = torch.zeros(1, 3, 32, 32)
         >>> with GridTracer(images) as tracer:
