@@ -118,7 +118,7 @@ class Passes:
             return done
         forward = afresh(self.model, batch.forward)
         plan = self.plans.known(images) or self.plans.whole()
-        run = plan.layers_and_images(self.layers, images)
+        run = *plan.layers_and_images(self.layers, images), images.shape[1:]
         self.layout.error = self.trial.own_backward
         if self.layout.error or self.layout.disagrees(forward, *run):
             self.forget_plans()

@@ -88,7 +88,11 @@ class Layout:
         self._measured.clear()
 
     def disagrees(
-        self, forward: Forward, layers: LayerScores, images: Tensor
+        self,
+        forward: Forward,
+        layers: LayerScores,
+        images: Tensor,
+        shape: tuple[int, ...],
     ) -> bool:
         """Whether the model gives other outputs in this layout.
 
@@ -105,6 +109,7 @@ class Layout:
             forward (callable): Runs the model.
             layers (LayerScores): After a forward pass.
             images (Tensor): What it was run on, shape (N, C, H, W).
+            shape (tuple of int): (C, H, W) of whole images.
         """
         measured, self._measured = self._measured, []
         if layers.noticed.values_decide or layers.noticed.norms_groups:
@@ -119,7 +124,7 @@ class Layout:
             )
             for pair in measured
         ):
-            self._is_checked(images, tells)
+            self._is_checked(shape, tells)
             return False
         faster, plain = (
             _outputs(forward, layers, images[:1], layout)
@@ -127,12 +132,12 @@ class Layout:
         )
         if not faster.agrees_with(plain):
             self.error = 'its outputs differ there'
-        self._is_checked(images, tells and plain.tells)
+        self._is_checked(shape, tells and plain.tells)
         return self.error is not None
 
-    def _is_checked(self, images: Tensor, tells: bool) -> None:
+    def _is_checked(self, shape: tuple[int, ...], tells: bool) -> None:
         if tells:
-            self.checked.add(tuple(images.shape[1:]))
+            self.checked.add(tuple(shape))
 
     def try_on(
         self, forward: Forward, layers: LayerScores, images: Tensor
@@ -140,10 +145,10 @@ class Layout:
         """Decide for later passes, after one in the plain layout.
 
         Args:
-            forward, layers, images: As for ``disagrees``.
+            forward, layers, images: As for ``disagrees``; whole images.
         """
         try:
-            self.disagrees(forward, layers, images)
+            self.disagrees(forward, layers, images, images.shape[1:])
         except Exception as error:  # whatever the model's code raises
             free_traceback(error)
             self.error = one_line(error, 80)

@@ -29,8 +29,8 @@ from ..running.probes import Probe, thinned, values_at
 from ..targets.base import TargetContext
 from .window import UnitPlace, Window
 
-OF_SPREAD = 2e-5  # difference allowed, of a channel's own spread
-OF_VALUE = 1e-6  # and of its value: rounding of float32
+OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
+OF_VALUE = 2e-6  # and of its value: rounding of float32
 AMPLIFIED = 8.0
 SPREAD_OVER = 32  # rows and columns of an output's middle
 COMPARED = 64  # rows and columns of an output that a unit is held against

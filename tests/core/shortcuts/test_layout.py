@@ -408,3 +408,20 @@ def centred(found, shape):
     y, x = ((a // 2 - b // 2) for a, b in zip(shape, found.shape, strict=True))
     canvas[y : y + found.shape[0], x : x + found.shape[1]] = found
     return canvas
+
+
+def test_a_window_is_compared_once_for_its_image_size(monkeypatch):
+    compared, own = [], layout.Layout.disagrees
+
+    def noted(*args):
+        compared.append(args)
+        return own(*args)
+
+    monkeypatch.setattr(layout.Layout, 'disagrees', noted)
+    torch.manual_seed(0)
+    net = nn.Sequential(last(), nn.ReLU(), nn.Conv2d(4, 4, 3)).eval()
+    images = list(torch.randn(4, 3, 160, 170).split(1))
+    images += list(torch.randn(3, 3, 150, 180).split(1))
+    result = measure_erf(net, images, ['2'])['2']
+    assert result.provenance['run_on'].startswith('window')
+    assert len(compared) == 2
