@@ -12,7 +12,7 @@ from ..errors import LayerError
 from ..grid.coordinates import UnitYX
 from ..targets.base import Part, Target, TargetContext
 
-OF_CHANNEL = 3e-4  # of the same, in a channel
+OF_CHANNEL = 1e-3  # of the same, in a channel
 TOLERANCE = 3e-5  # of the largest value that differs: float32 rounding
 
 
