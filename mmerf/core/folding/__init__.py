@@ -1,4 +1,4 @@
 """Batch norms folded into the convolutions before them, while maps are made.
 
-May import: ``running``, ``state``, ``batch``, ``aten``, ``errors``.
+May import: ``running``, ``batch``, ``aten``, ``errors``.
 """

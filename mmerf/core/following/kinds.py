@@ -27,7 +27,8 @@ PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
 NOTICED = CHOOSING | {'as_strided', 'native_group_norm'}
 EXTREME = CHOOSING | {'amax', 'amin', 'aminmax', 'any', 'all'}
 EXTREME_OVER_PLACES = 'extreme over places'
-VALUES_DECIDE = 'values decide what is run'
+VALUES_DECIDE = 'values decide what the model runs'
+GROUP_NORM = 'group norms round more there'
 CONVOLVES = 'more convolutions than products of matrices'
 PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
     {
@@ -56,11 +57,6 @@ class Noticed(set[str]):
         return 'as_strided' in self
 
     @property
-    def norms_groups(self) -> bool:
-        """Whether there was a group norm."""
-        return 'native_group_norm' in self
-
-    @property
     def convolves(self) -> bool:
         """Whether a forward has more convolutions than matrix products.
 
@@ -84,12 +80,19 @@ class Noticed(set[str]):
         return EXTREME_OVER_PLACES in self
 
     @property
-    def values_decide(self) -> bool:
-        """Whether values of an image were handed to Python.
+    def values_decide(self) -> str | None:
+        """Says so if values of an image were handed to Python.
 
         They may decide what is run, and no other image shows it.
         """
-        return VALUES_DECIDE in self
+        return VALUES_DECIDE if VALUES_DECIDE in self else None
+
+    @property
+    def keeps_plain(self) -> str | None:
+        """Why images keep the plain layout whatever one of them shows."""
+        if 'native_group_norm' in self:
+            return GROUP_NORM
+        return self.values_decide
 
 
 @dataclass(frozen=True, eq=False)

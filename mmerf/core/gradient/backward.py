@@ -86,7 +86,8 @@ class Gradients:
             graph = graph_of(total)
             if graph.mended and on_cpu:
                 self._mended.add(key)
-            if graph.refusal and (on_cpu or OWN_BACKWARD in graph.refusal):
+            own = OWN_BACKWARD in (graph.refusal or '')
+            if graph.refusal and (sparse or own):  # the latter for good
                 self.fallbacks[key] = graph.refusal
                 sparse = False
         may_start_again = sparse and key not in self._worked

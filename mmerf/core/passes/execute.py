@@ -82,7 +82,7 @@ class Passes:
         )
         self.copies = Copies()
         self._once: str | None = None  # why the next pass is run plainly
-        self._poolings: int | None = None
+        self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
 
     @property
@@ -96,7 +96,8 @@ class Passes:
         """Measure a batch.
 
         Args:
-            batch (Batch): Images (N, ..., C, H, W) on the model's device.
+            batch (Batch): Images (N, ..., C, H, W) on the model's device,
+                which the budget has counted.
             target (Target): What is scored; bound to this batch.
             gathering (Gathering): Collects the maps.
 
@@ -108,7 +109,6 @@ class Passes:
             RunAgain: If the pass is to be run again, in another way.
         """
         self._joined, images = batch.joined, batch.inputs
-        self.budget.count(images)
         if self.trial.is_due(images):
             with self.trial.around(batch.forward, images):
                 reason = self._plan(batch.forward, images, target).reason

@@ -31,6 +31,7 @@ def run_pass(
     target: Target,
     options: MeasurementOptions,
     amp: str | None,
+    first: bool = True,
 ) -> Done:
     """Measure a pass; once more, with fewer shortcuts, if the model wants it.
 
@@ -41,6 +42,7 @@ def run_pass(
         target (Target): What is scored, for these images.
         options (MeasurementOptions): Of the measurement.
         amp (str, optional): Precision of the pass; None for float32.
+        first (bool): Whether these images were not run before.
 
     Returns:
         tuple: The maps of these images, the keys and grids of the outputs that
@@ -51,7 +53,7 @@ def run_pass(
     """
     try:
         kept, done = _preserved_pass(
-            passes, batch, labels, target, options, amp
+            passes, batch, labels, target, options, amp, first
         )
     except RunAgain:
         pass
@@ -70,7 +72,7 @@ def run_pass(
     else:
         if not (kept.changed and passes.run_plainly(CHANGES_WEIGHTS)):
             return done
-    return run_pass(passes, batch, labels, target, options, amp)
+    return run_pass(passes, batch, labels, target, options, amp, False)
 
 
 def _preserved_pass(
@@ -80,6 +82,7 @@ def _preserved_pass(
     target: Target,
     options: MeasurementOptions,
     amp: str | None,
+    first: bool,
 ) -> tuple[Preserved, Done]:
     kept = Preserved(passes.model, copies=passes.copies)
     try:
@@ -91,6 +94,8 @@ def _preserved_pass(
         ):
             images = resize_images(batch.inputs, options.input_size)
             batch = replace(batch, inputs=images)
+            if first:
+                passes.budget.count(images)
             gathering = Gathering(
                 batch.names,
                 (int(images.shape[-2]), int(images.shape[-1])),

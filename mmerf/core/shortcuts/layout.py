@@ -17,8 +17,6 @@ from ..running.precision import precision
 from ..running.probes import Recorder
 from ..targets.base import Target
 
-BY_CONTENT = 'values decide what the model runs'
-GROUP_NORM = 'group norms round more there'
 MOST_COMPARED = 64  # down and across, at which layouts are compared
 
 
@@ -112,9 +110,8 @@ class Layout:
             shape (tuple of int): (C, H, W) of whole images.
         """
         measured, self._measured = self._measured, []
-        if layers.noticed.values_decide or layers.noticed.norms_groups:
-            decide = layers.noticed.values_decide
-            self.error = BY_CONTENT if decide else GROUP_NORM
+        self.error = layers.noticed.keeps_plain
+        if self.error is not None:
             return True
         tells = _varies(images[:1])
         tells &= all(pair.recorder.tells for pair in measured)
@@ -124,7 +121,7 @@ class Layout:
             )
             for pair in measured
         ):
-            self._is_checked(shape, tells)
+            self._note_checked(shape, tells)
             return False
         faster, plain = (
             _outputs(forward, layers, images[:1], layout)
@@ -132,10 +129,10 @@ class Layout:
         )
         if not faster.agrees_with(plain):
             self.error = 'its outputs differ there'
-        self._is_checked(shape, tells and plain.tells)
+        self._note_checked(shape, tells and plain.tells)
         return self.error is not None
 
-    def _is_checked(self, shape: tuple[int, ...], tells: bool) -> None:
+    def _note_checked(self, shape: tuple[int, ...], tells: bool) -> None:
         if tells:
             self.checked.add(tuple(shape))
 

@@ -29,6 +29,7 @@ NOTHING = -float('inf')  # depends on no pixel
 BEYOND = 2.0**40  # may depend on the strip's end, or on what follows it
 WHOLE = 2.0**40  # of a site: joins the whole axis in one operation
 UNKNOWN = 2.0**39  # of a site: may join anything, without a rule
+SPREAD = 1 / 4  # of a strip: places that are nearer are no whole axis
 
 
 class SpanMemory:
@@ -147,6 +148,11 @@ def varies(spans: Spans, dim: int) -> bool:
         if bool((numbers.amax(dim) > lowest).any()):
             return True
     return False
+
+
+def is_place(last: Tensor) -> Tensor:
+    """Where last numbers are those of places."""
+    return (last > NOTHING) & (last < UNKNOWN / 2)
 
 
 def is_whole(last: float) -> bool:

@@ -18,11 +18,10 @@ from torch import Tensor
 from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
-from .memory import NOTHING, UNKNOWN, SpanMemory
+from .memory import NOTHING, SPREAD, SpanMemory, is_place
 
-ALONG = 1 / 4  # of a strip: places that are nearer are no whole axis
-_JOINED = frozenset({'aten::cat', 'aten::stack'})
-_CHOSEN = frozenset({'aten::where', 'aten::masked_fill', 'aten::lerp'})
+# Besides those that torch says work entry by entry.
+_BY_ENTRY = frozenset({'aten::cat', 'aten::stack', 'aten::masked_fill'})
 _BLANK = frozenset(
     ['empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided']
 )
@@ -118,8 +117,7 @@ def reads_table(
         memory (SpanMemory): Spans along the axis.
         length (int): Of the strip, in px.
     """
-    by_entry = torch.Tag.pointwise in func.tags or name in _CHOSEN | _JOINED
-    if not by_entry:
+    if torch.Tag.pointwise not in func.tags and name not in _BY_ENTRY:
         return False
     constants = [t for t in inputs if not memory.tracks(t) and t.numel() > 1]
     return bool(constants) and any(
@@ -133,6 +131,7 @@ def reads_table(
 def _differs_along(
     constant: Tensor, tensor: Tensor, memory: SpanMemory, length: int
 ) -> bool:
+    """Whether a constant differs along a dimension of places of a tensor."""
     last = None
     for back in range(-min(constant.dim(), tensor.dim()), 0):
         size = constant.shape[back]
@@ -140,22 +139,17 @@ def _differs_along(
             continue
         if last is None:
             last = memory.read(tensor)[1]
-        if _runs_along(last, back) < ALONG * length:
+        if _runs_along(last, back) < SPREAD * length:
             continue
-        values = constant.detach()
-        first, rest = (
-            values.narrow(back, 0, 1),
-            values.narrow(back, 1, size - 1),
-        )
-        if bool((rest != first).any()):
+        if bool((constant != constant.narrow(back, 0, 1)).any()):
             return True
     return False
 
 
 def _runs_along(last: Tensor, dim: int) -> float:
     """How far the places of a dimension are apart, px."""
-    placed = (last > NOTHING) & (last < UNKNOWN / 2)
-    high = last.masked_fill(~placed, NOTHING).amax(dim)
-    low = last.masked_fill(~placed, -NOTHING).amin(dim)
+    others = ~is_place(last)
+    high = last.masked_fill(others, NOTHING).amax(dim)
+    low = last.masked_fill(others, -NOTHING).amin(dim)
     apart = high - low
     return float(apart.max()) if apart.numel() else 0.0

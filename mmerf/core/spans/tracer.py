@@ -17,11 +17,13 @@ from ..aten import (
 )
 from .memory import (
     NOTHING,
+    SPREAD,
     UNKNOWN,
     WHOLE,
     SpanMemory,
     Spans,
     constant,
+    is_place,
     joined,
     marked,
     unmoved,
@@ -32,7 +34,6 @@ from .operation import Operation
 from .origins import Origins, reads_table
 from .rules import CONSTANTS, JOINING, SPAN_RULES, pointwise
 
-SPREAD = 1 / 4  # of a strip: places that are nearer are no whole axis
 NEAR_END = 1 / 8  # of all places: one there is the first or the last
 _POINTWISE_TAG = torch.Tag.pointwise
 
@@ -211,7 +212,7 @@ def _joined_sites(
     first, last = spans[2:4]
     if _reads_all(first, last, sources, length):
         return marked(spans, WHOLE), False
-    free = _is_free(last)
+    free = is_place(last)
     sites = [
         torch.where(free, sign * (last - first) / 2, n)
         for sign, n in ((-1, first), (1, last))
@@ -220,14 +221,9 @@ def _joined_sites(
     return with_sites(spans, sites), _widest(first, last) > wide
 
 
-def _is_free(last: Tensor) -> Tensor:
-    """Where sites are places."""
-    return (last > NOTHING) & (last < UNKNOWN / 2)
-
-
 def _widest(first: Tensor, last: Tensor) -> float:
     """The widest site, in px."""
-    width = (first + last).masked_fill(~_is_free(last), 0)
+    width = (first + last).masked_fill(~is_place(last), 0)
     return float(width.max()) if width.numel() else 0.0
 
 

@@ -104,9 +104,8 @@ class Planner:
         if self.layers.noticed.takes_extremes:
             why = 'the model takes a maximum over places'
             return WindowPlan(whole=self.layers, reason=why)
-        if self.layers.noticed.values_decide:
-            why = 'values decide what the model runs'
-            return WindowPlan(whole=self.layers, reason=why)
+        if decide := self.layers.noticed.values_decide:
+            return WindowPlan(whole=self.layers, reason=decide)
         told = self.reader.fields_by_operations(fitting, size)
         known = {key: seen for key, seen in told.items() if seen is not None}
         if told and len(told) == len(fitting) and not known:

@@ -1,19 +1,20 @@
-"""A pass that is run again finds the model as its first run found it."""
+"""Passes that show how they are to be run, and are run again."""
 
 import copy
 
 import pytest
 import torch
+from helpers.calls import calls_of
 from helpers.custom_backward import Doubled
 from helpers.slow_reference import float64_map
+from helpers.strides import RowsAdded
 from torch import nn
 
 from mmerf import measure_erf
-
-
-def strided(x):
-    _, c, h, w = x.shape
-    return x + 0.5 * x.as_strided(x.shape, (c * h * w, h * w, w, 1))
+from mmerf.core.batch import batch_of
+from mmerf.core.measurement import Measurement
+from mmerf.core.options import MeasurementOptions
+from mmerf.core.passes.execute import Passes
 
 
 def hooked(x):
@@ -27,18 +28,13 @@ def told(x):
     return x
 
 
-def flat_from_the_left(x):
-    """A largest value among equal ones, where the image is of one colour."""
-    return nn.functional.max_pool2d(x, 3, 1, 1)
-
-
 AGAIN = {
     'group norm': nn.GroupNorm(2, 8),
-    'strides': strided,
+    'strides': RowsAdded(),
     'hook': hooked,
     'value': told,
     'own backward': Doubled.apply,
-    'equal values': flat_from_the_left,
+    'equal values': nn.MaxPool2d(3, 1, 1),
 }
 
 
@@ -66,9 +62,74 @@ def test_a_pass_that_is_run_again_finds_the_state_of_before(kind, size):
     torch.manual_seed(0)
     net = Counting(AGAIN[kind]).eval()
     images = list(torch.rand(3, 3, *size).split(1))
-    images[1][..., :40] = 0.2
+    images[0][..., :40] = 0.2  # a max pooling chooses between equal values
     layers = [dict(name='last', layout='NCHW')]
     result = measure_erf(net, images, layers)['last']
     wanted = sum(float64_map(copy.deepcopy(net), i) for i in images) / 3
     assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
     assert net.seen == 0
+
+
+class Divided(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient / (gradient.abs().mean() + 1e-12)
+
+
+class DividesGradient(nn.Module):
+    def forward(self, x):
+        return Divided.apply(x)
+
+
+class HooksGradient(nn.Module):
+    def forward(self, x):
+        x = x * 1.0
+        if x.requires_grad:
+            x.register_hook(
+                lambda gradient: gradient / (gradient.std() + 1e-12)
+            )
+        return x
+
+
+class Dims(nn.Module):
+    """Images that seem to be of 0 to 255, to 0 to 1."""
+
+    def forward(self, x):
+        return x / 255 if x.mean() > 10 else x
+
+
+@pytest.mark.parametrize(
+    ('kind', 'why'),
+    [
+        (DividesGradient, 'Divided has backward code of its own'),
+        (HooksGradient, 'the model registers hooks on tensors'),
+        (Dims, 'values decide what the model runs'),
+    ],
+)
+def test_what_no_forward_of_a_window_shows_takes_the_whole_image(kind, why):
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, padding=1), kind(), nn.Conv2d(8, 4, 3, padding=1)
+    ).eval()
+    images = torch.rand(3, 3, 170, 188)
+    images[1:, :, :40] *= 500
+    images = list(images.split(1))
+    result = measure_erf(net, images, ['2'])['2']
+    wanted = sum(float64_map(net, image) for image in images) / 3
+    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
+    assert f'whole image (no window: {why}' in result.provenance['run_on']
+
+
+@pytest.mark.parametrize('kind', sorted(AGAIN.keys() - {'equal values'}))
+def test_images_of_a_pass_that_is_run_again_count_once(kind, monkeypatch):
+    net = Counting(AGAIN[kind]).eval()
+    layers = [dict(name='last', layout='NCHW')]
+    measurement = Measurement(net, MeasurementOptions(layers))
+    runs = calls_of(monkeypatch, Passes, 'run')
+    measurement.update(batch_of(net, torch.rand(1, 3, 150, 170)))
+    assert len(runs) > 1
+    assert measurement.passes.budget._seen == {(3, 150, 170): 1}

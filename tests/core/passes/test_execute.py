@@ -348,63 +348,6 @@ def test_why_no_window_was_used_is_in_the_result():
     assert run_on.startswith('whole image (no window: position embeddings')
 
 
-class Divided(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx, x):
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient / (gradient.abs().mean() + 1e-12)
-
-
-class DividesGradient(nn.Module):
-    def forward(self, x):
-        return Divided.apply(x)
-
-
-class HooksGradient(nn.Module):
-    def forward(self, x):
-        x = x * 1.0
-        if x.requires_grad:
-            x.register_hook(
-                lambda gradient: gradient / (gradient.std() + 1e-12)
-            )
-        return x
-
-
-class Dims(nn.Module):
-    """Images that seem to be of 0 to 255, to 0 to 1."""
-
-    def forward(self, x):
-        return x / 255 if x.mean() > 10 else x
-
-
-@pytest.mark.parametrize(
-    ('kind', 'why'),
-    [
-        (DividesGradient, 'Divided has backward code of its own'),
-        (HooksGradient, 'the model registers hooks on tensors'),
-        (Dims, 'values decide what the model runs'),
-    ],
-)
-def test_what_no_forward_of_a_window_shows_takes_the_whole_image(kind, why):
-    net = seeded(conv(3, 8, 3, padding=1), kind(), conv(8, 4, 3, padding=1))
-    images = torch.rand(3, 3, 170, 188)
-    images[1:, :, :40] *= 500
-    net.double()
-    expected = sum(
-        slow_map(
-            image[None].double(), lambda x: net(x)[0, :, 85, 94].relu().sum()
-        )
-        for image in images
-    ) / len(images)
-    net.float()
-    result = measure_erf(net, list(images.split(1)), ['2'])['2']
-    assert np.abs(result.map - expected).max() <= 1e-5 * expected.max()
-    assert f'whole image (no window: {why}' in result.provenance['run_on']
-
-
 def test_a_fault_of_ours_is_no_slow_path(monkeypatch):
     def broken(*args, **kwargs):
         raise KeyError('a bug')

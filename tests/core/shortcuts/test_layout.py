@@ -1,16 +1,17 @@
 """Models that want their images in the plain layout."""
 
-import numpy as np
 import pytest
 import torch
+from helpers.calls import calls_of
 from helpers.custom_backward import RawMemory
 from helpers.slow_reference import float64_map
+from helpers.strides import RowsAdded, rows_of_memory
 from torch import nn
 from torch.nn import functional
 
 from mmerf import measure_erf
 from mmerf.core.gradient import worth
-from mmerf.core.shortcuts import budget, layout
+from mmerf.core.shortcuts import layout
 
 
 class Blur(nn.Module):
@@ -24,11 +25,8 @@ class Blur(nn.Module):
 
 
 class Strided(nn.Module):
-    """Rows by as_strided: other values, and no error, in another layout."""
-
     def forward(self, x):
-        n, c, h, w = x.shape
-        return x.as_strided((n, c, h, w), (c * h * w, h * w, w, 1)) * 1.0
+        return rows_of_memory(x)
 
 
 class Contiguous(torch.autograd.Function):
@@ -117,22 +115,14 @@ def test_reduced_precision_does_not_speak_against_a_layout():
     assert layouts and not any(layouts)
 
 
-class StridedBranch(nn.Module):
-    """Reads strides beside a path that is followed: the layout is known."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.strided = nn.Conv2d(3, 3, 3, padding=1), Strided()
-
-    def forward(self, x):
-        x = self.conv(x)
-        return x + 0.5 * self.strided(x)
-
-
 def test_a_layout_that_one_of_two_layers_needs():
-    """One layer runs in a window; the other is told by its outputs alone."""
+    """One layer runs in a window; the other is told by its outputs alone.
+
+    It reads strides beside a path that is followed: the layout is known.
+    """
     torch.manual_seed(0)
-    net = nn.Sequential(nn.AvgPool2d(2), StridedBranch()).eval()
+    branch = nn.Sequential(nn.Conv2d(3, 3, 3, padding=1), RowsAdded())
+    net = nn.Sequential(nn.AvgPool2d(2), branch).eval()
     image = torch.randn(1, 3, 163, 187)
     result = measure_erf(net, image, ['0', '1'])['1']
     expected = float64_map(net, image, result.unit)
@@ -182,13 +172,7 @@ def test_outputs_of_other_images_or_precision_are_not_compared(
     options, count, monkeypatch
 ):
     """Both layouts are run then, once, and no third forward."""
-    ran, outputs = [], layout._outputs
-
-    def counted(*args):
-        ran.append(args)
-        return outputs(*args)
-
-    monkeypatch.setattr(layout, '_outputs', counted)
+    ran = calls_of(monkeypatch, layout, '_outputs')
     torch.manual_seed(0)
     net = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.ReLU()).eval()
     found = measure_erf(net, torch.randn(1, 3, 64, 72), ['1'], **options)
@@ -217,13 +201,6 @@ def test_backward_code_of_a_models_own_keeps_the_plain_layout(
     if count == 1:
         way = result.provenance['run_on']
         assert 'not channels last: _Raw has backward code of its own' in way
-
-
-class RowsAdded(nn.Module):
-    """Half of what lies in memory, beside what the layout can be told by."""
-
-    def forward(self, x):
-        return x + 0.5 * Strided()(x)
 
 
 @pytest.mark.parametrize('first', ['one colour', 'black', 'usual'])
@@ -265,161 +242,12 @@ def test_an_output_that_is_zero_tells_nothing_of_a_layout():
     assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
 
 
-class Filled(nn.Module):
-    """A huge number in some places, as of a mask."""
-
-    def forward(self, x):
-        mask = torch.arange(x.shape[-2])[:, None] < 4
-        return x.masked_fill(mask, -1e9)
-
-
-class Finer(nn.Module):
-    """Every second row and column tells nothing; the others read strides."""
-
-    def __init__(self):
-        super().__init__()
-        self.plain = nn.Conv2d(3, 4, 3, padding=1)
-        self.other = nn.Sequential(RowsAdded(), nn.Conv2d(3, 4, 3, padding=1))
-
-    def forward(self, x):
-        four = [self.plain(x), *[self.other(x)] * 3]
-        return functional.pixel_shuffle(torch.stack(four, 2).flatten(1, 2), 2)
-
-
-class Scales(nn.Module):
-    """A channel of huge values, which differ by rounding, hides the others."""
-
-    def __init__(self):
-        super().__init__()
-        self.large, self.other = nn.Conv2d(3, 1, 3, padding=1), last()
-
-    def forward(self, x):
-        beside = torch.arange(x.shape[-1]) < 9
-        large = 1e5 * self.large(x) * beside
-        return torch.cat([large, RowsAdded()(self.other(x))], 1)
-
-
-class InTheMiddle(nn.Module):
-    def forward(self, x):
-        h = x.shape[2]
-        here = (torch.arange(h) == h // 2)[:, None]
-        return torch.where(here, RowsAdded()(x), x)
-
-
-class Where(nn.Module):
-    def __init__(self, test):
-        super().__init__()
-        self.test, self.rows = test, RowsAdded()
-
-    def forward(self, x):
-        return self.rows(x) if self.test(x) else x
-
-
-def last():
-    return nn.Conv2d(3, 4, 3, padding=1)
-
-
-def dim(images):
-    return [images[0] * 1e-3, *images[1:]]
-
-
-def bright_later(images):
-    return [images[0], *[image + 128 for image in images[1:]]]
-
-
-def small(images):
-    return [image[..., :49, :53].contiguous() for image in images]
-
-
-def cut(images):
-    """Views of larger images, which are in neither layout."""
-    return [image[..., 2:51, 1:54] for image in images]
-
-
-def higher(images):
-    return list(torch.randn(3, 3, 75, 72).split(1))
-
-
-def wider_later(images):
-    wider = torch.randn(3, 3, 72, 96).split(1)
-    return [*images, *wider]
-
-
-def constant_when_dim():
-    net = nn.Sequential(RowsAdded(), last(), nn.ReLU(), nn.Conv2d(4, 4, 1))
-    nn.init.constant_(net[1].bias, -0.05)
-    nn.init.constant_(net[3].bias, 0.3)
-    return net
-
-
-OTHER_IMAGES = {
-    'a constant that is not zero': (constant_when_dim, dim),
-    'places that are filled': (
-        lambda: nn.Sequential(RowsAdded(), last(), Filled()), list,
-    ),
-    'places between': (lambda: nn.Sequential(Finer()), small),
-    'crops': (lambda: nn.Sequential(RowsAdded(), last()), cut),
-    'a group norm': (
-        lambda: nn.Sequential(nn.GroupNorm(1, 3), last()), bright_later,
-    ),
-    'a channel of huge values': (lambda: nn.Sequential(Scales()), list),
-    'the middle row': (lambda: nn.Sequential(last(), InTheMiddle()), higher),
-    'another size': (
-        lambda: nn.Sequential(Where(lambda x: x.shape[-1] > 80), last()),
-        wider_later,
-    ),
-    'a truth': (
-        lambda: nn.Sequential(Where(lambda x: x.mean() > 9), last()),
-        bright_later,
-    ),
-    'a list': (
-        lambda: nn.Sequential(Where(lambda x: max(x[0, 0, 0].tolist()) > 60),
-                              last()),
-        bright_later,
-    ),
-    'an array': (
-        lambda: nn.Sequential(Where(lambda x: x.detach().numpy().max() > 60),
-                              last()),
-        bright_later,
-    ),
-}  # fmt: skip
-
-
-@pytest.mark.parametrize('few', [False, True])
-@pytest.mark.parametrize('case', OTHER_IMAGES)
-def test_one_image_speaks_for_those_like_it_alone(case, few, request):
-    """Outputs of one image agree in both layouts; those of others do not."""
-    if few:
-        request.getfixturevalue('as_few')
-        request.getfixturevalue('monkeypatch').setattr(budget, 'REPEATS', 2)
-    torch.manual_seed(0)
-    make, given = OTHER_IMAGES[case]
-    net, images = make().eval(), given(torch.randn(3, 3, 53, 72).split(1))
-    layers = [dict(name=str(len(net) - 1), layout='NCHW')]
-    (result,) = measure_erf(net, images, layers).values()
-    maps = [float64_map(net, image) for image in images]
-    wanted = sum(centred(each, result.map.shape) for each in maps) / len(maps)
-    assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
-
-
-def centred(found, shape):
-    """A map on the canvas of a larger one, their units on one another."""
-    canvas = np.zeros(shape)
-    y, x = ((a // 2 - b // 2) for a, b in zip(shape, found.shape, strict=True))
-    canvas[y : y + found.shape[0], x : x + found.shape[1]] = found
-    return canvas
-
-
 def test_a_window_is_compared_once_for_its_image_size(monkeypatch):
-    compared, own = [], layout.Layout.disagrees
-
-    def noted(*args):
-        compared.append(args)
-        return own(*args)
-
-    monkeypatch.setattr(layout.Layout, 'disagrees', noted)
+    compared = calls_of(monkeypatch, layout.Layout, 'disagrees')
     torch.manual_seed(0)
-    net = nn.Sequential(last(), nn.ReLU(), nn.Conv2d(4, 4, 3)).eval()
+    net = nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 4, 3)
+    ).eval()
     images = list(torch.randn(4, 3, 160, 170).split(1))
     images += list(torch.randn(3, 3, 150, 180).split(1))
     result = measure_erf(net, images, ['2'])['2']

@@ -2,8 +2,10 @@
 
 import pytest
 import torch
+from helpers.calls import calls_of
 from helpers.custom_backward import RawMemory
 from helpers.slow_reference import float64_map
+from helpers.strides import rows_of_memory
 from torch import nn
 
 from mmerf import measure_erf
@@ -101,8 +103,7 @@ class Rows(nn.Module):
     """Reads its memory as if it were in the plain layout."""
 
     def forward(self, x):
-        n, c, h, w = x.shape
-        return x.as_strided((n, c, h, w), (c * h * w, h * w, w, 1)) * 1.0
+        return rows_of_memory(x)
 
 
 class Viewed(nn.Module):
@@ -204,25 +205,13 @@ def test_where_the_comparison_has_no_memory_the_pass_still_counts(monkeypatch):
 
 
 def test_it_is_tried_once_for_each_size(monkeypatch):
-    tried, own = [], layout.Layout.try_on
-
-    def noted(*args):
-        tried.append(args)
-        return own(*args)
-
-    monkeypatch.setattr(layout.Layout, 'try_on', noted)
+    tried = calls_of(monkeypatch, layout.Layout, 'try_on')
     measured(net(), [*images(7), *images(7, (140, 150))], '4')
     assert len(tried) == 2
 
 
 def test_an_output_of_one_unit_is_compared_once(monkeypatch):
-    compared, own = [], layout.Layout.disagrees
-
-    def noted(*args):
-        compared.append(args)
-        return own(*args)
-
-    monkeypatch.setattr(layout.Layout, 'disagrees', noted)
+    compared = calls_of(monkeypatch, layout.Layout, 'disagrees')
     model = nn.Sequential(net(), nn.AdaptiveAvgPool2d(1))
     measured(model, images(7), '1')
     assert len(compared) == 1

@@ -2,7 +2,10 @@
 
 import pytest
 import torch
+from helpers.calls import calls_of
+from helpers.custom_backward import Custom
 from helpers.slow_reference import float64_map
+from helpers.strides import rows_of_memory
 from torch import nn
 
 from mmerf.core.batch import batch_of
@@ -39,9 +42,7 @@ class RowsOfMemory(nn.Module):
         self.conv = nn.Conv2d(8, 8, 3, padding=1)
 
     def forward(self, x):
-        n, c, h, w = x.shape
-        rows = x.as_strided((n, c, h, w), (c * h * w, h * w, w, 1))
-        return self.conv(x + self.share * rows)
+        return self.conv(x + self.share * rows_of_memory(x))
 
 
 def images(side=192, channels=3):
@@ -156,14 +157,20 @@ def test_where_no_window_was_found_none_is_searched_for(counts):
     assert_agrees(found, net, inputs)
 
 
+def test_backward_code_of_a_models_own_is_not_met_twice(counts):
+    net, inputs = nn.Sequential(Net(), Custom()).eval(), images()
+    *_, mode, known = measured(net, inputs, layer='1')
+    assert 'no window: Doubled has backward code of its own' in mode
+    assert any(counts.values())
+    counts.update(dict.fromkeys(counts, 0))
+    found, taken, again, _ = measured(net, inputs, known, '1')
+    assert taken and again == mode
+    assert not any(counts.values())
+    assert_agrees(found, net, inputs)
+
+
 def test_layouts_are_compared_again(monkeypatch):
-    compared, disagrees = [], layout.Layout.disagrees
-
-    def noted(self, *args):
-        compared.append(args)
-        return disagrees(self, *args)
-
-    monkeypatch.setattr(layout.Layout, 'disagrees', noted)
+    compared = calls_of(monkeypatch, layout.Layout, 'disagrees')
     net, inputs = RowsOfMemory().eval(), images(128, 8)
     *_, mode, known = measured(net, inputs, layer='conv')
     assert 'channels last' not in mode
