@@ -10,6 +10,7 @@ import torch
 from .box_tensor import (
     BoxTensor,
     crop_to,
+    empty_like,
     is_croppable,
     is_small_enough,
     memory_format_of,
@@ -48,8 +49,7 @@ def _add_boxes(func: Any, one: Any, other: Any) -> Any:
     if a == b:
         return one.with_inside(func(one.inside, other.inside))
     rows, columns = box[1] - box[0], box[3] - box[2]
-    total = one.inside.new_zeros((*one.shape[:2], rows, columns))
-    total = total.contiguous(memory_format=memory_format_of(one.inside))
+    total = empty_like((*one.shape[:2], rows, columns), one.inside).zero_()
     for part in (one, other):
         top, left = part.box[0] - box[0], part.box[2] - box[2]
         bottom, right = part.box[1] - box[0], part.box[3] - box[2]
@@ -98,9 +98,7 @@ def _convolution_backward(func: Any, gradient: Any, *args: Any) -> Any:
         reach = steps[axis] * (weight.shape[2 + axis] - 1)
         sides.append((last - first - 1) * strides[axis] + reach + 1)
         firsts.append(first * strides[axis] - pads[axis])
-    crop = image.new_empty((*image.shape[:2], *sides)).contiguous(
-        memory_format=memory_format_of(gradient.inside)
-    )
+    crop = empty_like((*image.shape[:2], *sides), gradient.inside)
     inside = func(
         gradient.inside, crop, weight, bias_sizes, stride, [0, 0], dilation,
         False, [0, 0], groups, mask,

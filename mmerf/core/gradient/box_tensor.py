@@ -150,6 +150,16 @@ def memory_format_of(tensor: Tensor) -> torch.memory_format:
     return torch.contiguous_format
 
 
+def empty_like(shape: Sequence[int], tensor: Tensor) -> Tensor:
+    """Memory for a (N, C, h, w) tensor, with all else as of another."""
+    return torch.empty(
+        tuple(shape),
+        dtype=tensor.dtype,
+        device=tensor.device,
+        memory_format=memory_format_of(tensor),
+    )
+
+
 def crop(tensor: Tensor, box: Box) -> Tensor:
     """The part of a (N, C, h, w) tensor in a box, in its memory format."""
     top, bottom, left, right = box

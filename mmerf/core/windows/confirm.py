@@ -1,12 +1,12 @@
 """Confirm a window: each unit's value there is its value in the whole image.
 
 Forward passes without gradient over the whole image decide, channel by
-channel: with other content outside the window and with the outside amplified
-and shifted up. Where the model's operations do not tell what a unit may depend
-on, also with the image as it is, and with the outside shifted down, so that a
-largest value, a smallest one, a mean and a median of the image lie elsewhere.
-Where they do tell and the window was confirmed with earlier weights, the
-amplified outside suffices.
+channel. Where the model's operations tell that no unit depends on anything
+outside, it is one pass, with other content outside the window, every other
+block of it amplified and shifted up. Where they do not tell, four passes: the
+image as it is, with other content outside, and with all of the outside
+amplified, shifted up and shifted down, so that a largest value, a smallest
+one, a mean and a median of the image lie elsewhere.
 
 A channel that an activation holds at its lowest or highest value tells
 nothing. Where all but a few do, other contents are drawn; where no channel
@@ -36,8 +36,7 @@ SPREAD_OVER = 32  # rows and columns of an output's middle
 COMPARED = 64  # rows and columns of an output that a unit is held against
 FURTHER = 2  # contents from this one on are drawn only if needed
 TELLING = 8  # channels; of fewer, half of those that vary
-# How many whole images confirm a window.
-WITHOUT_OPERATIONS, BY_OPERATIONS, CONFIRMED_BEFORE = 4, 2, 1
+BLOCK = 32  # px, of an outside of which every other block is amplified
 
 
 class UnitValues(Probe):
@@ -90,7 +89,7 @@ def unconfirmed(
     image: Tensor,
     places: Mapping[str, UnitPlace],
     window: Window,
-    checks: int = WITHOUT_OPERATIONS,
+    by_operations: bool = False,
 ) -> set[str]:
     """Layers whose unit is worth something else in the whole image.
 
@@ -100,9 +99,8 @@ def unconfirmed(
         image (Tensor): Shape (1, C, H, W), no two places alike.
         places (mapping): Each layer's unit in the whole image.
         window (Window): What is to be confirmed.
-        checks (int): ``BY_OPERATIONS`` where the model's operations tell
-            that no unit depends on anything outside, ``CONFIRMED_BEFORE``
-            where this window was confirmed with earlier weights, too.
+        by_operations (bool): Whether the model's operations tell that no
+            unit depends on anything outside.
 
     Returns:
         set[str]: Keys; also of layers whose grid lies elsewhere in a crop.
@@ -118,7 +116,7 @@ def unconfirmed(
     whole = {key: place.unit for key, place in places.items()}
     cropped: dict[int, UnitValues] = {}
     told: dict[str, Tensor] = {}
-    draws = _draws(image, window, checks)
+    draws = _draws(image, window, by_operations)
     for number, content, drawn in chain(draws, _more(image, window, told)):
         if number not in cropped:
             crop = window.crop(content)
@@ -144,21 +142,26 @@ def _is_enough(told: Tensor) -> bool:
 
 
 def _draws(
-    image: Tensor, window: Window, checks: int
+    image: Tensor, window: Window, by_operations: bool
 ) -> Iterator[tuple[int, Tensor, Tensor]]:
     """Number of the inside's content, that content, and a whole image."""
     height, width = image.shape[2:]
     elsewhere = image.roll((height // 2, width // 2), (2, 3))
     mirrored = image.flip(3)
     far = AMPLIFIED * spread_of(image)
-    if checks >= WITHOUT_OPERATIONS:
-        yield 0, image, image
-    if checks >= BY_OPERATIONS:
-        yield 0, image, _joined(image, elsewhere, window)
     higher, lower = AMPLIFIED * mirrored + far, -AMPLIFIED * elsewhere - far
+    if by_operations:
+        rows, columns = (
+            torch.arange(length, device=image.device) // BLOCK % 2 == 1
+            for length in (height, width)
+        )
+        both = torch.where(rows[:, None] ^ columns, higher, elsewhere)
+        yield 0, image, _joined(image, both, window)
+        return
+    yield 0, image, image
+    yield 0, image, _joined(image, elsewhere, window)
     yield 1, mirrored, _joined(mirrored, higher, window)
-    if checks >= WITHOUT_OPERATIONS:
-        yield 1, mirrored, _joined(mirrored, lower, window)
+    yield 1, mirrored, _joined(mirrored, lower, window)
 
 
 def _more(

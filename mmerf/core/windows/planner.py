@@ -10,12 +10,7 @@ from torch import Tensor, nn
 from ..batch import Forward
 from ..running.layer_scores import LayerScores
 from ..targets.base import Target
-from .confirm import (
-    BY_OPERATIONS,
-    CONFIRMED_BEFORE,
-    WITHOUT_OPERATIONS,
-    unconfirmed,
-)
+from .confirm import unconfirmed
 from .field_search import FieldSearch
 from .unit_places import UnitPlaces
 from .window import UnitPlace, Window, attention_window, common_window
@@ -70,10 +65,8 @@ class Planner:
         self.layers = layers
         self.attention = attention_window(model)
         self.reader = UnitPlaces(model, layers, self.attention)
-        # Windows that a whole image confirmed, by key and image size: in
-        # this measurement, and in earlier ones, with other weights.
+        # Windows that a whole image confirmed, by key and image size.
         self.confirmed: set[Confirmed] = set()
-        self.confirmed_before: set[Confirmed] = set()
         self.refused: set[str] = set()  # keys that no window serves
         # Rows and columns of fields, as offsets from the unit's pixel.
         self._fields: dict[str, tuple[float, ...]] = {}
@@ -141,7 +134,6 @@ class Planner:
         """
         layers.noticed = self.layers.noticed
         self.layers = self.reader.layers = layers
-        self.confirmed_before |= self.confirmed
         self.confirmed = set()
 
     @property
@@ -244,15 +236,12 @@ class Planner:
             (key, size, plan.window) for key in plan.places
         } - self.confirmed
         new = {key: plan.places[key] for key, *_ in claims}
-        checks = WITHOUT_OPERATIONS
-        if new.keys() <= set(known):
-            before = claims <= self.confirmed_before
-            checks = CONFIRMED_BEFORE if before else BY_OPERATIONS
         failing: set[str] = set()
         if new:
             layers = self.outputs.only(new)
+            told = new.keys() <= set(known)
             failing = unconfirmed(
-                layers, forward, image, new, plan.window, checks
+                layers, forward, image, new, plan.window, told
             )
         if not failing:
             self.confirmed |= claims

@@ -413,8 +413,56 @@ def test_a_unit_that_is_zero_confirms_no_window(bias, monkeypatch):
         window = Window((60, 90), (column - 15, column + 16))
         drawn.clear()
         found = unconfirmed(
-            layers, lambda x, _: net(x), image, {key: place}, window, 1
+            layers, lambda x, _: net(x), image, {key: place}, window, True
         )
         assert found == {key}
         held += drawn.count(size) > 1
     assert held
+
+
+class Told(nn.Module):
+    """A convolution, and something that the whole image tells it."""
+
+    def __init__(self, tell):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.tell = nn.Conv2d(3, 4, 3, padding=1), tell
+
+    def forward(self, x):
+        return self.conv(x) + self.tell(x)
+
+
+TELLS = {
+    'largest': lambda x: x.amax((1, 2, 3), True),
+    'smallest': lambda x: x.amin((1, 2, 3), True),
+    'mean': lambda x: x.mean((1, 2, 3), True),
+    'median': lambda x: x.median().view(1, 1, 1, 1),
+    'spread': lambda x: x.std().view(1, 1, 1, 1),
+    'far away': lambda x: x[:, :1].roll((70, 60), (2, 3)),
+    'mirrored': lambda x: x[:, :1].flip(3),
+    'most alike': lambda x: x.flatten()[
+        (x.flatten() - 0.3).abs().argmin()
+    ].view(1, 1, 1, 1),
+    'brightest row': lambda x: x.sum(3, True).amax((1, 2), True),
+    'size': lambda x: torch.full((1, 1, 1, 1), float(x.shape[2])).to(x),
+    'row': lambda x: torch.arange(1.0, 1 + x.shape[2])[:, None].log().to(x),
+}
+
+
+@pytest.mark.parametrize('by_operations', [True, False])
+@pytest.mark.parametrize('name', TELLS)
+def test_what_lies_outside_shows(name, by_operations):
+    """Whatever the operations tell, it is seen in one pass as in four."""
+    size = (160, 192)
+    image = torch.randn(1, 3, *size, generator=torch.manual_seed(1))
+    for tell, refused in ((TELLS[name], True), (lambda x: 0.0, False)):
+        net = Told(tell)
+        layers = LayerScores(find_layers(net, ['']))
+        layers.read(lambda x, _, net=net: net(x), image, Recorder())
+        (key,) = layers.order
+        place = UnitPlace(even_grid(size, size), (60, 101), (1, 1))
+        found = unconfirmed(
+            layers, lambda x, _, net=net: net(x), image, {key: place},
+            Window((45, 76), (84, 118)), by_operations,
+        )  # fmt: skip
+        assert found == ({key} if refused else set())
