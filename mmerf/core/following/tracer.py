@@ -148,7 +148,7 @@ class GridTracer(AtenMode):
             written = written_to(func, named_arguments(func, args, kwargs))
         made = outputs or written
         if made:
-            key, noted = self._earlier(form, tensors, tags, outputs)
+            key, noted = self._earlier(form, tensors, tags)
             if noted is None:
                 known = dict(zip(map(id, tensors), tags, strict=True))
                 named = named_arguments(func, args, kwargs)
@@ -167,7 +167,6 @@ class GridTracer(AtenMode):
         form: Sequence[Any],
         tensors: Sequence[Tensor],
         tags: Sequence[Tag | None],
-        outputs: Sequence[Tensor],
     ) -> tuple[Hashable | None, Noted | None]:
         """What was noted of an earlier operation that was like this one.
 
@@ -175,18 +174,17 @@ class GridTracer(AtenMode):
             form (sequence): Its kind, and its arguments but tensors.
             tensors (sequence of Tensor): Those among the arguments.
             tags (sequence of Tag): What is known of each.
-            outputs (sequence of Tensor): What it returned.
 
         Returns:
             tuple: All that its rule may depend on, if that can be a key, and
-            what was noted then.
+            what was noted then. No rule is for an operation whose output has
+            a shape that values decide.
         """
         try:
             key = (
                 *form,
                 *[tensor.shape for tensor in tensors],
                 *map(id, tags),
-                *[tensor.shape for tensor in outputs],
             )
             return key, self._known.get(key)
         except (RuntimeError, TypeError):  # nested tensors, symbols

@@ -22,6 +22,7 @@ from .memory import NOTHING, SPREAD, SpanMemory, is_place
 
 # Besides those that torch says work entry by entry.
 _BY_ENTRY = frozenset({'aten::cat', 'aten::stack', 'aten::masked_fill'})
+_OVERWRITING = 'aten::copy'
 _BLANK = frozenset(
     ['empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided']
 )
@@ -117,7 +118,10 @@ def reads_table(
         memory (SpanMemory): Spans along the axis.
         length (int): Of the strip, in px.
     """
-    if torch.Tag.pointwise not in func.tags and name not in _BY_ENTRY:
+    if name == _OVERWRITING:
+        if not memory.tracks(inputs[0]):
+            return False  # what it held tells nothing any more
+    elif torch.Tag.pointwise not in func.tags and name not in _BY_ENTRY:
         return False
     constants = [t for t in inputs if not memory.tracks(t) and t.numel() > 1]
     return bool(constants) and any(

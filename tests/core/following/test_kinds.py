@@ -66,6 +66,15 @@ def test_kernels_that_differ_in_their_size_alone():
     assert first == (8, 8) and second == (8.5, 8.5)
 
 
+def test_a_grid_that_was_met_before_is_the_latest_of_its_size():
+    image = torch.rand(1, 1, 16, 16)
+    one, other = (nn.Conv2d(1, 1, k, 2, padding=1) for k in (3, 4))
+    with GridTracer(image) as tracer:
+        for kernel, pixel in ((one, 8), (other, 8.5), (one, 8)):
+            kernel(image)
+            assert tracer.grid((8, 8)).pixel((4, 4)) == (pixel, pixel)
+
+
 @pytest.mark.parametrize(
     ('tells', 'run'),
     [

@@ -36,6 +36,16 @@ def channels(x):
     return x * torch.linspace(0, 1, x.shape[1]).to(x)[:, None, None]
 
 
+def overwritten(x):
+    x[:, 1:2] = rows(x)
+    return x
+
+
+def copied(x):
+    held = rows(x).expand_as(x).clone()
+    return held.copy_(x)
+
+
 @pytest.mark.parametrize(
     ('met', 'run'),
     [
@@ -45,7 +55,11 @@ def channels(x):
         (True, tokens),
         (True, lambda x: torch.where(rows(x) > 40, x, 0)),
         (True, lambda x: x.masked_fill(rows(x).long() % 3 == 0, -1e9)),
+        (True, lambda x: x.masked_fill_(rows(x) % 3 == 0, -1e9)),
+        (True, lambda x: x.masked_fill(rows(x) > 40, torch.tensor(-1e9))),
         (True, lambda x: torch.stack([x, rows(x).expand_as(x)])),
+        (True, overwritten),
+        (False, copied),
         (False, windowed),
         (False, channels),
         (False, lambda x: x + torch.ones(x.shape[2:])),
