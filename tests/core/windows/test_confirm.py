@@ -434,6 +434,7 @@ class Told(nn.Module):
 
 TELLS = {
     'largest': lambda x: x.amax((1, 2, 3), True),
+    'strongest': lambda x: (x.amax((1, 2, 3), True) - 20).relu(),
     'smallest': lambda x: x.amin((1, 2, 3), True),
     'mean': lambda x: x.mean((1, 2, 3), True),
     'median': lambda x: x.median().view(1, 1, 1, 1),

@@ -207,6 +207,21 @@ def test_a_search_that_failed_is_not_made_again(counts):
     assert_agrees(found, net, inputs)
 
 
+class Unfollowed(Net):
+    """Runs an operation, over channels, for which there is no rule."""
+
+    def forward(self, x):
+        return self.second(self.first(x).logcumsumexp(1))
+
+
+def test_four_passes_confirm_where_operations_do_not_tell(counts):
+    net, inputs = Unfollowed().eval(), images()
+    found, _, mode, _ = measured(net, inputs)
+    assert mode.startswith('window')
+    assert counts == {'strips': 2, 'whole images': 4}
+    assert_agrees(found, net, inputs)
+
+
 class Pooled(Net):
     """Chooses between equal values where an image is flat."""
 
