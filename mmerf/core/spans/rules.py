@@ -133,6 +133,13 @@ def _batch_norm(op: Operation) -> Spans:
     return unmoved(found) if few else found
 
 
+def _gated(op: Operation) -> Spans:
+    """``glu``: one half of a dimension times the other's sigmoid."""
+    dim = op.arguments['dim']
+    halves = [numbers.chunk(2, dim) for numbers in op.read(op.source)]
+    return joined([list(half) for half in zip(*halves, strict=True)], op.shape)
+
+
 def _names(names: str) -> list[str]:
     return [f'aten::{name}' for name in names.split()]
 
@@ -176,6 +183,7 @@ SPAN_RULES: dict[str, Callable[[Operation], Spans]] = {
     ),
     **dict.fromkeys(_names('var std var_mean std_mean'), _deviation),
     'aten::_softmax': _softmax,
+    'aten::glu': _gated,
     'aten::native_layer_norm': _layer_norm,
     'aten::native_group_norm': _group_norm,
     **dict.fromkeys(

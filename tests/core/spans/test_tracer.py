@@ -83,6 +83,8 @@ CASES = {
     'layer norm': Run(lambda x, n: n(x.transpose(1, 3)), nn.LayerNorm(2)),
     'mean of rows': Run(lambda x: x + x.mean(3, keepdim=True)),
     'softmax': Run(lambda x: x.softmax(2)),
+    'gated': Run(lambda x, m: F.glu(m(x), 1), nn.Conv2d(2, 4, 3, 1, 1)),
+    'gated along rows': Run(lambda x: F.glu(x, 3)),
     'cumulated': Run(lambda x: x.cumsum(3)),
     'prepared': Run(prepared),
     'windows': Run(windows),
