@@ -92,7 +92,7 @@ _DERIVATIVES: dict[str, Callable[..., Tensor | bool]] = {
     **_by_aten_name(
         _not_zero,
         'mul gelu silu hardswish mish abs square sqrt rsqrt reciprocal '
-        'leaky_relu prelu _prelu_kernel',
+        'leaky_relu prelu _prelu_kernel glu',
     ),
     **_by_aten_name(_divided, 'div'),
     **_by_aten_name(_power, 'pow'),
