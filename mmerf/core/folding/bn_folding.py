@@ -21,6 +21,7 @@ from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
 from ..running.probes import Recorder
+from .cancelling import may_cancel
 from .pairs import PairFinder, is_foldable
 
 FOLDING_CROP = 128  # px, the side of the crop on which folding is checked
@@ -51,7 +52,12 @@ class Folding:
         pairs: Sequence[tuple[nn.Conv2d, Any]] = (),
     ) -> None:
         self.model = model
-        self._pairs = [_folded(conv, norm) for conv, norm in pairs]
+        self._fold(pairs)
+
+    def _fold(self, pairs: Sequence[tuple[nn.Conv2d, Any]]) -> None:
+        self._pairs = [
+            _folded(*pair) for pair in pairs if not may_cancel(*pair)
+        ]
         self._made_of = _values_in(self._pairs)
         self.count = len(self._pairs)
 
@@ -69,8 +75,7 @@ class Folding:
             return False
         values = _values_in(self._pairs)
         if not all(map(_equal, values, self._made_of)):
-            self._pairs = [_folded(*pair[:2]) for pair in self._pairs]
-            self._made_of = values
+            self._fold([pair[:2] for pair in self._pairs])
         return True
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -24,11 +25,16 @@ CHOOSING = frozenset(  # operations that choose between values
     }
 )  # fmt: skip
 PLANE_POOLINGS = frozenset({'max_pool2d_with_indices', 'max_pool2d'})
-NOTICED = CHOOSING | {'as_strided', 'native_group_norm'}
+GROUP_NORM = 'native_group_norm'
+BATCH_NORMS = frozenset(
+    {'native_batch_norm', '_native_batch_norm_legit', 'cudnn_batch_norm'}
+)
+BATCH_STATISTICS = 'statistics of the batch'
+NOTICED = CHOOSING | BATCH_NORMS | {'as_strided', GROUP_NORM}
 EXTREME = CHOOSING | {'amax', 'amin', 'aminmax', 'any', 'all'}
 EXTREME_OVER_PLACES = 'extreme over places'
 VALUES_DECIDE = 'values decide what the model runs'
-GROUP_NORM = 'group norms round more there'
+NORMS_ROUND = 'norms over places round more there'
 CONVOLVES = 'more convolutions than products of matrices'
 PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
     {
@@ -90,9 +96,21 @@ class Noticed(set[str]):
     @property
     def keeps_plain(self) -> str | None:
         """Why images keep the plain layout whatever one of them shows."""
-        if 'native_group_norm' in self:
-            return GROUP_NORM
+        if GROUP_NORM in self or BATCH_STATISTICS in self:
+            return NORMS_ROUND
         return self.values_decide
+
+    def note(self, kind: Kind, args: Sequence[Any]) -> None:
+        """Note an operation, of a kind that matters to shortcuts.
+
+        Args:
+            kind (Kind): With ``noticed`` set.
+            args (sequence): Its arguments, as torch's dispatcher gives them.
+        """
+        if kind.name not in BATCH_NORMS:
+            self.add(kind.name)
+        elif args[-3]:  # before momentum and epsilon: whether in training
+            self.add(BATCH_STATISTICS)
 
 
 @dataclass(frozen=True, eq=False)

@@ -132,7 +132,7 @@ class GridTracer(AtenMode):
         out = func(*args, **kwargs)
         kind = kind_of(func)
         if kind.noticed:
-            self.noticed.add(kind.name)
+            self.noticed.note(kind, args)
         self.convolutions += kind.convolution
         self.products += kind.product
         tensors: list[Tensor] = []

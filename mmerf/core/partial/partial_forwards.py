@@ -85,6 +85,7 @@ class PartialForwards:
             in_any_layout = images.shape, names, same_choices
             kind = (*in_any_layout, images.stride())
             self.in_part = False
+            self.error = self.error or layers.noticed.values_decide
             if self.error is not None or in_any_layout not in self._seen:
                 self._seen.add(in_any_layout)
                 yield from this.maps()

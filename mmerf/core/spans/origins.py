@@ -11,7 +11,6 @@ where in the image it is, and a crop gives it another place.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,10 +18,26 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
 from .memory import NOTHING, SPREAD, SpanMemory, is_place
+from .products import ATTENTIONS
 
-# Besides those that torch says work entry by entry.
-_BY_ENTRY = frozenset({'aten::cat', 'aten::stack', 'aten::masked_fill'})
 _OVERWRITING = 'aten::copy'
+# Which of an operation's tensors may be tables of positions, where not all:
+# weights, statistics of norms and indices are none.
+_MAY_BE_TABLES = {
+    **{
+        f'aten::{name}': slice(0)
+        for name in (
+            'convolution', 'mkldnn_convolution', 'mm', 'bmm', 'linear',
+            'native_batch_norm', '_native_batch_norm_legit',
+            '_native_batch_norm_legit_no_training', 'native_layer_norm',
+            'native_group_norm', 'index', 'index_select', 'gather',
+            'take_along_dim', 'embedding',
+        )
+    },
+    **{f'aten::{name}': slice(1) for name in ('addmm', 'baddbmm')},
+    **{name: slice(3, None) for name in ATTENTIONS},
+    _OVERWRITING: slice(1, None),
+}  # fmt: skip
 _BLANK = frozenset(
     ['empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided']
 )
@@ -105,26 +120,31 @@ def _memory(tensor: Tensor) -> int:
 
 
 def reads_table(
-    func: Any, name: str, inputs: list[Tensor], memory: SpanMemory, length: int
+    name: str, inputs: list[Tensor], memory: SpanMemory, length: int
 ) -> bool:
     """Whether an operation meets a constant that differs along the axis.
 
     Constants that repeat, as of attention windows, are none: a dimension
-    counts if it alone runs along a good part of the strip.
+    counts if it alone runs along a good part of the strip. One that is copied
+    beside what comes from the image counts however it differs.
 
     Args:
-        func, name: The operation.
+        name (str): The operation's.
         inputs (list of Tensor): That it is given.
         memory (SpanMemory): Spans along the axis.
         length (int): Of the strip, in px.
     """
-    if name == _OVERWRITING:
-        if not memory.tracks(inputs[0]):
-            return False  # what it held tells nothing any more
-    elif torch.Tag.pointwise not in func.tags and name not in _BY_ENTRY:
+    given = inputs[_MAY_BE_TABLES.get(name, slice(None))]
+    constants = [t for t in given if not memory.tracks(t) and t.numel() > 1]
+    if not constants:
         return False
-    constants = [t for t in inputs if not memory.tracks(t) and t.numel() > 1]
-    return bool(constants) and any(
+    if name == _OVERWRITING:
+        target = inputs[0]
+        if not memory.tracks(target):
+            return False  # what it held tells nothing any more
+        if bool((memory.read(target)[1] == NOTHING).all()):
+            return bool((constants[0] != constants[0].flatten()[0]).any())
+    return any(
         _differs_along(constant, tensor, memory, length)
         for tensor in inputs
         if memory.tracks(tensor)

@@ -91,11 +91,11 @@ def _attention(op: Operation) -> Spans:
     return joined(parts, op.shape)
 
 
-_ATTENTIONS = (
-    '_scaled_dot_product_flash_attention_for_cpu '
-    '_scaled_dot_product_flash_attention '
-    '_scaled_dot_product_efficient_attention '
-    '_scaled_dot_product_cudnn_attention'
+ATTENTIONS = (
+    'aten::_scaled_dot_product_flash_attention_for_cpu',
+    'aten::_scaled_dot_product_flash_attention',
+    'aten::_scaled_dot_product_efficient_attention',
+    'aten::_scaled_dot_product_cudnn_attention',
 )
 
 PRODUCT_RULES: dict[str, Callable[[Operation], Spans]] = {
@@ -105,5 +105,5 @@ PRODUCT_RULES: dict[str, Callable[[Operation], Spans]] = {
     'aten::addmm': _product('mat1', 'mat2'),
     'aten::baddbmm': _product('batch1', 'batch2'),
     'aten::linear': _linear,
-    **{f'aten::{name}': _attention for name in _ATTENTIONS.split()},
+    **dict.fromkeys(ATTENTIONS, _attention),
 }

@@ -124,7 +124,7 @@ class SpanTracer(AtenMode):
         name = func._schema.name.removesuffix('_')
         if self.origins is not None:
             self.by_place |= not self.by_place and reads_table(
-                func, name, inputs, self.memory, self.length
+                name, inputs, self.memory, self.length
             )
             self.origins.note(
                 name.rpartition(':')[2], inputs, changed, tensors_in(out)

@@ -1,5 +1,5 @@
 """Find a crop about the units that serves instead of the whole image.
 
 May import: ``gradient``, ``running``, ``spans``, ``targets``, ``batch``,
-``grid``, ``errors``.
+``grid``, ``aten``, ``errors``.
 """

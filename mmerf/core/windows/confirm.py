@@ -15,18 +15,19 @@ ever tells, the window is not confirmed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from functools import cached_property
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, product
 
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import _disable_current_modes
 
-from ..batch import Forward
+from ..errors import ModelError
 from ..grid.coordinates import Grid, UnitYX
 from ..running.layer_scores import LayerScores
 from ..running.probes import Probe, thinned, values_at
 from ..targets.base import TargetContext
+from .outline import OutlinedForward, agree
 from .window import UnitPlace, Window
 
 OF_SPREAD = 1e-4  # difference allowed, of a channel's own spread
@@ -36,7 +37,8 @@ SPREAD_OVER = 32  # rows and columns of an output's middle
 COMPARED = 64  # rows and columns of an output that a unit is held against
 FURTHER = 2  # contents from this one on are drawn only if needed
 TELLING = 8  # channels; of fewer, half of those that vary
-BLOCK = 32  # px, of an outside of which every other block is amplified
+BLOCK = 4  # px, of an outside of which every other block is amplified
+OTHER_OPERATIONS = 'a part of the image runs other operations than the whole'
 
 
 class UnitValues(Probe):
@@ -50,46 +52,41 @@ class UnitValues(Probe):
         telling (dict[str, Tensor]): By layer key, whether a channel of the
             unit is neither the lowest nor the highest of its output, of which
             some rows and columns are looked at, and so held by no activation.
+        spreads (dict[str, Tensor]): By layer key, how far each channel
+            spreads in the middle, (C,).
     """
 
     def __init__(self, units: Mapping[str, UnitYX | None]) -> None:
         self.units = units
         self.values: dict[str, Tensor] = {}
-        self._middles: dict[str, Tensor] = {}
         self.telling: dict[str, Tensor] = {}
+        self.spreads: dict[str, Tensor] = {}
 
     def __call__(self, output: Tensor, context: TargetContext) -> Tensor:
         """Keep a unit's (C,) of an output (1, C, h, w); score nothing."""
         key = context.layer
-        # A clone: what is kept of an output would keep all of its memory.
-        unit = values_at(output, self.units[key], context)[0]
-        self.values[key] = unit.clone()
-        # Of the middle: padding may make values at the border far larger.
-        h, w = output.shape[2:]
-        middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
-        self._middles[key] = thinned(middle[None], SPREAD_OVER)[0].clone()
-        # By counts: a tracer would take an `any` for one of the model's own.
-        some = thinned(output, COMPARED)[0].flatten(1).float()
-        below = (some < unit[:, None]).sum(1)
-        self.telling[key] = (below > 0) & ((some > unit[:, None]).sum(1) > 0)
-        return output.new_zeros(output.shape[:1])
-
-    @cached_property
-    def spreads(self) -> dict[str, Tensor]:
-        """By layer key, how far each channel spreads, (C,).
-
-        Found after the forward: a tracer would take this for the model's own.
-        """
-        return {key: _spreads(some) for key, some in self._middles.items()}
+        with _disable_current_modes():  # what reads here is no operation
+            # A clone: what is kept of an output would keep all its memory.
+            unit = values_at(output, self.units[key], context)[0]
+            self.values[key] = unit.clone()
+            # Of the middle: padding may make values at the border far larger.
+            h, w = output.shape[2:]
+            middle = output[0, :, h // 4 : h - h // 4, w // 4 : w - w // 4]
+            self.spreads[key] = _spreads(thinned(middle[None], SPREAD_OVER)[0])
+            some = thinned(output, COMPARED)[0].flatten(1).float()
+            below = (some < unit[:, None]).any(1)
+            self.telling[key] = below & (some > unit[:, None]).any(1)
+            return output.new_zeros(output.shape[:1])
 
 
 def unconfirmed(
     layers: LayerScores,
-    forward: Forward,
+    forward: OutlinedForward,
     image: Tensor,
     places: Mapping[str, UnitPlace],
     window: Window,
     by_operations: bool = False,
+    strips: Sequence[list[tuple]] = (),
 ) -> set[str]:
     """Layers whose unit is worth something else in the whole image.
 
@@ -101,12 +98,15 @@ def unconfirmed(
         window (Window): What is to be confirmed.
         by_operations (bool): Whether the model's operations tell that no
             unit depends on anything outside.
+        strips (sequence): The forward's steps on strips of the image, from
+            which it is known what units may depend on.
 
     Returns:
         set[str]: Keys; also of layers whose grid lies elsewhere in a crop.
 
     Raises:
-        ModelError: If the model does not run on the window.
+        ModelError: If the model does not run on the window, or does something
+            else there, or did on a part, than on the whole image.
         LayerError: If a layer cannot be read there.
     """
     inside = {key: place.unit_in(window) for key, place in places.items()}
@@ -116,6 +116,7 @@ def unconfirmed(
     whole = {key: place.unit for key, place in places.items()}
     cropped: dict[int, UnitValues] = {}
     told: dict[str, Tensor] = {}
+    in_crop: list[tuple] = []
     draws = _draws(image, window, by_operations)
     for number, content, drawn in chain(draws, _more(image, window, told)):
         if number not in cropped:
@@ -124,7 +125,10 @@ def unconfirmed(
                 layers, forward, crop, inside
             )
             wrong |= _moved(places, grids, inside, window.corner)
+            in_crop = forward.steps
         seen, grids = _unit_values(layers, forward, drawn, whole)
+        if not agree(forward.steps, [in_crop, *strips]):
+            raise ModelError(OTHER_OPERATIONS)
         wrong |= _moved(places, grids, whole, (0, 0))
         wrong |= _differing(cropped[number], seen, places)
         if wrong:
@@ -188,7 +192,7 @@ def _joined(inside: Tensor, outside: Tensor, window: Window) -> Tensor:
 
 def _unit_values(
     layers: LayerScores,
-    forward: Forward,
+    forward: OutlinedForward,
     image: Tensor,
     units: Mapping[str, UnitYX | None],
 ) -> tuple[UnitValues, dict[str, Grid]]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from torch import Tensor, nn
 
-from ..batch import Forward
 from ..running.layer_scores import LayerScores
 from ..targets.base import Target
 from .confirm import unconfirmed
 from .field_search import FieldSearch
+from .outline import OutlinedForward
 from .unit_places import UnitPlaces
 from .window import UnitPlace, Window, attention_window, common_window
 
@@ -72,7 +72,11 @@ class Planner:
         self._fields: dict[str, tuple[float, ...]] = {}
 
     def plan(
-        self, forward: Forward, image: Tensor, margin: float, target: Target
+        self,
+        forward: OutlinedForward,
+        image: Tensor,
+        margin: float,
+        target: Target,
     ) -> WindowPlan:
         """The plan for images of this image's size.
 
@@ -148,7 +152,10 @@ class Planner:
         return [layer.key for layer in outputs]
 
     def _searched(
-        self, places: Mapping[str, UnitPlace], forward: Forward, image: Tensor
+        self,
+        places: Mapping[str, UnitPlace],
+        forward: OutlinedForward,
+        image: Tensor,
     ) -> dict[str, Window]:
         """Fields by gradients, where the operations do not tell."""
         size = (int(image.shape[2]), int(image.shape[3]))
@@ -223,7 +230,7 @@ class Planner:
     def _failing_layers(
         self,
         plan: WindowPlan,
-        forward: Forward,
+        forward: OutlinedForward,
         image: Tensor,
         size: tuple[int, int],
         known: Collection[str],
@@ -241,8 +248,9 @@ class Planner:
             layers = self.outputs.only(new)
             told = new.keys() <= set(known)
             failing = unconfirmed(
-                layers, forward, image, new, plan.window, told
-            )
+                layers, forward, image, new, plan.window, told,
+                self.reader.on_strips(size),
+            )  # fmt: skip
         if not failing:
             self.confirmed |= claims
         return failing

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from ..batch import Forward
 from ..errors import ERFError, one_line
-from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.precision import precision
 from ..targets.base import Target
 from .confirm import with_noise
+from .outline import OutlinedForward
 from .planner import Planner, WindowPlan
 
 Shape = tuple[int, ...]  # (C, H, W)
@@ -70,7 +70,7 @@ class Plans:
         try:
             with precision(images.device.type, None):
                 plan = self._planner.plan(
-                    afresh(self.model, forward),
+                    OutlinedForward(self.model, forward),
                     with_noise(images[:1]),
                     self._margin,
                     target,

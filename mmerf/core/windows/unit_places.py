@@ -9,10 +9,10 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from ..batch import Forward
 from ..grid.coordinates import Axis, Grid
 from ..running.layer_scores import LayerScores
 from ..targets.base import Target
+from .outline import OutlinedForward
 from .reach import Reach, reaches
 from .window import UnitPlace, Window
 
@@ -41,11 +41,13 @@ class UnitPlaces:
         self.attention = attention
         self.outputs: LayerScores | None = None
         self._axis_grids: dict[tuple[int, int], dict[str, _AxisGrid]] = {}
+        # What the model did on a strip, by axis and length.
+        self._on_strips: dict[tuple[int, int], list[tuple]] = {}
         # What units may reach, by axis and length.
         self._reaches: dict[tuple[int, int], dict[str, Reach]] = {}
 
     def places(
-        self, forward: Forward, image: Tensor, target: Target
+        self, forward: OutlinedForward, image: Tensor, target: Target
     ) -> dict[str, UnitPlace]:
         """Every layer's grid and unit, read on two strips of the image.
 
@@ -74,7 +76,7 @@ class UnitPlaces:
         return places
 
     def _grids_along(
-        self, forward: Forward, strip: Tensor, axis: int
+        self, forward: OutlinedForward, strip: Tensor, axis: int
     ) -> dict[str, _AxisGrid]:
         """Every layer's grid along an axis, from a strip as long as it."""
         shape = tuple(strip.shape[1:])
@@ -87,6 +89,7 @@ class UnitPlaces:
         self._reaches[axis, length] = reaches(
             layers, forward, strip, axis, known
         )
+        self._on_strips[axis, length] = forward.steps
         grids, steps = layers.grids(shape), layers.steps(shape)
         self.outputs = self.outputs or layers.only(grids)
         self._axis_grids[axis, length] = {
@@ -98,6 +101,10 @@ class UnitPlaces:
             for key, grid in grids.items()
         }
         return self._axis_grids[axis, length]
+
+    def on_strips(self, size: tuple[int, int]) -> list[list[tuple]]:
+        """What the model did on the strips of an image of a size (H, W)."""
+        return [self._on_strips[axis, size[axis]] for axis in (0, 1)]
 
     def fields_by_operations(
         self, places: Mapping[str, UnitPlace], size: tuple[int, int]

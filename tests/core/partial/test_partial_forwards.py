@@ -4,6 +4,7 @@ import pytest
 import torch
 from helpers.custom_backward import Doubled
 from torch import nn
+from torch.utils import dlpack
 
 from mmerf import measure_erf
 from mmerf.core.partial import cropped_forward, operations
@@ -91,6 +92,11 @@ def test_batches_the_last_of_which_is_smaller(monkeypatch):
     check(model, batches, ['2'], monkeypatch)
 
 
+def unseen(x):
+    """The same numbers; nothing notices that they are handed on."""
+    return dlpack.from_dlpack(dlpack.to_dlpack(x.detach()))
+
+
 class Located(nn.Module):
     """Looks at a place that the image itself says."""
 
@@ -100,7 +106,7 @@ class Located(nn.Module):
 
     def forward(self, x):
         x = self.one(x)
-        at = int(x.detach().mean((0, 1, 3)).argmax()) % 3
+        at = int(unseen(x).mean((0, 1, 3)).argmax()) % 3
         return self.other(x[:, :, at : at + 20])
 
 
@@ -119,13 +125,37 @@ class Hidden(nn.Module):
 
     def forward(self, x):
         x = self.one(x)
-        scale = 1 + abs(x.detach().numpy()).mean()
+        scale = 1 + abs(unseen(x).numpy()).mean()
         return self.other(x * torch.from_numpy(scale.reshape(1)))
 
 
 def test_what_operations_do_not_show_is_seen_in_the_maps(monkeypatch):
     (way,) = check(Hidden().eval(), images(), ['other'], monkeypatch)
     assert 'convolutions in part: maps are others' in way
+
+
+class Ranked(nn.Module):
+    """Hands one of two alike outputs to the wider convolution."""
+
+    def __init__(self):
+        super().__init__()
+        self.one, self.other = conv(3), conv(3)
+        self.near, self.far = conv(), nn.Conv2d(4, 4, 3, 1, 8, 8)
+
+    def forward(self, x):
+        first, second = self.one(x).relu(), self.other(x).relu()
+        if x.mean() > 0:
+            first, second = second, first
+        return self.near(first) + self.far(second)
+
+
+def test_where_values_decide_no_forward_is_run_in_part(monkeypatch):
+    """The operations are the same; what they are given is not."""
+    inputs = [image + shift for image, shift in zip(
+        images(6), (2, 2, -2, 2, -2, -2), strict=True
+    )]  # fmt: skip
+    (way,) = check(Ranked().eval(), inputs, [''], monkeypatch)
+    assert 'convolutions in part: values decide' in way
 
 
 class Divided(nn.Module):

@@ -41,6 +41,52 @@ def overwritten(x):
     return x
 
 
+def beside(x):
+    """Coordinates that fill a buffer, after the image."""
+    buffer = x.new_empty(len(x), 4, *x.shape[2:])
+    buffer[:, :3] = x
+    buffer[:, 3:] = rows(x)
+    return buffer
+
+
+def padded(x):
+    buffer = x.new_empty(len(x), 4, *x.shape[2:])
+    buffer[:, :3] = x
+    buffer[:, 3:] = 1
+    return buffer
+
+
+def added_to_a_product(x):
+    flat = x[0].flatten(1).T
+    table = torch.linspace(0, 1, len(flat)).to(x)[:, None].expand(-1, 5)
+    return torch.addmm(table, flat, torch.rand(3, 5))
+
+
+def added_to_products(x):
+    flat = x.flatten(2).transpose(1, 2)
+    table = torch.linspace(0, 1, flat.shape[1]).to(x)[None, :, None]
+    return torch.baddbmm(table.expand(1, -1, 5), flat, torch.rand(1, 3, 5))
+
+
+def added_to_scores(x):
+    """A mask of attention in windows of 8 rows, another for each."""
+    n, c, h, w = x.shape
+    tokens = x.view(n, c, h // 8, 8, w).permute(0, 4, 2, 3, 1)
+    mask = torch.rand(h // 8, 8, 8)
+    return functional.scaled_dot_product_attention(
+        tokens, tokens, tokens, attn_mask=mask.expand(n, w, -1, -1, -1)
+    )
+
+
+def the_same_for_all_windows(x):
+    n, c, h, w = x.shape
+    tokens = x.view(n, c, h // 8, 8, w).permute(0, 4, 2, 3, 1)
+    mask = torch.rand(8, 8).expand(n, w, h // 8, -1, -1)
+    return functional.scaled_dot_product_attention(
+        tokens, tokens, tokens, attn_mask=mask
+    )
+
+
 def copied(x):
     held = rows(x).expand_as(x).clone()
     return held.copy_(x)
@@ -59,6 +105,12 @@ def copied(x):
         (True, lambda x: x.masked_fill(rows(x) > 40, torch.tensor(-1e9))),
         (True, lambda x: torch.stack([x, rows(x).expand_as(x)])),
         (True, overwritten),
+        (True, beside),
+        (False, padded),
+        (True, added_to_a_product),
+        (True, added_to_products),
+        (True, added_to_scores),
+        (False, the_same_for_all_windows),
         (False, copied),
         (False, windowed),
         (False, channels),

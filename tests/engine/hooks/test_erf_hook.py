@@ -582,7 +582,7 @@ def test_windows_are_searched_for_once_and_confirmed_each_time(
         return reaches(*args)
 
     def confirm(*args):
-        confirmed.append(args[-1])
+        confirmed.append(args[-2])
         return unconfirmed(*args)
 
     monkeypatch.setattr(unit_places, 'reaches', read)
