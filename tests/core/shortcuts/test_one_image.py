@@ -99,6 +99,11 @@ def constant_when_dim():
     return net
 
 
+def even_later(images):
+    """The later ones bright, and nearly of one colour."""
+    return [images[0], *(image * 0.01 + 5 for image in images[1:])]
+
+
 OTHER_IMAGES = {
     'a constant that is not zero': (constant_when_dim, dim),
     'places that are filled': (
@@ -108,6 +113,14 @@ OTHER_IMAGES = {
     'crops': (lambda: nn.Sequential(RowsAdded(), last()), cut),
     'a group norm': (
         lambda: nn.Sequential(nn.GroupNorm(1, 3), last()), bright_later,
+    ),
+    'a norm by statistics of the batch': (
+        lambda: nn.Sequential(
+            nn.Conv2d(3, 16, 3, padding=1),
+            nn.BatchNorm2d(16, track_running_stats=False), nn.GELU(),
+            nn.Conv2d(16, 4, 3, padding=1),
+        ),
+        even_later,
     ),
     'a channel of huge values': (lambda: nn.Sequential(Scales()), list),
     'the middle row': (lambda: nn.Sequential(last(), InTheMiddle()), higher),
