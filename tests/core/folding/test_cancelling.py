@@ -36,7 +36,7 @@ def edges():
 
 def opponents():
     draw = torch.Generator().manual_seed(0)
-    two = torch.randint(1, 9, (8, 2, 1, 1), generator=draw) / 8
+    two = torch.randint(1, 4096, (8, 2, 1, 1), generator=draw) / 4096
     return torch.cat([two, -two.sum(1, keepdim=True)], 1)
 
 

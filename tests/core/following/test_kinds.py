@@ -10,7 +10,7 @@ from helpers.random_nets.block import Unfit
 from helpers.random_nets.draw import draw_net
 from torch import nn
 
-from mmerf.core.following.kinds import kind_of
+from mmerf.core.following.kinds import NORMS_ROUND, kind_of
 from mmerf.core.following.tracer import GridTracer
 from mmerf.core.running.intercept import HandedToPython
 
@@ -98,6 +98,24 @@ def test_values_of_the_image_that_are_handed_to_python_are_noticed(tells, run):
     with GridTracer(image) as tracer, HandedToPython(tracer.notice_values):
         run(image)
     assert (tracer.noticed.values_decide is not None) is tells
+
+
+@pytest.mark.parametrize(
+    ('plain', 'norm'),
+    [
+        (True, nn.GroupNorm(1, 3)),
+        (True, nn.BatchNorm2d(3, track_running_stats=False)),
+        (True, nn.BatchNorm2d(3)),
+        (True, nn.InstanceNorm2d(3)),
+        (False, nn.BatchNorm2d(3).eval()),
+        (False, nn.LayerNorm(7)),
+    ],
+)
+def test_norms_over_places_keep_the_plain_layout(plain, norm):
+    image = torch.rand(2, 3, 8, 7)
+    with GridTracer(image) as tracer:
+        norm(image)
+    assert (tracer.noticed.keeps_plain == NORMS_ROUND) is plain
 
 
 def test_each_operation_has_one_kind():

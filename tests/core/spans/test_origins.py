@@ -68,23 +68,23 @@ def added_to_products(x):
     return torch.baddbmm(table.expand(1, -1, 5), flat, torch.rand(1, 3, 5))
 
 
-def added_to_scores(x):
-    """A mask of attention in windows of 8 rows, another for each."""
+def attention(x, mask):
+    """In windows of 8 rows; columns as images, windows as heads."""
     n, c, h, w = x.shape
-    tokens = x.view(n, c, h // 8, 8, w).permute(0, 4, 2, 3, 1)
-    mask = torch.rand(h // 8, 8, 8)
-    return functional.scaled_dot_product_attention(
-        tokens, tokens, tokens, attn_mask=mask.expand(n, w, -1, -1, -1)
-    )
-
-
-def the_same_for_all_windows(x):
-    n, c, h, w = x.shape
-    tokens = x.view(n, c, h // 8, 8, w).permute(0, 4, 2, 3, 1)
-    mask = torch.rand(8, 8).expand(n, w, h // 8, -1, -1)
+    tokens = x.view(n, c, h // 8, 8, w).permute(0, 4, 2, 3, 1)[0].contiguous()
+    mask = mask.expand(w, h // 8, -1, -1)
     return functional.scaled_dot_product_attention(
         tokens, tokens, tokens, attn_mask=mask
     )
+
+
+def added_to_scores(x):
+    """A mask of attention in windows of 8 rows, another for each."""
+    return attention(x, torch.rand(x.shape[2] // 8, 8, 8))
+
+
+def the_same_for_all_windows(x):
+    return attention(x, torch.rand(1, 8, 8))
 
 
 def copied(x):

@@ -18,6 +18,13 @@ def wide_if_large(x):
     return x
 
 
+def wide_but_in_a_window(x):
+    """Strips and the whole image go one way, a window the other."""
+    if x.shape[2] * x.shape[3] > 5000:
+        x = x + (2 * functional.avg_pool2d(x, 3, 1, 1) - 1.5).relu()
+    return x
+
+
 def scaled_gradient(x):
     share = (x.shape[2] * x.shape[3]) ** -0.5
     return x * share + (x * (1 - share)).detach()
@@ -52,29 +59,35 @@ def in_tiles(x):
 
 
 KINDS = [
-    wide_if_large, scaled_gradient, detached_if_large, shifted_by_size,
-    swapped_if_large, a_constant_of_size, filled_by_size,
+    wide_if_large, wide_but_in_a_window, scaled_gradient, detached_if_large,
+    shifted_by_size, swapped_if_large, a_constant_of_size, filled_by_size,
 ]  # fmt: skip
 
 
 class Between(nn.Module):
     """Two convolutions, and something between them."""
 
-    def __init__(self, inner):
+    def __init__(self, inner, apart=1):
         super().__init__()
         torch.manual_seed(0)
         self.first = nn.Conv2d(3, 8, 3, padding=1)
         self.inner = inner
-        self.last = nn.Conv2d(8, 8, 3, padding=1)
+        self.last = nn.Conv2d(8, 8, 3, padding=apart, dilation=apart)
 
     def forward(self, x):
         return self.last(functional.gelu(self.inner(self.first(x).relu())))
 
 
-@pytest.mark.parametrize('kind', KINDS)
-def test_what_depends_on_the_size_takes_the_whole_image(kind):
-    """The first image is dark: what a size decides is asleep there."""
-    net = Between(kind).eval()
+@pytest.mark.parametrize(
+    ('kind', 'apart'), [*((kind, 1) for kind in KINDS), (wide_if_large, 36)]
+)
+def test_what_depends_on_the_size_takes_the_whole_image(kind, apart):
+    """The first image is dark: what a size decides is asleep there.
+
+    A window of a field that is 72 px wide goes the way of the whole image;
+    strips do not.
+    """
+    net = Between(kind, apart).eval()
     images = torch.randn(4, 3, 192, 256) * torch.tensor(
         [0.05, 1.0, 4.0, 12.0]
     ).view(-1, 1, 1, 1)
@@ -96,7 +109,7 @@ class Cut(nn.Module):
 
 
 def test_a_part_may_be_padded_and_cut_to_another_size():
-    net, images = Between(Cut()).eval(), torch.randn(3, 3, 150, 171)
+    net, images = Between(Cut()).eval(), torch.randn(3, 3, 160, 171)
     result = measure_erf(net, images, ['last'])['last']
     wanted = float64_map(net, images, result.unit)
     assert abs(result.map - wanted).max() <= 1e-5 * wanted.max()
@@ -112,3 +125,23 @@ def test_steps_are_those_of_the_latest_forward():
         steps.append([name for name, *_ in run.steps])
     assert steps[0] == steps[2]
     assert steps[1].count('mul') == 2 == steps[0].count('mul') + 1
+
+
+def changed_in_place(x):
+    turned = x.permute(0, 1, 3, 2)
+    y = x * 2
+    y.add_(1)
+    return y.relu() + turned.contiguous()
+
+
+def test_a_step_says_what_made_what_it_is_given():
+    run = OutlinedForward(nn.ReLU(), lambda x, _: changed_in_place(x))
+    run(torch.rand(1, 3, 8, 8), [0])
+    image = -1
+    assert run.steps == [
+        ('permute', image),
+        ('mul', 2, image),
+        ('add', 1, 1),
+        ('relu', 2),
+        ('add', 3, image),
+    ]
