@@ -5,12 +5,14 @@ from __future__ import annotations
 import operator
 import sys
 from functools import cache, wraps
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
+from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 
+Note = TypeVar('Note')
 _BY_VALUES = {torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape}
 _OF_NUMBERS: dict[Any, Any] = {
     torch.ops.aten._local_scalar_dense.default: lambda number: number,
@@ -110,6 +112,26 @@ def storage_of(tensor: Tensor) -> int | None:
         return tensor.untyped_storage()._cdata
     except (NotImplementedError, RuntimeError):
         return None
+
+
+class MemoryNotes(Generic[Note]):
+    """What is noted of tensors' memory, which views share, while it lives."""
+
+    def __init__(self) -> None:
+        # The weak reference tells that an address is used again.
+        self._notes: dict[int, tuple[StorageWeakRef, Note]] = {}
+
+    def of(self, tensor: Tensor, otherwise: Any = None) -> Any:
+        """What was noted of a tensor's memory."""
+        ref, note = self._notes.get(storage_of(tensor) or 0, (None, None))
+        return otherwise if ref is None or ref.expired() else note
+
+    def set(self, tensor: Tensor, note: Note) -> None:
+        """Note something; nothing of a tensor without memory of its own."""
+        address = storage_of(tensor)
+        if address is not None:
+            ref = StorageWeakRef(tensor.untyped_storage())
+            self._notes[address] = ref, note
 
 
 def tensors_in(values: Any) -> list[Tensor]:

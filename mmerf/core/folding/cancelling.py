@@ -23,23 +23,21 @@ def may_cancel(conv: nn.Conv2d, norm: Any) -> bool:
         norm: The batch norm that alone reads it.
     """
     with torch.no_grad():
-        unshifted = _unshifted(conv, norm)
-        weight = conv.weight.double().flatten(2)[unshifted]
+        weight = conv.weight[_unshifted(conv, norm)].cpu().double().flatten(2)
         each = weight.sum(2)  # of one input channel
-        cancels = (each == 0) & weight.any(2)
-        cancels |= (each.sum(1, keepdim=True) == 0) & weight.any(2)
-        return bool(cancels.any())
+        cancels = (each == 0) | (each.sum(1, keepdim=True) == 0)
+        return bool((cancels & weight.any(2)).any())
 
 
 def _unshifted(conv: nn.Conv2d, norm: Any) -> Tensor:
     """Channels in which an input of zeros leaves zero, (C,)."""
-    scale = (norm.running_var.double() + norm.eps).rsqrt()
+    scale = (norm.running_var + norm.eps).rsqrt()
     if norm.weight is not None:
         scale = scale * norm.weight
     parts = [-norm.running_mean * scale]
     if conv.bias is not None:
         parts.append(conv.bias * scale)
     if norm.bias is not None:
-        parts.append(norm.bias.double())
+        parts.append(norm.bias)
     shift = torch.stack(parts)
     return shift.sum(0).abs() <= ROUNDING * shift.abs().sum(0)

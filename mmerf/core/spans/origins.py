@@ -14,9 +14,9 @@ from collections.abc import Iterable
 
 import torch
 from torch import Tensor
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.nn.parameter import is_lazy
 
+from ..aten import MemoryNotes
 from .memory import NOTHING, SPREAD, SpanMemory, is_place
 from .products import ATTENTIONS
 
@@ -57,9 +57,7 @@ class Origins:
 
     def __init__(self, known: Iterable[Tensor]) -> None:
         self.unseen: dict[str, None] = {}
-        # What memory holds, by its address while it lives.
-        self._known: dict[int, tuple[StorageWeakRef | None, str]] = {}
-        self._known[0] = None, ''
+        self._known = MemoryNotes[str]()  # what memory holds
         for tensor in known:
             self._set(tensor, '')
 
@@ -103,14 +101,11 @@ class Origins:
 
     def _kind(self, tensor: Tensor) -> str | None:
         """What a tensor's memory holds; None if that is not known."""
-        ref, kind = self._known.get(_memory(tensor), (None, None))
-        return None if ref is not None and ref.expired() else kind
+        return self._known.of(tensor) if _memory(tensor) else ''
 
     def _set(self, tensor: Tensor, kind: str) -> None:
-        memory = _memory(tensor)
-        if memory:
-            ref = StorageWeakRef(tensor.untyped_storage())
-            self._known[memory] = ref, kind
+        if _memory(tensor):
+            self._known.set(tensor, kind)
 
 
 def _memory(tensor: Tensor) -> int:

@@ -8,15 +8,13 @@ is dead for one image and not for the next, a gradient is scaled alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor, nn
-from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import _disable_current_modes
 
-from ..aten import AtenMode, storage_of, tensors_in
+from ..aten import AtenMode, MemoryNotes, storage_of, tensors_in
 from ..batch import Forward
 from ..running.afresh import afresh
 
@@ -34,13 +32,14 @@ _LEFT_OUT = _words(
     'expand as_strided empty empty_like empty_strided new_empty alias squeeze '
     'unsqueeze lift_fresh_copy slice select narrow constant_pad_nd'
 )
-# Besides those that work place by place: whose numbers are no sizes.
-_EXACT = _words(
-    'convolution native_batch_norm native_layer_norm native_group_norm '
-    'max_pool2d_with_indices avg_pool2d im2col pixel_shuffle pixel_unshuffle '
-    'cumsum sum mean var std amax amin _softmax reflection_pad2d '
-    'replication_pad2d'
+# Whose whole numbers may be sizes; so may those of what makes spectra, or
+# resizes to a given size.
+_SIZED = _words(
+    'zeros ones rand randn new_zeros new_ones eye repeat tile roll unbind '
+    'split split_with_sizes unsafe_split unsafe_split_with_sizes col2im '
+    'repeat_interleave topk max_unpool2d affine_grid_generator'
 )
+_RESIZING = ('upsample', '_upsample', 'adaptive', '_adaptive', '_fft')
 _FILLING = _words('full full_like new_full fill scalar_tensor')
 _COUNTING = _words('arange linspace logspace')
 
@@ -88,37 +87,27 @@ class _Outline(AtenMode):
     def __init__(self, steps: list[tuple], image: Tensor) -> None:
         super().__init__()
         self.steps = steps
-        # The step that made what memory holds, by its address while it lives.
-        self._makers: dict[int, tuple[StorageWeakRef, int]] = {}
-        self._note_maker(image, IMAGE)
+        self._makers = MemoryNotes[int]()  # the step that made what it holds
+        self._makers.set(image, IMAGE)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         inputs = tensors_in((args, kwargs))
-        makers = [self._maker_of(tensor) for tensor in inputs]
+        makers = [self._makers.of(tensor, CONSTANT) for tensor in inputs]
         out = func(*args, **(kwargs or {}))
         name = func._schema.name.removeprefix('aten::').removesuffix('_')
         step = len(self.steps)
         if name in _LEFT_OUT:
             step = max(makers, default=CONSTANT)
         else:
-            self.steps.append((name, *_numbers_for(func, name, args), *makers))
+            told = _numbers_for(name, args, kwargs or {})
+            self.steps.append((name, *told, *makers))
         held = {storage_of(tensor) for tensor in inputs}
         for tensor in tensors_in(out):
             if func._schema.is_mutable or storage_of(tensor) not in held:
-                self._note_maker(tensor, step)
+                self._makers.set(tensor, step)
         return out
-
-    def _maker_of(self, tensor: Tensor) -> int:
-        found = self._makers.get(storage_of(tensor) or 0)
-        return CONSTANT if found is None or found[0].expired() else found[1]
-
-    def _note_maker(self, tensor: Tensor, maker: int) -> None:
-        address = storage_of(tensor)
-        if address is not None:
-            ref = StorageWeakRef(tensor.untyped_storage())
-            self._makers[address] = ref, maker
 
 
 def agree(whole: list[tuple], parts: Iterable[list[tuple]]) -> bool:
@@ -126,7 +115,9 @@ def agree(whole: list[tuple], parts: Iterable[list[tuple]]) -> bool:
     return all(part[: len(whole)] == whole for part in parts)
 
 
-def _numbers_for(func: Any, name: str, args: Sequence[Any]) -> Iterable[Any]:
+def _numbers_for(
+    name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+) -> Iterable[Any]:
     """An operation's numbers that are no sizes."""
     if name == 'lift_fresh':  # made from numbers of Python's
         with _disable_current_modes():  # what reads here is no operation
@@ -135,8 +126,8 @@ def _numbers_for(func: Any, name: str, args: Sequence[Any]) -> Iterable[Any]:
         return [v for v in args if isinstance(v, (bool, int, float))]
     if name in _COUNTING:
         return ()
-    exact = name in _EXACT or torch.Tag.pointwise in func.tags
-    return _all_numbers(args, exact)
+    exact = name not in _SIZED and not name.startswith(_RESIZING)
+    return _all_numbers([*args, *kwargs.values()], exact)
 
 
 def _all_numbers(values: Sequence[Any], exact: bool) -> Iterator[Any]:

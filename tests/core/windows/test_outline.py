@@ -45,6 +45,20 @@ def shifted_by_size(x):
     return x + (x - x.shape[3] / 100).relu()
 
 
+def weighed_by_size(x):
+    return torch.add(x, (x - 3).relu(), alpha=x.shape[3] / 100)
+
+
+def smoothed_by_size(x):
+    wide = 2 * (x.shape[3] // 100) + 1
+    return (
+        x
+        + (
+            functional.avg_pool3d(x, (1, 1, wide), 1, (0, 0, wide // 2)) - 3
+        ).relu()
+    )
+
+
 def a_constant_of_size(x):
     return x + (x - torch.tensor(x.shape[3] / 100)).relu()
 
@@ -61,6 +75,7 @@ def in_tiles(x):
 KINDS = [
     wide_if_large, wide_but_in_a_window, scaled_gradient, detached_if_large,
     shifted_by_size, swapped_if_large, a_constant_of_size, filled_by_size,
+    weighed_by_size, smoothed_by_size,
 ]  # fmt: skip
 
 
@@ -139,7 +154,7 @@ def test_a_step_says_what_made_what_it_is_given():
     run(torch.rand(1, 3, 8, 8), [0])
     image = -1
     assert run.steps == [
-        ('permute', image),
+        ('permute', 0, 1, 3, 2, image),
         ('mul', 2, image),
         ('add', 1, 1),
         ('relu', 2),
