@@ -118,13 +118,13 @@ class MemoryNotes(Generic[Note]):
     """What is noted of tensors' memory, which views share, while it lives."""
 
     def __init__(self) -> None:
-        # The weak reference tells that an address is used again.
+        # The weak reference keeps the address from being used again.
         self._notes: dict[int, tuple[StorageWeakRef, Note]] = {}
 
     def of(self, tensor: Tensor, otherwise: Any = None) -> Any:
         """What was noted of a tensor's memory."""
-        ref, note = self._notes.get(storage_of(tensor) or 0, (None, None))
-        return otherwise if ref is None or ref.expired() else note
+        _, note = self._notes.get(storage_of(tensor) or 0, (None, otherwise))
+        return note
 
     def set(self, tensor: Tensor, note: Note) -> None:
         """Note something; nothing of a tensor without memory of its own."""

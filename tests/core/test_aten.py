@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import mmerf
-from mmerf.core.aten import AtenMode, storage_of, tensors_in
+from mmerf.core.aten import AtenMode, MemoryNotes, storage_of, tensors_in
 
 
 class Names(AtenMode):
@@ -77,3 +77,15 @@ def test_a_traced_module_that_reckons_with_sizes():
         with Names() as mode:
             assert net(torch.rand(1, 2, 7, 8)).shape == (1, 2, 14, 16)
         assert mode.seen
+
+
+def test_what_is_noted_of_memory_is_told_of_its_views_alone():
+    notes, tensor = MemoryNotes(), torch.rand(4, 4)
+    notes.set(tensor, 'made')
+    assert notes.of(tensor[1:].t()) == 'made'
+    assert notes.of(tensor.clone()) is None
+    assert notes.of(tensor.to_sparse(), 'none') == 'none'
+    notes.set(tensor.to_sparse(), 'lost')
+    del tensor
+    for _ in range(100):  # an address that is free is used again at once
+        assert notes.of(torch.rand(4, 4)) is None
