@@ -86,6 +86,10 @@ def test_what_is_noted_of_memory_is_told_of_its_views_alone():
     assert notes.of(tensor.clone()) is None
     assert notes.of(tensor.to_sparse(), 'none') == 'none'
     notes.set(tensor.to_sparse(), 'lost')
-    del tensor
-    for _ in range(100):  # an address that is free is used again at once
-        assert notes.of(torch.rand(4, 4)) is None
+    gone = [torch.rand(1) for _ in range(500)]
+    for each in gone:
+        notes.set(each, 'gone')
+    gone.clear()
+    del each  # addresses that are free are used again at once
+    new = [torch.rand(1) for _ in range(500)]
+    assert not any(map(notes.of, new))

@@ -120,7 +120,7 @@ class Cut(nn.Module):
         more = -height % 32, -width % 32
         if any(more):
             x = functional.pad(x, (0, more[1], 0, more[0]))
-        x = torch.cat(x.split([x.shape[2] - 1, 1], 2), 2)
+        x = x + torch.zeros(x.shape[2]).sum()
         return (x.reshape(x.shape) * 2)[:, :, :height, :width]
 
 
