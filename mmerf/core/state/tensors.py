@@ -7,7 +7,6 @@ from contextlib import suppress
 from functools import partial
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
@@ -15,8 +14,6 @@ from torch.nn.parameter import is_lazy
 from .kept import Kept
 from .restoration import run_all
 
-ALIGNED = 2**6  # bytes
-ARENA = 2**25  # bytes that are asked for at once
 SMALL = 2**14  # entries; smaller tensors are copied and compared together
 _PLAIN = (Tensor, nn.Parameter)
 _PLAIN_NUMBERS = (
@@ -31,8 +28,7 @@ class Copies:
     """Memory for copies of large tensors, which the next pass uses again.
 
     Memory that is new to the process comes page by page: to copy into it
-    takes up to four times as long. On a CPU the pages are large ones, where
-    the system has them.
+    takes up to four times as long.
 
     Attributes:
         taken (list[Tensor]): Copies since ``give_back`` was called last.
@@ -41,7 +37,6 @@ class Copies:
     def __init__(self) -> None:
         self.taken: list[Tensor] = []
         self._free: dict[tuple, list[Tensor]] = {}
-        self._arena = torch.empty(0, dtype=torch.uint8)
 
     def of(self, tensor: Tensor) -> Tensor:
         """A copy of a tensor."""
@@ -49,7 +44,7 @@ class Copies:
         if not dense or tensor.dtype not in _PLAIN_NUMBERS or tensor.is_neg():
             return tensor.clone()
         free = self._free.setdefault(_slot(tensor), [])
-        copy = free.pop() if free else self._new(tensor)
+        copy = free.pop() if free else torch.empty_like(tensor)
         self.taken.append(copy)
         return copy.copy_(tensor)
 
@@ -58,19 +53,6 @@ class Copies:
         for copy in self.taken:
             self._free[_slot(copy)].append(copy)
         self.taken.clear()
-
-    def _new(self, tensor: Tensor) -> Tensor:
-        if tensor.device.type != 'cpu':
-            return torch.empty_like(tensor)
-        size = tensor.numel() * tensor.element_size()
-        room = -(-size // ALIGNED) * ALIGNED
-        if room > len(self._arena):
-            # NumPy asks for large pages, and torch does not.
-            self._arena = torch.from_numpy(
-                np.empty(max(room, ARENA), np.uint8)
-            )
-        memory, self._arena = self._arena[:size], self._arena[room:]
-        return memory.view(tensor.dtype).view(tensor.shape)
 
 
 def _slot(tensor: Tensor) -> tuple:

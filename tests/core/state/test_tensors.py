@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from mmerf.core.state.model_state import ModelState
-from mmerf.core.state.tensors import ARENA, SMALL, Copies
+from mmerf.core.state.tensors import SMALL, Copies
 
 
 def quantised(scale):
@@ -109,7 +109,7 @@ LARGE = {
         memory_format=torch.channels_last
     ),
     'every second': torch.rand(SMALL * 4)[::2],
-    'more than is asked for at once': torch.zeros(ARENA + 3, dtype=torch.int8),
+    'bytes': torch.zeros(SMALL + 3, dtype=torch.int8),
     'complex': torch.ones(SMALL * 2, dtype=torch.complex64),
     'quantised': torch.quantize_per_tensor(
         torch.rand(SMALL * 2), 0.5, 3, torch.quint8
@@ -130,13 +130,11 @@ def test_copies_are_equal_and_share_no_memory(name):
 
 def test_memory_of_copies_is_used_again_once_it_is_given_back():
     copies, tensor = Copies(), torch.rand(SMALL * 2)
-    first = copies.of(tensor)
-    assert copies.of(tensor).data_ptr() != first.data_ptr()
+    first, second = copies.of(tensor), copies.of(tensor)
+    places = {first.data_ptr(), second.data_ptr()}
+    assert len(places) == 2
     copies.give_back()
-    assert copies.of(tensor + 1).data_ptr() in {
-        first.data_ptr(),
-        first.data_ptr() + first.nbytes,
-    }
+    assert copies.of(tensor + 1).data_ptr() in places
     other = copies.of(tensor.double())
     assert other.dtype == torch.float64 and torch.equal(other, tensor.double())
 
