@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -12,9 +13,11 @@ from ..errors import LayerError, one_line
 from ..running.memory import is_out_of_memory
 from ..running.precision import gradient_scale
 from .box_tensor import to_plain
-from .mended_backward import MendedBackward
+from .mended_backward import mended_norms
 from .sparse_backward import SparseBackward
-from .worth import OWN_BACKWARD, graph_of
+from .worth import LEAST_GAIN, OWN_BACKWARD, graph_of
+
+NO_ZEROS = 'few zeros to skip'
 
 
 class Gradients:
@@ -33,7 +36,8 @@ class Gradients:
         self.fallbacks: dict[str, str] = {}
         self._seen: set[tuple] = set()  # keys, sizes: graphs looked at
         self._worked: set[str] = set()  # layer keys, with skipped zeros
-        self._mended: set[str] = set()  # layer keys, see ``Graph.mended``
+        self._mended: set[str] = set()  # layer keys, see ``Graph.norms``
+        self._too_deep = math.inf  # nodes of a graph, whose fields are large
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
@@ -81,18 +85,25 @@ class Gradients:
     ) -> Tensor | None:
         on_cpu = leaf.device.type == 'cpu'
         sparse = on_cpu and key not in self.fallbacks
-        if sparse or (key, leaf.shape) not in self._seen:
+        norms: Sequence[Any] = ()
+        seen = (key, leaf.shape) in self._seen
+        if sparse or not seen or key in self._mended:
             self._seen.add((key, leaf.shape))
             graph = graph_of(total)
-            if graph.mended and on_cpu:
+            if graph.norms and on_cpu:
                 self._mended.add(key)
+                norms = graph.norms
             own = OWN_BACKWARD in (graph.refusal or '')
             if graph.refusal and (sparse or own):  # the latter for good
                 self.fallbacks[key] = graph.refusal
                 sparse = False
+            elif sparse and graph.nodes >= self._too_deep:
+                self.fallbacks[key] = NO_ZEROS
+                sparse = False
         may_start_again = sparse and key not in self._worked
+        skipping = SparseBackward() if sparse else None
         try:
-            with self._mode(key, sparse):
+            with skipping or mended_norms(norms):
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,
@@ -104,14 +115,12 @@ class Gradients:
                 raise type(error)(f'{key}: {error}') from None
             self.fallbacks[key] = one_line(error, 80)
             return self._backward(key, total, leaf, retain)
-        if sparse:
+        if skipping is not None:
             self._worked.add(key)
+            if skipping.gain < LEAST_GAIN:  # as for every deeper layer
+                self.fallbacks[key] = NO_ZEROS
+                self._too_deep = min(self._too_deep, graph.nodes)
         return to_plain(gradient)
-
-    def _mode(self, key: str, sparse: bool) -> AbstractContextManager:
-        if sparse:
-            return SparseBackward()
-        return MendedBackward() if key in self._mended else nullcontext()
 
 
 def no_gradient_error(key: str) -> LayerError:

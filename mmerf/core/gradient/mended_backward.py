@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from ..aten import AtenMode
 from .box_tensor import BoxTensor, memory_format_of
@@ -36,6 +40,32 @@ class MendedBackward(AtenMode):
         if func is _NORM_BACKWARD:
             args = (_with_strides_of(args[0], args[1]), *args[1:])
         return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def mended_norms(norms: Sequence[Any]) -> Iterator[None]:
+    """As ``MendedBackward``, for a graph that is there already.
+
+    It is called at these nodes alone, and not at every operation.
+
+    Args:
+        norms (sequence of Node): The batch norms of the graph.
+    """
+    handles = []
+    try:
+        for node in norms:
+            handles.append(node.register_prehook(partial(_mended, node)))
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _mended(node: Any, gradients: tuple) -> tuple | None:
+    first = gradients[0]
+    if not isinstance(first, Tensor):  # nothing flows back
+        return None
+    return _with_strides_of(first, node._saved_input), *gradients[1:]
 
 
 def _with_strides_of(gradient: Any, image: Any) -> Any:

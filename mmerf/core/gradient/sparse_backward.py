@@ -46,6 +46,12 @@ class SparseBackward(MendedBackward):
     def __init__(self) -> None:
         super().__init__()
         self._misses = 0
+        self._elements, self._skipped = 0, 0.0
+
+    @property
+    def gain(self) -> float:
+        """Share of the large gradients' elements that was skipped, 0 to 1."""
+        return self._skipped / self._elements if self._elements else 0.0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
@@ -61,11 +67,18 @@ class SparseBackward(MendedBackward):
 
     def _look(self, gradient: Tensor) -> Tensor:
         """A box tensor, where a large gradient is mostly zero."""
-        if self._misses >= MISSES or not is_worth_a_look(gradient.numel()):
+        count = gradient.numel()
+        if not is_worth_a_look(count):
+            return gradient
+        self._elements += count
+        if self._misses >= MISSES:
             return gradient
         found = as_box_tensor(gradient)
-        missed = not isinstance(found, BoxTensor)
-        self._misses = self._misses + 1 if missed else 0
+        if isinstance(found, BoxTensor):
+            self._misses = 0
+            self._skipped += count - found.inside.numel()
+        else:
+            self._misses += 1
         return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 LARGE_GRADIENT = 2**19  # elements of a gradient from which on a box saves time
+LEAST_GAIN = 0.1  # of the elements of large gradients: what skipping costs
 LARGE_SHARE = 0.04  # of the nodes: fewer large convolutions save nothing
 MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
 OWN_BACKWARD = 'has backward code of its own'
@@ -32,18 +34,20 @@ class Graph:
             into its memory or change it. Otherwise zeros are skipped where
             it saves time: at convolutions of some size, if they are not few
             among operations each of which would be looked at.
-        mended (bool): Whether torch itself may compute a wrong gradient,
-            which ``MendedBackward`` mends.
+        norms (sequence of Node): The batch norms, if torch itself may compute
+            a wrong gradient of one; see ``mended_norms``.
+        nodes (int): How many it has.
     """
 
     refusal: str | None
-    mended: bool
+    norms: Sequence[Any]
+    nodes: int
 
 
 def graph_of(tensor: Tensor) -> Graph:
     """Look through the graph of a tensor."""
     seen, nodes = set(), [tensor.grad_fn]
-    names: set[str] = set()
+    reorders, norms = False, []
     convolutions, custom = 0, ''
     while nodes:
         node = nodes.pop()
@@ -52,19 +56,22 @@ def graph_of(tensor: Tensor) -> Graph:
         seen.add(node)
         if isinstance(node, torch.autograd.function.BackwardCFunction):
             custom = custom or type(node).__name__.removesuffix('Backward')
-            names |= REORDERING  # it may hand on any strides
-        names.add(node.name())
-        if node.name() == 'ConvolutionBackward0':
+            reorders = True  # it may hand on any strides
+        name = node.name()
+        reorders |= name in REORDERING
+        if name == BATCH_NORM:
+            norms.append(node)
+        elif name == 'ConvolutionBackward0':
             convolutions += is_worth_a_look(_elements(node))
         nodes += [following for following, _ in node.next_functions]
-    mended = BATCH_NORM in names and not names.isdisjoint(REORDERING)
+    norms = norms if reorders else []
     if custom:  # first: layouts are decided by it, too
-        return Graph(f'{custom} {OWN_BACKWARD}', mended)
+        return Graph(f'{custom} {OWN_BACKWARD}', norms, len(seen))
     if len(seen) > MANY_NODES:
-        return Graph(f'more than {MANY_NODES:,} operations', mended)
-    if convolutions >= LARGE_SHARE * len(seen) or mended:
-        return Graph(None, mended)
-    return Graph('few large convolutions', mended)
+        return Graph(f'more than {MANY_NODES:,} operations', norms, len(seen))
+    if convolutions >= LARGE_SHARE * len(seen):
+        return Graph(None, norms, len(seen))
+    return Graph('few large convolutions', norms, len(seen))
 
 
 def _elements(node: Any) -> int:

@@ -5,8 +5,51 @@ import torch
 from helpers.custom_backward import Doubled
 from torch import nn
 
-from mmerf.core.gradient import worth
+from mmerf.core.gradient import backward, worth
 from mmerf.core.gradient.backward import Gradients
+
+
+@pytest.fixture
+def ways(monkeypatch):
+    """Whether each backward pass, in turn, skips zeros."""
+    found = []
+    own = backward.SparseBackward.__init__
+
+    def skipping(self):
+        own(self)
+        found[-1] = True
+
+    monkeypatch.setattr(backward.SparseBackward, '__init__', skipping)
+    run = Gradients.of
+
+    def of(*args, **kwargs):
+        found.append(False)
+        return run(*args, **kwargs)
+
+    monkeypatch.setattr(Gradients, 'of', of)
+    return found
+
+
+def test_a_layer_whose_field_is_the_image_is_run_plainly_from_then_on(ways):
+    """So are deeper ones, and no shallower one."""
+    conv = lambda: nn.Conv2d(4, 4, 3, padding=1)  # noqa: E731
+    shallow = nn.Sequential(conv(), nn.ReLU(), conv())
+    deep = nn.Sequential(nn.AdaptiveAvgPool2d(1), conv(), nn.ReLU())
+    torch.manual_seed(0)
+    gradients = Gradients()
+    for expected in ([True, True, False], [False, True, False]):
+        image = torch.rand(1, 4, 32, 32, requires_grad=True)
+        start = shallow(image)
+        middle = start * deep(start)
+        outputs = {'deep': middle, 'shallow': start, 'deeper': middle.exp()}
+        del ways[:]
+        for key, output in outputs.items():
+            score = output[:, :, 16, 16].sum(1)
+            found = gradients.of(key, score, image, True)
+            (wanted,) = torch.autograd.grad(score, image, retain_graph=True)
+            torch.testing.assert_close(found, wanted)
+        assert ways == expected
+        assert gradients.fallbacks.keys() == {'deep', 'deeper'}
 
 
 @pytest.mark.usefixtures('as_few')

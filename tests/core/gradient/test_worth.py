@@ -34,8 +34,7 @@ def _large(monkeypatch, _every_shortcut):
         ([conv(), nn.ReLU(), conv()], SIDE - 1, FEW),
         ([conv(), *[nn.GELU()] * 20], SIDE, FEW),
         ([conv(), nn.BatchNorm2d(8), *[nn.GELU()] * 20], SIDE, FEW),
-        # torch's gradient of a batch norm is wrong beside tokens.
-        ([conv(), nn.BatchNorm2d(8), Tokens(), *[nn.GELU()] * 20], SIDE, None),
+        ([conv(), nn.BatchNorm2d(8), Tokens(), *[nn.GELU()] * 20], SIDE, FEW),
         ([conv(), Custom()], SIDE, 'Doubled has backward code of its own'),
         ([nn.GELU()] * 5001, 2, 'more than 5,000 operations'),
     ],
@@ -44,6 +43,18 @@ def test_which_graphs_skip_zeros(blocks, side, expected):
     net = nn.Sequential(*blocks).eval().requires_grad_(False)
     image = torch.randn(1, 8, side, side, requires_grad=True)
     assert graph_of(net(image).sum()).refusal == expected
+
+
+@pytest.mark.parametrize(
+    ('middle', 'norms', 'nodes'),
+    [(nn.ReLU(), 0, 5), (Tokens(), 2, 8), (Custom(), 2, 5)],
+)
+def test_batch_norms_are_found_beside_tokens(middle, norms, nodes):
+    """There torch's gradient of one is wrong; so it may be beside own code."""
+    net = nn.Sequential(nn.BatchNorm2d(8), middle, nn.BatchNorm2d(8)).eval()
+    image = torch.randn(1, 8, SIDE, SIDE, requires_grad=True)
+    found = graph_of(net.requires_grad_(False)(image).sum())
+    assert len(found.norms) == norms and found.nodes == nodes
 
 
 def test_what_is_said_of_a_layer_that_ordinary_autograd_ran():
