@@ -1,4 +1,4 @@
 """Where the entries of every tensor of a forward pass sit in the input.
 
-May import: ``grid``, ``aten``, ``errors``.
+May import: ``placing``, ``grid``, ``aten``, ``errors``.
 """

@@ -9,12 +9,9 @@ from typing import Any
 
 import torch
 
-from .call import Rule
-from .mixing_rules import MIXING_RULES, follow_pointwise
-from .resize_rules import FOLLOW_RESIZE
-from .slice_rules import SLICE_RULES
-from .view_rules import VIEW_RULES
-from .window_rules import WINDOW_RULES
+from ..placing.call import Rule
+from ..placing.mixing_rules import follow_pointwise
+from ..placing.table import RULES
 
 CHOOSING = frozenset(  # operations that choose between values
     {
@@ -45,13 +42,6 @@ PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
         '_scaled_dot_product_cudnn_attention', 'linear',
     }
 )  # fmt: skip
-RULES: dict[str, Rule] = {
-    **VIEW_RULES,
-    **SLICE_RULES,
-    **WINDOW_RULES,
-    **FOLLOW_RESIZE,
-    **MIXING_RULES,
-}
 
 
 class Noticed(set[str]):

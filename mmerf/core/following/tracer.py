@@ -8,9 +8,7 @@ whatever its shape.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from torch import Tensor
@@ -22,17 +20,14 @@ from ..aten import (
     tensors_in,
     written_to,
 )
-from ..grid.coordinates import Axis, Grid, Size, even_grid
-from ..grid.factors import Dim, Factor
-from ..grid.placed import LOST, Line, Placed, Tag
+from ..grid.coordinates import Grid
+from ..grid.placed import LOST, Placed, Tag
 from ..grid.reading import Reading, count_of
-from .call import Call, Outcome
+from ..placing.call import Call, Outcome
 from .kinds import EXTREME_OVER_PLACES, VALUES_DECIDE, Kind, Noticed, kind_of
+from .places import KnownPlaces, Noted
 from .read_placed import reading_of
 from .tags import Tags
-
-Steps = tuple[int, int] | None  # px, down and across
-Noted = list[tuple[Tag, Grid | None]]
 
 
 class GridTracer(AtenMode):
@@ -45,8 +40,7 @@ class GridTracer(AtenMode):
         noticed (Noticed): What matters to shortcuts.
         convolutions, products (int): How many there were, of convolutions
             and of products of matrices.
-        sizes (dict[tuple[int, int], Grid]): Grids made so far, by (h, w); of
-            several of one size the last.
+        places (KnownPlaces): What is known so far.
 
     Example:
         >>> import torch
@@ -64,30 +58,8 @@ class GridTracer(AtenMode):
         self.noticed = Noticed()
         self.convolutions = self.products = 0
         self.tags = Tags()
-        frames = math.prod(images.shape[1:-3])
-        height, width = (int(side) for side in images.shape[-2:])
-        self.input_size = (height, width)
-        whole = Axis(0, 1)
-        self.sizes = {self.input_size: Grid(self.input_size, whole, whole)}
-        # Strides of all grids so far, also where a later one is as large.
-        self._jumps: tuple[set[float], set[float]] = ({1.0}, {1.0})
-        dims = [Dim((Factor('n', len(images), frames),))]
-        dims += [Dim((Factor('n', size),)) for size in images.shape[1:-3]]
-        # Equal tags are one object, which lives as long as the tracer; so
-        # that its id names it in what is known of earlier operations.
-        self._alike: dict[Hashable, tuple[Placed, Grid | None]] = {}
-        self._known: dict[Hashable, Noted] = {}
-        channels = int(images.shape[-3])
-        placed = Placed(
-            (
-                *dims,
-                Dim((Factor(None, channels),) if channels > 1 else ()),
-                Dim((Factor('y', height),)),
-                Dim((Factor('x', width),)),
-            ),
-            {'y': Line(whole), 'x': Line(whole)},
-        )
-        self.tags.set(images, self._with_grid(placed)[0])
+        self.places = KnownPlaces(images)
+        self.tags.set(images, self.places.pixels)
 
     def notice_values(self, tensor: Tensor) -> None:
         """Notice that a tensor's values are handed to Python."""
@@ -98,28 +70,6 @@ class GridTracer(AtenMode):
         """How a tensor is laid out, and its grid; None where it is lost."""
         tag = self.tags.of(tensor)
         return reading_of(tag, batch) if isinstance(tag, Placed) else None
-
-    def grid(self, size: Size) -> Grid:
-        """A grid of this size (h, w) for a tensor that is lost, in doubt."""
-        found = self.sizes.get(size)
-        if found is None:
-            return even_grid(size, self.input_size)
-        return Grid(size, found.y, found.x, followed=False)
-
-    def steps(self) -> Steps:
-        """Multiples at which a crop keeps every grid made so far.
-
-        Returns:
-            tuple[int, int], optional: In pixels, down and across; None where
-            a grid's stride is no whole number.
-        """
-        steps = []
-        for jumps in self._jumps:
-            whole = [jump for jump in jumps if 1 / (jump or 1) % 1]
-            if any(jump % 1 for jump in whole):
-                return None
-            steps.append(math.lcm(*(int(jump) for jump in whole)))
-        return steps[0], steps[1]
 
     def __torch_dispatch__(
         self,
@@ -154,12 +104,11 @@ class GridTracer(AtenMode):
                 named = named_arguments(func, args, kwargs)
                 noted = self._looked_up(kind, Call(named, out, known), made)
                 if key is not None:
-                    self._known[key] = noted
+                    self.places.known[key] = noted
             note = self.tags.written if written else self.tags.set
             for tensor, (tag, grid) in zip(made, noted, strict=True):
                 note(tensor, tag)
-                if grid is not None and grid.size != self.input_size:
-                    self.sizes[grid.size] = grid
+                self.places.keep_grid(grid)
         return out
 
     def _earlier(
@@ -186,29 +135,16 @@ class GridTracer(AtenMode):
                 *[tensor.shape for tensor in tensors],
                 *map(id, tags),
             )
-            return key, self._known.get(key)
+            return key, self.places.known.get(key)
         except (RuntimeError, TypeError):  # nested tensors, symbols
             return None, None
 
     def _looked_up(self, kind: Kind, call: Call, made: list[Tensor]) -> Noted:
         """Tags, and grids, of what an operation made, or wrote to."""
-        outcome: Outcome = None
-        if kind.rule is not None and tensors_in(call.out):
-            with suppress(ArithmeticError, LookupError, TypeError, ValueError):
-                outcome = kind.rule(call)  # or a form that it does not know
+        outcome = self.places.outcome(kind.rule, call)
         if kind.extreme:
             self._notice_extreme(list(call.tags.values()), outcome)
-        if isinstance(outcome, list):
-            found = outcome + [LOST] * (len(made) - len(outcome))
-        else:
-            found = [outcome] * len(made)
-        noted: Noted = []
-        for tensor, tag in zip(made, found, strict=True):
-            if isinstance(tag, Placed) and tag.shape == tuple(tensor.shape):
-                noted.append(self._with_grid(tag))
-            else:
-                noted.append((LOST, None))
-        return noted
+        return self.places.noted(outcome, made)
 
     def _notice_extreme(self, tags: list[Tag | None], after: Outcome) -> None:
         """Notice an extreme value over a whole side of the image.
@@ -219,33 +155,6 @@ class GridTracer(AtenMode):
         first = after[0] if isinstance(after, list) else after
         if LOST in tags or any(_sides(tag) > _sides(first) for tag in tags):
             self.noticed.add(EXTREME_OVER_PLACES)
-
-    def _with_grid(self, placed: Placed) -> tuple[Placed, Grid | None]:
-        """The one tag that is equal to this one, and its grid if it has one.
-
-        It has one if it is that of a (N, C, h, w) tensor, or of one like it.
-        """
-        key = placed.dims, *placed.lines.items()
-        if key not in self._alike:
-            grid = _grid_of(placed)
-            self._alike[key] = placed, grid
-            if grid is not None:
-                for jumps, jump in zip(self._jumps, grid.stride, strict=True):
-                    jumps.add(jump)
-        return self._alike[key]
-
-
-def _grid_of(placed: Placed) -> Grid | None:
-    """The grid of a (N, C, h, w) tensor, or of one like it."""
-    if len(placed.dims) != 4:
-        return None
-    alone = [placed.single(p) for p in range(4)]
-    sides = {name: f for found in alone if found for name, f in [found]}
-    whole = all(len(placed.factors_of(name)) == 1 for name in sides)
-    if len(sides) != 2 or not whole:
-        return None
-    y, x = (placed.lines[name].axis for name in ('y', 'x'))
-    return Grid((sides['y'].size, sides['x'].size), y, x)
 
 
 def _sides(tag: Tag | None) -> int:

@@ -2,6 +2,6 @@
 
 May import: ``shortcuts``, ``windows``, ``partial``, ``folding``,
 ``aggregate``, ``attributions``, ``switching``, ``running``, ``state``,
-``targets``, ``layers``, ``grid``, ``batch``, ``aten``, ``options``,
-``errors``.
+``targets``, ``following``, ``layers``, ``grid``, ``batch``, ``aten``,
+``options``, ``errors``.
 """

@@ -167,8 +167,9 @@ class Passes:
         self, batch: Batch, target: Target, gathering: Gathering
     ) -> tuple[list[str], Grids]:
         why = self.trial.plain_because or self._once
-        if why is None and self.trial.is_few(batch.inputs):
+        if few := why is None and self.trial.is_few(batch.inputs):
             why = self._plan(batch.forward, batch.inputs, target).reason
+        self.layers.follow_graph(few)
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)

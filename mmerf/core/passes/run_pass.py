@@ -11,6 +11,7 @@ from ..aggregate.batch_maps import Gathering
 from ..aggregate.class_shares import ClassSharing
 from ..batch import Batch
 from ..errors import ERFError
+from ..following.graph import NotFollowed
 from ..layers.clips import resize_images
 from ..options import MeasurementOptions
 from ..running.precision import precision
@@ -55,7 +56,7 @@ def run_pass(
         kept, done = _preserved_pass(
             passes, batch, labels, target, options, amp, first
         )
-    except RunAgain:
+    except (RunAgain, NotFollowed):
         pass
     except Exception as error:  # whatever the model's code raises
         if not passes.budget.search_for_memory(error, batch.inputs):

@@ -10,7 +10,9 @@ from typing import Any
 from torch import Tensor, nn
 
 from ..errors import LayerError
-from ..following.tracer import GridTracer, Steps
+from ..following.graph import GraphFollower, NotFollowed
+from ..following.places import Steps
+from ..following.tracer import GridTracer
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.defaults import OUTPUT
@@ -47,11 +49,15 @@ class ForwardPass:
         whole (bool): Run the model to its end even so.
         behaved (mapping, optional): Layouts of outputs that cannot be
             followed, by output key; None collects such outputs.
+        by_graph (bool): Follow autograd's graph, where there is one, instead
+            of every operation.
 
     Attributes:
         undecided (dict[str, Undecided]): Outputs that may be feature maps,
             and whose layout is not known, by output key.
         changed (bool): Whether an output has another shape than the plan says.
+        not_followed (bool): Whether the graph does not tell where the units
+            of an output sit.
         reading_failed (bool): Whether an exception came from reading an
             output, and not from the model's own code.
         recorder (Recorder, optional): Is shown the first image's outputs.
@@ -67,17 +73,23 @@ class ForwardPass:
         expected: Mapping[str, int] | None,
         whole: bool,
         behaved: Mapping[str, Reading] | None = None,
+        by_graph: bool = False,
     ) -> None:
         self.undecided: dict[str, Undecided] = {}
         self.unread: dict[str, LayerError] = {}
         self.expected, self.whole = expected, whole
         self.layers, self.inputs, self.target = layers, inputs, target
         self.plan = plan
-        self.reading_failed = self.changed = False
+        self.reading_failed = self.changed = self.not_followed = False
         self.recorder: Recorder | None = None
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-        self.tracer = GridTracer(inputs) if plan is None else None
-        self.reader = OutputReader(inputs, self.tracer, plan, front, behaved)
+        self.tracer: GridTracer | None = None
+        self.follower: GridTracer | GraphFollower | None = None
+        if plan is None and by_graph and inputs.grad_fn is not None:
+            self.follower = GraphFollower(inputs)
+        elif plan is None:
+            self.follower = self.tracer = GridTracer(inputs)
+        self.reader = OutputReader(inputs, self.follower, plan, front, behaved)
         self.calls = dict.fromkeys((layer.name for layer in layers), 0)
         self.by_module: dict[nn.Module, list[Layer]] = {}
         for layer in layers:
@@ -114,6 +126,9 @@ class ForwardPass:
             self._read_or_stop(module, output)
         except StopForward:
             raise
+        except NotFollowed:
+            self.not_followed = True
+            raise StopForward from None
         except Exception:
             self.reading_failed = True
             raise
@@ -186,10 +201,10 @@ class ForwardPass:
                 continue
             parts.update(found)
             grids[key] = read.grid
-            if self.tracer is not None:
+            if self.follower is not None:
                 within = (*layer.indices, *indices)
                 self.outputs[key] = replace(layer, indices=within)
-                self.steps[key] = self.tracer.steps()
+                self.steps[key] = self.follower.places.steps()
                 self.readings[key] = read.layout
 
     def _keep_undecided(self, key: str, leaf: Any) -> None:

@@ -14,8 +14,9 @@ from torch import Tensor
 
 from ..batch import Forward
 from ..errors import ERFError, ModelError, one_line
+from ..following.graph import GraphFollower, NotFollowed
 from ..following.kinds import CONVOLVES, Noticed
-from ..following.tracer import Steps
+from ..following.places import Steps
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.behaviour import behaved_layouts
@@ -62,6 +63,7 @@ class LayerScores:
         self.order: list[str] = []
         self.recorder: Recorder | None = None
         self.noticed = Noticed() if noticed is None else noticed
+        self._by_graph = self._from_graph = self._graph_failed = False
         self._outputs: dict[str, Layer] = {}
         self._plans: dict[tuple, PassPlan] = {}
         # Layouts of outputs that cannot be followed, by input shape and key.
@@ -95,6 +97,8 @@ class LayerScores:
         Raises:
             LayerError: If a layer was not reached or cannot be read.
             TargetError: If a target returns anything but (N,) numbers.
+            NotFollowed: If a graph was to be followed, and does not tell
+                where units sit.
         """
         return self._read(forward, images, target, positions, whole)
 
@@ -128,6 +132,9 @@ class LayerScores:
             target = target.select(positions)
         shape = tuple(images.shape[1:])
         run = self._run(forward, images, target, positions, whole, probing)
+        if run.not_followed:
+            self._graph_failed = True
+            raise NotFollowed
         if run.changed:  # traced with another number of images, perhaps
             del self._plans[shape]
             run = self._run(forward, images, target, positions, whole, probing)
@@ -143,6 +150,7 @@ class LayerScores:
                     forward, images, target, positions, whole, probing
                 )
         self._plans[shape] = run.checked_plan()
+        self._from_graph |= isinstance(run.follower, GraphFollower)
         self._calls = self._plans[shape].calls
         self.order = run.keys_in_order()
         self._outputs = self._outputs or {
@@ -197,6 +205,7 @@ class LayerScores:
             calls,
             whole,
             self._behaved.get(shape),
+            self._by_graph,
         )
         run.recorder = self.recorder
         reading = intercepted(run.tapped(), run.on_return)
@@ -223,12 +232,22 @@ class LayerScores:
         """
         return dict(self._plans[tuple(input_shape)].steps)
 
+    def follow_graph(self, wanted: bool) -> None:
+        """Follow autograd's graph, or every operation, from now on.
+
+        A graph costs little, and tells nothing of what shortcuts have to know
+        (``noticed``): so its plans are no good for them.
+        """
+        if self._from_graph and not wanted:
+            self.forget()
+        self._by_graph = wanted and not self._graph_failed
+
     def forget(self) -> None:
         """Forget what earlier forwards have shown."""
         self._plans.clear()
         self._outputs.clear()
         self._behaved.clear()
-        self._calls = self.calls
+        self._calls, self._from_graph = self.calls, False
 
     def again(self) -> LayerScores:
         """The same layers, with nothing known of earlier forwards."""

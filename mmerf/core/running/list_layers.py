@@ -107,7 +107,7 @@ def _listed(
     tensor = tensor_of(leaf)
     found = None if tensor is None else tracer.read(tensor, 1)
     context = OutputContext(
-        1, tracer.input_size, found[0] if found else None, front=front
+        1, tracer.places.input_size, found[0] if found else None, front=front
     )
     try:
         nchw = to_nchw(leaf, context)

@@ -9,7 +9,9 @@ from typing import Any
 
 from torch import Tensor
 
-from ..following.tracer import GridTracer, Steps
+from ..following.graph import GraphFollower, NotFollowed
+from ..following.places import Steps
+from ..following.tracer import GridTracer
 from ..grid.coordinates import Grid
 from ..grid.reading import Reading
 from ..layers.candidates import possible_layouts
@@ -78,7 +80,7 @@ class OutputReader:
 
     Args:
         inputs (Tensor): The images, (N, C, H, W) or clips.
-        tracer (GridTracer, optional): Follows this pass.
+        follower (GridTracer or GraphFollower, optional): Follows this pass.
         plan (PassPlan, optional): Record of an earlier pass, where this one
             is not followed.
         front (int): Tokens that the model has in front of its grids.
@@ -89,14 +91,14 @@ class OutputReader:
     def __init__(
         self,
         inputs: Tensor,
-        tracer: GridTracer | None,
+        follower: GridTracer | GraphFollower | None,
         plan: PassPlan | None,
         front: int,
         behaved: Mapping[str, Reading] | None,
     ) -> None:
         self.shape = tuple(inputs.shape)
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
-        self.tracer, self.plan, self.front = tracer, plan, front
+        self.follower, self.plan, self.front = follower, plan, front
         self.behaved = behaved or {}
 
     def read(self, layer: Layer, key: str, leaf: Any) -> Output | None:
@@ -109,6 +111,7 @@ class OutputReader:
 
         Raises:
             LayerError: If what is stated does not fit the output.
+            NotFollowed: If the graph does not tell where its units sit.
         """
         followed = self._followed(leaf)
         context = self.context(layer, key, followed)
@@ -149,13 +152,13 @@ class OutputReader:
     def undecided(self, leaf: Any) -> Undecided | None:
         """An output that may be a feature map, to be decided later."""
         tensor = tensor_of(leaf)
-        if self.tracer is None or tensor is None:
+        if self.follower is None or tensor is None:
             return None
         layouts = possible_layouts(
             tuple(tensor.shape),
             self.shape[0],
             self.size,
-            self.tracer.sizes,
+            self.follower.places.sizes,
             self.front,
         )
         if not layouts or not tensor.is_floating_point():
@@ -165,13 +168,17 @@ class OutputReader:
     def _followed(self, leaf: Any) -> tuple[Reading, Grid] | None:
         """Layout and grid of an output, of images or of frames of clips."""
         tensor = tensor_of(leaf)
-        if self.tracer is None or tensor is None:
+        if self.follower is None or tensor is None:
+            return None
+        if not tensor.is_floating_point():
             return None
         frames = math.prod(self.shape[1:-3])
         for batch in dict.fromkeys((self.shape[0], self.shape[0] * frames)):
-            found = self.tracer.read(tensor, batch)
+            found = self.follower.read(tensor, batch)
             if found is not None:
                 return found
+        if isinstance(self.follower, GraphFollower) and tensor.dim() in (3, 4):
+            raise NotFollowed  # a layout may fit, on grids that it has not met
         return None
 
     def _grid(
@@ -184,7 +191,9 @@ class OutputReader:
             return self.plan.grids[key]
         if followed is not None and followed[1].size == layout.size:
             return followed[1]
-        assert self.tracer is not None
+        assert self.follower is not None
+        if isinstance(self.follower, GraphFollower):
+            raise NotFollowed  # on another grid, as it was stated
         h, w = layout.size
-        grid = self.tracer.grid((w, h) if layout.swapped else (h, w))
+        grid = self.follower.places.grid((w, h) if layout.swapped else (h, w))
         return replace(grid, size=(h, w), swapped=layout.swapped)

@@ -72,7 +72,7 @@ def test_a_grid_that_was_met_before_is_the_latest_of_its_size():
     with GridTracer(image) as tracer:
         for kernel, pixel in ((one, 8), (other, 8.5), (one, 8)):
             kernel(image)
-            assert tracer.grid((8, 8)).pixel((4, 4)) == (pixel, pixel)
+            assert tracer.places.grid((8, 8)).pixel((4, 4)) == (pixel, pixel)
 
 
 @pytest.mark.parametrize(

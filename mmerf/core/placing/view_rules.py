@@ -207,8 +207,8 @@ def _roll(call: Call) -> Outcome:
 
 _SAME = (
     'detach', 'alias', 'contiguous', '_to_copy', 'lift', 'lift_fresh',
-    'native_dropout', '_softmax', '_log_softmax', 'cumsum', 'cumprod',
-    'logcumsumexp', 'cummax', 'cummin', 'native_batch_norm',
+    'native_dropout', '_softmax', '_safe_softmax', '_log_softmax', 'cumsum',
+    'cumprod', 'logcumsumexp', 'cummax', 'cummin', 'native_batch_norm',
     '_native_batch_norm_legit_no_training', '_native_batch_norm_legit',
     '_batch_norm_with_update', '_batch_norm_no_update', 'cudnn_batch_norm',
     'native_group_norm', 'hardswish', 'rrelu_with_noise', 'tril', 'triu',

@@ -1,0 +1,4 @@
+"""Where what an operation returns sits in the input, by where its inputs do.
+
+May import: ``grid``, ``aten``, ``errors``.
+"""
