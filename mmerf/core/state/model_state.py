@@ -8,6 +8,7 @@ globals of a module, what hooks close over.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -28,6 +29,8 @@ _DICTIONARIES = tuple(
     if isinstance(value, dict)
 )
 _NOT_WALKED = frozenset(_DICTIONARIES)
+_HELD = (*_DICTIONARIES, '_non_persistent_buffers_set')
+_PLAIN_HOLDERS = frozenset({dict, OrderedDict, set})
 _NOTHING_TO_KEEP = (str, int, float, complex, bytes, type(None))
 _NUMBERS_AND_TEXT = frozenset({*_NOTHING_TO_KEEP, bool})
 
@@ -40,12 +43,15 @@ class _Module(NamedTuple):
         kind (type): Its class.
         attributes (dict): A copy of its ``__dict__``.
         held (list): Each dictionary that torch keeps there, and a copy of it.
+        empty (list): Dictionaries and sets that torch keeps there, and that
+            hold nothing: most of them.
     """
 
     module: nn.Module
     kind: type
     attributes: dict[str, Any]
     held: list[tuple[dict, dict]]
+    empty: list[Any]
 
 
 class ModelState(Kept):
@@ -103,12 +109,9 @@ class ModelState(Kept):
     def _is_as_kept(self, kept: _Module) -> bool:
         return (
             type(kept.module) is kept.kind
+            and not any(kept.empty)
             and self.unchanged(kept.module.__dict__, kept.attributes)
-            and all(
-                self.unchanged(now, then)
-                for now, then in kept.held
-                if now or then
-            )
+            and all(self.unchanged(now, then) for now, then in kept.held)
         )
 
     def _restore_module(self, kept: _Module) -> None:
@@ -123,15 +126,22 @@ class ModelState(Kept):
                 attributes[key] = value
         for now, then in kept.held:
             self.give_back(now, then)
+        for nothing in kept.empty:
+            nothing.clear()
 
     def keep_module(self, module: nn.Module, name: str = '') -> None:
         """Keep a module's attributes, and what they hold; not its children."""
         if not self.is_new(module):
             return
         before = dict(module.__dict__)
-        torchs = [before[name] for name in _DICTIONARIES if name in before]
-        held = [(d, dict(d)) for d in torchs if isinstance(d, dict)]
-        kept = _Module(module, type(module), before, held)
+        held: list[tuple[dict, dict]] = []
+        empty: list[Any] = []
+        for value in map(before.get, _HELD):
+            if type(value) in _PLAIN_HOLDERS and not value:
+                empty.append(value)
+            elif isinstance(value, dict):
+                held.append((value, dict(value)))
+        kept = _Module(module, type(module), before, held, empty)
         self._modules.append(kept)
         keep_slots(self, module)
         tensors = [
@@ -145,5 +155,7 @@ class ModelState(Kept):
             if tensor is not None and self.is_new(tensor):
                 keep_tensor(self, tensor, f'{name}.{key}'.lstrip('.'))
         for key, value in before.items():
-            if key not in _NOT_WALKED and type(value) not in _NUMBERS_AND_TEXT:
+            if type(value) in _NUMBERS_AND_TEXT or key in _NOT_WALKED:
+                continue
+            if type(value) is not set or value or key not in _HELD:
                 self.keep(value)

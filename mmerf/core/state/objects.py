@@ -7,6 +7,7 @@ import sys
 import threading
 import types
 from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from .kept import Kept
@@ -81,6 +82,11 @@ def is_followed(value: Any) -> bool:
 
 def is_own(module: Any) -> bool:
     """Whether a module's objects may be state of a model."""
-    if str(module).startswith(_RUNNING):
+    return _is_own(str(module))
+
+
+@cache
+def _is_own(module: str) -> bool:
+    if module.startswith(_RUNNING):
         return False
-    return str(module).partition('.')[0] not in _NOT_FOLLOWED
+    return module.partition('.')[0] not in _NOT_FOLLOWED

@@ -127,7 +127,7 @@ def interrupt_every(step, images, functions=None, first=1):
 @pytest.mark.slow
 def test_ctrl_c_at_any_line_leaves_nothing(monkeypatch):
     monkeypatch.setattr(budget, 'SMALL_IMAGE', 0)  # fold, look for windows
-    points, left = interrupt_every(500, images_like(1, 16, 18))
+    points, left = interrupt_every(400, images_like(1, 16, 18))
     assert points > 90
     assert left == []
 
