@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,9 +14,12 @@ from ..running.precision import gradient_scale
 from .box_tensor import to_plain
 from .mended_backward import mended_norms
 from .sparse_backward import SparseBackward
-from .worth import LEAST_GAIN, OWN_BACKWARD, graph_of
+from .worth import LEAST_GAIN, OWN_BACKWARD, Graph, graph_of
 
 NO_ZEROS = 'few zeros to skip'
+BEYOND = (
+    0.3  # of a graph's elements: fewer are not worth a search of their own
+)
 
 
 class Gradients:
@@ -37,7 +39,7 @@ class Gradients:
         self._seen: set[tuple] = set()  # keys, sizes: graphs looked at
         self._worked: set[str] = set()  # layer keys, with skipped zeros
         self._mended: set[str] = set()  # layer keys, see ``Graph.norms``
-        self._too_deep = math.inf  # nodes of a graph, whose fields are large
+        self._in_vain = 0  # elements of a graph that was searched for zeros
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
@@ -97,7 +99,7 @@ class Gradients:
             if graph.refusal and (sparse or own):  # the latter for good
                 self.fallbacks[key] = graph.refusal
                 sparse = False
-            elif sparse and graph.nodes >= self._too_deep:
+            elif sparse and self._is_in_vain(graph):
                 self.fallbacks[key] = NO_ZEROS
                 sparse = False
         may_start_again = sparse and key not in self._worked
@@ -117,10 +119,19 @@ class Gradients:
             return self._backward(key, total, leaf, retain)
         if skipping is not None:
             self._worked.add(key)
-            if skipping.gain < LEAST_GAIN:  # as for every deeper layer
+            if skipping.gain < LEAST_GAIN:
                 self.fallbacks[key] = NO_ZEROS
-                self._too_deep = min(self._too_deep, graph.nodes)
+                self._in_vain = self._in_vain or graph.elements
         return to_plain(gradient)
+
+    def _is_in_vain(self, graph: Graph) -> bool:
+        """Whether a graph is one more that has few zeros to skip.
+
+        A deeper layer's graph holds that of a shallower one, where fields
+        are as large; what it has beyond that may have zeros.
+        """
+        beyond = graph.elements - self._in_vain
+        return self._in_vain > 0 and 0 <= beyond < BEYOND * graph.elements
 
 
 def no_gradient_error(key: str) -> LayerError:

@@ -7,6 +7,7 @@ from typing import Any
 
 import torch
 
+from ..aten import named_arguments
 from .box_tensor import (
     BoxTensor,
     crop_to,
@@ -148,6 +149,41 @@ def _max_pool_backward(func: Any, gradient: Any, *args: Any) -> Any:
     return BoxTensor(inside, (y0, y1, x0, x1), image.shape)
 
 
+def _upsample_backward(func: Any, *args: Any) -> Any:
+    """Of interpolation: what torch makes of one unit says where it goes."""
+    named = named_arguments(func, args, {})
+    gradient, shape = named['grad_output'], named['input_size']
+    if not isinstance(gradient, BoxTensor):
+        return NotImplemented
+    inside, ends = gradient.inside, []
+    aligned = [named['align_corners']] if 'align_corners' in named else []
+    scales = named['scales_h'], named['scales_w']
+    for axis, scale in enumerate(scales):
+        first, last = gradient.box[2 * axis : 2 * axis + 2]
+        length = shape[2 + axis]
+        units = torch.eye(length, dtype=inside.dtype, device=inside.device)
+        weights = _UPSAMPLING[func](
+            units[None, :, :, None],
+            (gradient.shape[2 + axis], 1),
+            *aligned,
+            scale,
+            None,
+        )[0, :, first:last, 0]
+        reached = (weights != 0).any(1).nonzero().flatten().tolist() or [0]
+        start, end = reached[0], reached[-1] + 1
+        ends += [start, end]
+        weights = weights[start:end]
+        inside = (
+            weights @ inside if axis == 0 else inside @ weights.transpose(0, 1)
+        )
+    found = BoxTensor(
+        inside.contiguous(memory_format=memory_format_of(gradient.inside)),
+        (ends[0], ends[1], ends[2], ends[3]),
+        tuple(shape),
+    )
+    return found if is_small_enough(found.box, shape) else found.whole()
+
+
 def _both_axes(value: Sequence[int]) -> tuple[int, int]:
     values = tuple(value)
     return (values[0], values[-1])
@@ -171,7 +207,17 @@ _POINTWISE = [
     'alias',
     'clone',
 ]
+_UPSAMPLING = {
+    getattr(aten, f'{name}_backward').default: getattr(aten, name).default
+    for name in (
+        'upsample_bilinear2d',
+        'upsample_bicubic2d',
+        'upsample_nearest2d',
+        '_upsample_nearest_exact2d',
+    )
+}
 GRADIENT_RULES: dict[Any, Callable] = {
+    **dict.fromkeys(_UPSAMPLING, _upsample_backward),
     **{getattr(aten, n).default: _pointwise for n in _POINTWISE},
     aten.mul.Tensor: _pointwise,
     aten.mul.Scalar: _pointwise,

@@ -12,7 +12,9 @@ from torch import Tensor
 
 LARGE_GRADIENT = 2**19  # elements of a gradient from which on a box saves time
 LEAST_GAIN = 0.1  # of the elements of large gradients: what skipping costs
-LARGE_SHARE = 0.04  # of the nodes: fewer large convolutions save nothing
+# Elements of large convolutions' gradients, over those of a large one at every
+# node: where they are fewer, to look at the nodes costs what it saves.
+LARGE_SHARE = 0.04
 MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
 OWN_BACKWARD = 'has backward code of its own'
 BATCH_NORM = 'NativeBatchNormBackward0'
@@ -37,18 +39,20 @@ class Graph:
         norms (sequence of Node): The batch norms, if torch itself may compute
             a wrong gradient of one; see ``mended_norms``.
         nodes (int): How many it has.
+        elements (int): Of the gradients of its large convolutions.
     """
 
     refusal: str | None
     norms: Sequence[Any]
     nodes: int
+    elements: int
 
 
 def graph_of(tensor: Tensor) -> Graph:
     """Look through the graph of a tensor."""
     seen, nodes = set(), [tensor.grad_fn]
     reorders, norms = False, []
-    convolutions, custom = 0, ''
+    elements, custom = 0, ''
     while nodes:
         node = nodes.pop()
         if node is None or node in seen:
@@ -62,18 +66,16 @@ def graph_of(tensor: Tensor) -> Graph:
         if name == BATCH_NORM:
             norms.append(node)
         elif name == 'ConvolutionBackward0':
-            convolutions += is_worth_a_look(_elements(node))
+            count = math.prod(node._input_metadata[0].shape)
+            elements += count * is_worth_a_look(count)
         nodes += [following for following, _ in node.next_functions]
     norms = norms if reorders else []
     if custom:  # first: layouts are decided by it, too
-        return Graph(f'{custom} {OWN_BACKWARD}', norms, len(seen))
+        return Graph(f'{custom} {OWN_BACKWARD}', norms, len(seen), elements)
     if len(seen) > MANY_NODES:
-        return Graph(f'more than {MANY_NODES:,} operations', norms, len(seen))
-    if convolutions >= LARGE_SHARE * len(seen):
-        return Graph(None, norms, len(seen))
-    return Graph('few large convolutions', norms, len(seen))
-
-
-def _elements(node: Any) -> int:
-    """Of a node's gradient."""
-    return math.prod(node._input_metadata[0].shape)
+        return Graph(
+            f'more than {MANY_NODES:,} operations', norms, len(seen), elements
+        )
+    if elements >= LARGE_SHARE * len(seen) * LARGE_GRADIENT:
+        return Graph(None, norms, len(seen), elements)
+    return Graph('few large convolutions', norms, len(seen), elements)

@@ -42,6 +42,17 @@ CASES = {
         nn.ReLU(),
         conv(3, 3, padding=1),
     ],
+    'bilinear': [conv(3, 3), nn.Upsample((60, 71), mode='bilinear')],
+    'aligned': [
+        conv(3, 3, stride=2),
+        nn.Upsample(scale_factor=3, mode='bilinear', align_corners=True),
+        conv(3, 3),
+    ],
+    'scale': [conv(3, 3), nn.Upsample(scale_factor=1.7, mode='bilinear')],
+    'smaller': [nn.Upsample((13, 20), mode='bilinear'), conv(3, 3)],
+    'bicubic': [conv(3, 3), nn.Upsample(scale_factor=2, mode='bicubic')],
+    'nearest': [conv(3, 3), nn.Upsample(scale_factor=2.5), conv(3, 3)],
+    'exact': [conv(3, 3), nn.Upsample((50, 77), mode='nearest-exact')],
     'unknown operations': [
         conv(3, 3, padding=1),
         nn.AvgPool2d(2),
@@ -61,6 +72,21 @@ def test_equals_the_plain_pass(name, unit):
         found, expected = gradients(net, laid, unit)
         assert expected.any()
         torch.testing.assert_close(to_plain(found), expected)
+
+
+@pytest.mark.parametrize(
+    'name',
+    ['bilinear', 'aligned', 'scale', 'smaller', 'bicubic', 'nearest', 'exact'],
+)
+def test_interpolation_keeps_the_box(name):
+    image = torch.randn(1, 3, 41, 50)
+    found, expected = gradients(nn.Sequential(*CASES[name]), image, (5, 6))
+    assert isinstance(found, BoxTensor) and expected.any()
+    rows = expected.any(3).any(1).nonzero()[:, 1]
+    columns = expected.any(2).any(1).nonzero()[:, 1]
+    top, bottom, left, right = found.box
+    assert top <= rows.min() and rows.max() < bottom <= rows.max() + 3
+    assert left <= columns.min() and columns.max() < right < 26
 
 
 def test_batch_norm_of_one_image_whose_gradient_comes_from_tokens():
