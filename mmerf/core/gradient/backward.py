@@ -17,7 +17,7 @@ from .sparse_backward import SparseBackward
 from .worth import LEAST_GAIN, OWN_BACKWARD, Graph, graph_of
 
 NO_ZEROS = 'few zeros to skip'
-BEYOND = (
+LEAST_NEW = (
     0.3  # of a graph's elements: fewer are not worth a search of their own
 )
 
@@ -131,7 +131,7 @@ class Gradients:
         are as large; what it has beyond that may have zeros.
         """
         beyond = graph.elements - self._in_vain
-        return self._in_vain > 0 and 0 <= beyond < BEYOND * graph.elements
+        return self._in_vain > 0 and 0 <= beyond < LEAST_NEW * graph.elements
 
 
 def no_gradient_error(key: str) -> LayerError:

@@ -16,6 +16,7 @@ LEAST_GAIN = 0.1  # of the elements of large gradients: what skipping costs
 # node: where they are fewer, to look at the nodes costs what it saves.
 LARGE_SHARE = 0.04
 MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
+FEW_CONVOLUTIONS = 'few large convolutions'
 OWN_BACKWARD = 'has backward code of its own'
 BATCH_NORM = 'NativeBatchNormBackward0'
 REORDERING = {'PermuteBackward0', 'TransposeBackward0', 'TBackward0'}
@@ -78,4 +79,4 @@ def graph_of(tensor: Tensor) -> Graph:
         )
     if elements >= LARGE_SHARE * len(seen) * LARGE_GRADIENT:
         return Graph(None, norms, len(seen), elements)
-    return Graph('few large convolutions', norms, len(seen), elements)
+    return Graph(FEW_CONVOLUTIONS, norms, len(seen), elements)

@@ -16,7 +16,7 @@ from .boxes import needed_boxes
 from .operations import Recording, signature_of
 from .regions import Places, Stretch
 
-WORTH = 1e7  # multiplications for each operation that is looked at
+WORTH = 3e6  # multiplications for each operation that is looked at
 
 
 @dataclass(frozen=True)

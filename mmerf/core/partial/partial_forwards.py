@@ -7,9 +7,10 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
-from ..attributions.base import Attribute, LayerMaps
+from ..attributions.base import Attribute, Attribution, LayerMaps
 from ..batch import Forward
 from ..errors import one_line
+from ..gradient.worth import FEW_CONVOLUTIONS
 from ..running.afresh import afresh
 from ..running.layer_scores import LayerScores
 from ..running.memory import is_out_of_memory
@@ -47,14 +48,15 @@ class PartialForwards:
 
     Args:
         model (nn.Module): That forwards run.
+        attribution (Attribution): Says where convolutions are few.
 
     Attributes:
         error (str, optional): Why forwards are not run in part any more.
         in_part (bool): Whether the latest pass was.
     """
 
-    def __init__(self, model: nn.Module) -> None:
-        self.model = model
+    def __init__(self, model: nn.Module, attribution: Attribution) -> None:
+        self.model, self.attribution = model, attribution
         self.error: str | None = None
         self.in_part = False
         self._steps: dict[tuple, list[Step] | None] = {}
@@ -89,12 +91,18 @@ class PartialForwards:
             if self.error is not None or in_any_layout not in self._seen:
                 self._seen.add(in_any_layout)
                 yield from this.maps()
-            elif kind not in self._steps and layers.noticed.convolves:
+            elif kind not in self._steps and self._convolves(layers):
                 yield from self._recorded(kind, this)
             else:
                 yield from self._found(self._steps.get(kind), this)
 
         return run
+
+    def _convolves(self, layers: LayerScores) -> bool:
+        """Whether there is something to save, as far as passes have shown."""
+        reasons = list(self.attribution.fallbacks.values())
+        few = reasons.count(FEW_CONVOLUTIONS) >= len(layers.order)
+        return layers.noticed.convolves or not few
 
     def _found(
         self, steps: Sequence[Step] | None, this: _Pass

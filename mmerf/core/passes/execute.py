@@ -75,7 +75,7 @@ class Passes:
         self.budget = Budget()
         self.plans = Plans(model, layers)
         self.layout = Layout()
-        self.partial = PartialForwards(model)
+        self.partial = PartialForwards(model, attribution)
         self.foldings = Foldings(model, layers)
         self.trial = Trial(
             model, layers, attribution, self.budget, self.layout

@@ -10,6 +10,7 @@ from torch import nn
 
 from mmerf import measure_erf
 from mmerf.core.batch import batch_of
+from mmerf.core.gradient import worth
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 from mmerf.core.partial import partial_forwards
@@ -179,14 +180,16 @@ class Mixer(nn.Module):
         return self.two(self.one(x).relu()).permute(0, 3, 1, 2)
 
 
-def test_a_model_of_matrix_products_has_nothing_to_gain(monkeypatch):
-    def recorded(self):
-        raise AssertionError('no pass is recorded')
-
-    monkeypatch.setattr(partial_forwards.Recording, '__init__', recorded)
+@pytest.mark.parametrize('large', [False, True])
+def test_a_model_of_matrix_products_has_no_layout_to_gain(monkeypatch, large):
+    """But a pass is recorded where convolutions are large."""
+    recorded = calls_of(monkeypatch, partial_forwards.Recording, '__init__')
+    monkeypatch.setattr(worth, 'LARGE_SHARE', 0.01 if large else 1e9)
+    monkeypatch.setattr(worth, 'LARGE_GRADIENT', 1)
     Seen.notes.clear()
     model, given = Mixer().eval(), images(8)
     found, way = measured(model, given, '')
+    assert len(recorded) == large
     assert Seen.notes == 8 * [(True, True)]
     assert 'channels last' not in way and 'in part' not in way
     assert_right(found, model, given)
