@@ -7,6 +7,8 @@ the images and an output are known by what their nodes keep.
 
 from __future__ import annotations
 
+import sys
+from contextlib import ExitStack
 from typing import Any
 
 import torch
@@ -41,14 +43,35 @@ class GraphFollower:
         >>> conv = torch.nn.Conv2d(3, 8, 3, stride=2, padding=1)
         >>> images = torch.zeros(1, 3, 32, 32, requires_grad=True).clone()
         >>> follower = GraphFollower(images)
-        >>> reading, grid = follower.read(conv(images), 1)
+        >>> with follower:
+        ...     out = conv(images)
+        >>> reading, grid = follower.read(out, 1)
         >>> grid.pixel((8, 8))
         (16.0, 16.0)
     """
 
     def __init__(self, images: Tensor) -> None:
         self.places = KnownPlaces(images)
+        self._stack = ExitStack()
         self._made: dict[Any, Made] = {images.grad_fn: [self.places.pixels]}
+
+    @staticmethod
+    def can_follow(images: Tensor) -> bool:
+        """Whether what a model makes of images can have such a graph.
+
+        A compiled model's has one node for all of it, so it must not run
+        compiled; which torch before 2.6 cannot be told.
+        """
+        tells = not _has_compiler() or hasattr(torch.compiler, 'set_stance')
+        return images.grad_fn is not None and tells
+
+    def __enter__(self) -> GraphFollower:
+        if _has_compiler():
+            self._stack.enter_context(torch.compiler.set_stance('force_eager'))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._stack.close()
 
     def read(self, tensor: Tensor, batch: int) -> tuple[Reading, Grid] | None:
         """How a tensor is laid out, and its grid; None if it is no map.
@@ -150,6 +173,10 @@ class GraphFollower:
             noted = self.places.noted(outcome, outputs)
             self.places.known[key] = noted
         return noted
+
+
+def _has_compiler() -> bool:
+    return 'torch._dynamo' in sys.modules
 
 
 def _arguments(

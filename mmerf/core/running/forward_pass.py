@@ -85,7 +85,7 @@ class ForwardPass:
         self.size = (int(inputs.shape[-2]), int(inputs.shape[-1]))
         self.tracer: GridTracer | None = None
         self.follower: GridTracer | GraphFollower | None = None
-        if plan is None and by_graph and inputs.grad_fn is not None:
+        if plan is None and by_graph and GraphFollower.can_follow(inputs):
             self.follower = GraphFollower(inputs)
         elif plan is None:
             self.follower = self.tracer = GridTracer(inputs)

@@ -209,7 +209,7 @@ class LayerScores:
         )
         run.recorder = self.recorder
         reading = intercepted(run.tapped(), run.on_return)
-        with reading, run.tracer or nullcontext(), run.noticing():
+        with reading, run.follower or nullcontext(), run.noticing():
             try:
                 with suppress(StopForward):
                     run.on_end(forward(images, positions))

@@ -268,6 +268,28 @@ def test_many_images_are_watched_though_the_first_were_few(monkeypatch):
         assert measured.scored.noticed.chooses == (not few), number
 
 
+@pytest.mark.usefixtures('as_few')
+@pytest.mark.parametrize('told', [True, False])
+def test_a_compiled_model_is_not_compiled(monkeypatch, told):
+    """For few images that would cost far more than to measure them."""
+    if not told:  # torch before 2.6
+        monkeypatch.delattr(torch.compiler, 'set_stance')
+    compiled = []
+
+    def backend(graph, _):
+        compiled.append(graph)
+        return graph.forward
+
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU()).eval()
+    images = images_like(1, 24, 20)
+    found = measure_erf(
+        torch.compile(net, backend=backend), images, ['_orig_mod.1']
+    )['_orig_mod.1']
+    expected = float64_map(net, images, found.unit)
+    assert abs(found.map - expected).max() <= 1e-5 * expected.max()
+    assert found.pixel_known and not compiled
+
+
 class Several(nn.Module):
     """A map, and a vector beside it, as a class token is."""
 
