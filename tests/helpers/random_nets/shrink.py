@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from .block import Unfit
-from .check import compare, with_reference
+from .check import compare, is_few, with_reference
 from .nets import from_recipe
 from .records import NetRecord
 
@@ -21,32 +21,33 @@ def shrink(record, part):
         NetRecord: The smallest that was found.
     """
     best, shorter = record, True
+    few = record.seed is not None and is_few(record.seed)
     while shorter:
         shorter = False
         for recipe in _smaller(best.recipe):
-            found = _failing(recipe, part)
+            found = _failing(recipe, part, few)
             if found is not None:
                 best, shorter = found, True
                 break
     return best
 
 
-def check_recipe(recipe, theory):
-    """The record of a recipe's net.
+def check_recipe(recipe, theory, few=False):
+    """The record of a recipe's net, measured as few images or as many are.
 
     Raises:
         Unfit: If there is no such net, or its map is zero.
     """
     begin = time.perf_counter()
     net = with_reference(from_recipe(recipe))
-    layers = compare(net, theory)
+    layers = compare(net, theory, few=few)
     return NetRecord(None, recipe, layers, time.perf_counter() - begin)
 
 
-def _failing(recipe, part):
+def _failing(recipe, part, few):
     """The record of a recipe that still fails; None of others."""
     try:
-        record = check_recipe(recipe, part == 'theory')
+        record = check_recipe(recipe, part == 'theory', few)
     except Unfit:
         return None
     return record if any(part in x.failed for x in record.layers) else None
