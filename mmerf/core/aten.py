@@ -114,6 +114,32 @@ def storage_of(tensor: Tensor) -> int | None:
         return None
 
 
+def kept_tensor(node: Any, name: str) -> Tensor | None:
+    """A tensor that a node of autograd's graph keeps for its backward.
+
+    None where hooks are to hand it out, which may do so once only, or run a
+    part of the model again for it; or where the node does not say.
+
+    Args:
+        node (Node): The node.
+        name (str): Of the operation's argument.
+    """
+    saved: Any = getattr(node, f'_raw_saved_{name}', None)
+    hook: Any = getattr(saved, 'unpack_hook', 'torch does not say')
+    if hook is None:
+        return saved.data
+    return hook(saved.data) if hook in _HANDING_OUT else None
+
+
+_HANDING_OUT: set[Any] = set()
+
+
+def hands_out(hook: Any) -> Any:
+    """Say that a hook hands out a kept tensor as often as it is asked."""
+    _HANDING_OUT.add(hook)
+    return hook
+
+
 class MemoryNotes(Generic[Note]):
     """What is noted of tensors' memory, which views share, while it lives."""
 

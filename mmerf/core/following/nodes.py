@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, NamedTuple
 
+from ..aten import kept_tensor
 from ..placing.call import Rule
 from ..placing.mixing_rules import follow_pointwise
 from ..placing.table import RULES
@@ -135,11 +136,18 @@ class NodeRule(NamedTuple):
         """
         for name in self.kept:
             name, given, _ = name.partition('?')
-            value = getattr(node, f'_saved_{name}', _NOT_KEPT)
+            value = _kept(node, name)
             if value is not _NOT_KEPT:
                 yield name, _signed(value)
             elif not given:
                 raise AttributeError(f'{node.name()} keeps no {name}')
+
+
+def _kept(node: Any, name: str) -> Any:
+    if hasattr(node, f'_raw_saved_{name}'):
+        tensor = kept_tensor(node, name)
+        return _NOT_KEPT if tensor is None else tensor
+    return getattr(node, f'_saved_{name}', _NOT_KEPT)
 
 
 @cache

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -12,7 +12,7 @@ from ..errors import LayerError, one_line
 from ..running.memory import is_out_of_memory
 from ..running.precision import gradient_scale
 from .box_tensor import to_plain
-from .mended_backward import mended_norms
+from .mended_backward import MendedBackward, mended_norms
 from .sparse_backward import SparseBackward
 from .worth import LEAST_GAIN, OWN_BACKWARD, Graph, graph_of
 
@@ -87,14 +87,15 @@ class Gradients:
     ) -> Tensor | None:
         on_cpu = leaf.device.type == 'cpu'
         sparse = on_cpu and key not in self.fallbacks
-        norms: Sequence[Any] = ()
+        mended: Any = nullcontext()
         seen = (key, leaf.shape) in self._seen
         if sparse or not seen or key in self._mended:
             self._seen.add((key, leaf.shape))
             graph = graph_of(total)
-            if graph.norms and on_cpu:
+            if on_cpu and (graph.norms or graph.hides):
                 self._mended.add(key)
-                norms = graph.norms
+                hides, norms = graph.hides, graph.norms
+                mended = MendedBackward() if hides else mended_norms(norms)
             own = OWN_BACKWARD in (graph.refusal or '')
             if graph.refusal and (sparse or own):  # the latter for good
                 self.fallbacks[key] = graph.refusal
@@ -105,7 +106,7 @@ class Gradients:
         may_start_again = sparse and key not in self._worked
         skipping = SparseBackward() if sparse else None
         try:
-            with skipping or mended_norms(norms):
+            with skipping or mended:
                 (gradient,) = torch.autograd.grad(
                     total,
                     leaf,

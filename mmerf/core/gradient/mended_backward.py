@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..aten import AtenMode
+from ..aten import AtenMode, kept_tensor
 from .box_tensor import BoxTensor, memory_format_of
 
 _NORM_BACKWARD = torch.ops.aten.native_batch_norm_backward.default
@@ -49,7 +49,8 @@ def mended_norms(norms: Sequence[Any]) -> Iterator[None]:
     It is called at these nodes alone, and not at every operation.
 
     Args:
-        norms (sequence of Node): The batch norms of the graph.
+        norms (sequence of Node): The batch norms of the graph, whose images
+            no hooks hand out.
     """
     handles = []
     try:
@@ -65,7 +66,7 @@ def _mended(node: Any, gradients: tuple) -> tuple | None:
     first = gradients[0]
     if not isinstance(first, Tensor):  # nothing flows back
         return None
-    return _with_strides_of(first, node._saved_input), *gradients[1:]
+    return _with_strides_of(first, kept_tensor(node, 'input')), *gradients[1:]
 
 
 def _with_strides_of(gradient: Any, image: Any) -> Any:

@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..aten import kept_tensor
+
 LARGE_GRADIENT = 2**19  # elements of a gradient from which on a box saves time
 LEAST_GAIN = 0.1  # of the elements of large gradients: what skipping costs
 # Elements of large convolutions' gradients, over those of a large one at every
@@ -19,6 +21,7 @@ MANY_NODES = 5_000  # of a graph, autograd's; HRNet-W48 has about 2,000
 FEW_CONVOLUTIONS = 'few large convolutions'
 OWN_BACKWARD = 'has backward code of its own'
 BATCH_NORM = 'NativeBatchNormBackward0'
+TORCHS = {'torch::autograd::AccumulateGrad', 'torch::autograd::CopySlices'}
 REORDERING = {'PermuteBackward0', 'TransposeBackward0', 'TBackward0'}
 
 
@@ -39,12 +42,14 @@ class Graph:
             among operations each of which would be looked at.
         norms (sequence of Node): The batch norms, if torch itself may compute
             a wrong gradient of one; see ``mended_norms``.
+        hides (bool): Whether there may be more of them than it shows.
         nodes (int): How many it has.
         elements (int): Of the gradients of its large convolutions.
     """
 
     refusal: str | None
     norms: Sequence[Any]
+    hides: bool
     nodes: int
     elements: int
 
@@ -52,7 +57,7 @@ class Graph:
 def graph_of(tensor: Tensor) -> Graph:
     """Look through the graph of a tensor."""
     seen, nodes = set(), [tensor.grad_fn]
-    reorders, norms = False, []
+    reorders, hides, norms = False, False, []
     elements, custom = 0, ''
     while nodes:
         node = nodes.pop()
@@ -61,9 +66,10 @@ def graph_of(tensor: Tensor) -> Graph:
         seen.add(node)
         if isinstance(node, torch.autograd.function.BackwardCFunction):
             custom = custom or type(node).__name__.removesuffix('Backward')
-            reorders = True  # it may hand on any strides
         name = node.name()
-        reorders |= name in REORDERING
+        if not (name[-1].isdigit() or name in TORCHS):
+            hides = True  # it may run norms, and hand on any strides
+        reorders |= hides or name in REORDERING
         if name == BATCH_NORM:
             norms.append(node)
         elif name == 'ConvolutionBackward0':
@@ -71,12 +77,12 @@ def graph_of(tensor: Tensor) -> Graph:
             elements += count * is_worth_a_look(count)
         nodes += [following for following, _ in node.next_functions]
     norms = norms if reorders else []
+    hides |= any(kept_tensor(node, 'input') is None for node in norms)
+    known = norms, hides, len(seen), elements
     if custom:  # first: layouts are decided by it, too
-        return Graph(f'{custom} {OWN_BACKWARD}', norms, len(seen), elements)
+        return Graph(f'{custom} {OWN_BACKWARD}', *known)
     if len(seen) > MANY_NODES:
-        return Graph(
-            f'more than {MANY_NODES:,} operations', norms, len(seen), elements
-        )
+        return Graph(f'more than {MANY_NODES:,} operations', *known)
     if elements >= LARGE_SHARE * len(seen) * LARGE_GRADIENT:
-        return Graph(None, norms, len(seen), elements)
-    return Graph(FEW_CONVOLUTIONS, norms, len(seen), elements)
+        return Graph(None, *known)
+    return Graph(FEW_CONVOLUTIONS, *known)

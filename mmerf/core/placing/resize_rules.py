@@ -19,7 +19,8 @@ def _follow_resized(
     return axis.resized(size, new, aligned, scale)
 
 
-def _follow_padded(axis: Axis, before: int) -> Axis:
+def follow_padded(axis: Axis, before: int) -> Axis:
+    """An axis with units before it; none are taken away."""
     return axis.window(1, 1, before)
 
 
@@ -120,7 +121,7 @@ def _pad(call: Call) -> Outcome:
                 tag,
                 position,
                 count,
-                partial(_follow_padded, before=first),
+                partial(follow_padded, before=first),
             )
         elif min(first, last) >= 0 and not dim.has('n'):
             found = tag.with_dim(

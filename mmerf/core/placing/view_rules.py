@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
+
+from torch import Tensor
 
 from ..grid.factors import Dim, Factor, merged_factors, reshaped
 from ..grid.merging import side_by_side
 from ..grid.placed import LOST, Line, Placed, Tag
 from .call import Call, Outcome, Rule
+from .resize_rules import follow_padded
+from .window_rules import moved
 
 
 def _reshape(call: Call) -> Outcome:
@@ -135,11 +140,32 @@ def _repeat(call: Call) -> Outcome:
 def _cat(call: Call) -> Outcome:
     tensors = [t for t in call['tensors'] if t.numel() or t.dim() > 1]
     position = call['dim'] % call.out.dim()
-    return side_by_side(
-        [call.tag_of(tensor) for tensor in tensors],
-        [tuple(tensor.shape) for tensor in tensors],
-        position,
+    tags = [call.tag_of(tensor) for tensor in tensors]
+    padded = _with_constants_beside(tensors, tags, position, call.out)
+    return padded or side_by_side(
+        tags, [tuple(tensor.shape) for tensor in tensors], position
     )
+
+
+def _with_constants_beside(
+    tensors: Sequence[Tensor],
+    tags: Sequence[Tag | None],
+    position: int,
+    out: Tensor,
+) -> Placed | None:
+    """A map with constants before or after its rows, or its columns.
+
+    They pad it, as zeros would; beside tokens they are class tokens.
+    """
+    at = [n for n, tag in enumerate(tags) if tag is not None]
+    if out.dim() != 4 or len(at) != 1:
+        return None
+    tag = tags[at[0]]
+    if not isinstance(tag, Placed) or tag.single(position) is None:
+        return None
+    before = sum(int(t.shape[position]) for t in tensors[: at[0]])
+    pad = partial(follow_padded, before=before)
+    return moved(tag, position - 4, int(out.shape[position]), pad)
 
 
 def _stack(call: Call) -> Outcome:

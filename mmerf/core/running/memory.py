@@ -14,6 +14,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
+from ..aten import hands_out
 from ..errors import MeasurementError
 
 FIRST_IMAGES = 8  # images of the first pass, whose memory is then known
@@ -133,6 +134,7 @@ class SavedStorages:
         return tensor.detach(), tensor._version
 
     @staticmethod
+    @hands_out
     def given_back(kept: tuple[Tensor, int]) -> Tensor:
         """A tensor that was kept, for the backward pass.
 

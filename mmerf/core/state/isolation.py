@@ -9,11 +9,11 @@ from typing import Any
 
 from torch import nn
 from torch.nn.parameter import is_lazy
-from torch.utils.checkpoint import CheckpointFunction
+from torch.utils import checkpoint
 
 from ..errors import MeasurementError
 from .model_state import ModelState
-from .process_state import process_state
+from .process_state import AROUND_CHECKPOINT, process_state
 from .restoration import Callback, run_all
 from .tensors import Copies
 
@@ -88,9 +88,13 @@ class Preserved:
         modules = list(self.model.modules())
         flags = [(m, name, getattr(m, name)) for m, name in _flags(modules)]
         self._callbacks.append(lambda: _set_flags(flags))
-        CheckpointFunction.apply = staticmethod(  # type: ignore[method-assign]
+        # Of reentrant checkpoints, whose output has no graph; the others run
+        # their part of the model, with its layers, again.
+        checkpoint.CheckpointFunction.apply = staticmethod(  # type: ignore
             lambda function, preserve, *inputs: function(*inputs)
-        )  # of reentrant checkpoints, whose output has no graph
+        )
+        if hasattr(checkpoint, AROUND_CHECKPOINT):
+            setattr(checkpoint, AROUND_CHECKPOINT, _nothing_around)
         _set_flags([
             (module, name, False)
             for module, name, value in flags
@@ -108,6 +112,10 @@ class Preserved:
         """Give everything back that is not yet; nothing ends it early."""
         run_all(self._callbacks)
         self.copies.give_back()  # not after a failure
+
+
+def _nothing_around(*args: Any, **kwargs: Any) -> Iterator[None]:
+    yield
 
 
 @contextmanager

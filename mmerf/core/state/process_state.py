@@ -10,12 +10,18 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import CheckpointFunction
+from torch.utils import checkpoint
 
 from .restoration import Callback, run_all
 
-# Methods that a measurement replaces for a while.
-_METHODS = ((CheckpointFunction, 'apply'), (torch.Tensor, 'register_hook'))
+# Of a checkpoint that is not reentrant: a generator around its forward.
+AROUND_CHECKPOINT = '_checkpoint_without_reentrant_generator'
+# What a measurement replaces for a while.
+_METHODS = (
+    (checkpoint.CheckpointFunction, 'apply'),
+    (checkpoint, AROUND_CHECKPOINT),
+    (torch.Tensor, 'register_hook'),
+)
 
 
 def process_state(tensors: Iterable[Tensor] = ()) -> list[Callback]:

@@ -63,6 +63,7 @@ OPERATIONS = {
         (windows(x) @ windows(x).mT).softmax(-1) @ windows(x), x
     ),
     'Cat': lambda x: torch.cat([x, KEPT[:, :3], x.sigmoid()], -3),
+    'constant rows': lambda x: torch.cat([KEPT[:, :, :2], x], -2),
     'ChannelShuffle': lambda x: F.channel_shuffle(x, 2),
     'Clone': lambda x: x.clone(),
     'Col2Im': lambda x: F.fold(
@@ -354,3 +355,29 @@ def test_another_grid_than_the_graph_tells_may_be_stated(request, few):
     ).values()
     assert found.grid == (5, 12) and not found.pixel_known
     assert found.unit_pixel == (11.5, 10.0)  # of unit (2, 6) of the map
+
+
+class Padded(nn.Module):
+    """Rows of zeros before a map, or rows that no gradient moves."""
+
+    def __init__(self, detached):
+        super().__init__()
+        self.conv, self.detached = nn.Conv2d(3, 4, 3, 2, 1), detached
+
+    def forward(self, x):
+        x = self.conv(x).exp()
+        before = x.detach() if self.detached else torch.zeros(1, 4, 2, 10)
+        return torch.cat([before, x], 2)
+
+
+@pytest.mark.usefixtures('as_few')
+@pytest.mark.parametrize(
+    ('detached', 'rows', 'row'), [(False, 14, 10.0), (True, 24, 0.0)]
+)
+def test_constant_rows_pad_a_map(detached, rows, row):
+    net, images = Padded(detached).eval(), images_like(1, 24, 20)
+    found = measure_erf(net, images, ['.'])['.']
+    assert found.grid == (rows, 10) and found.unit == (rows // 2, 5)
+    expected = float64_map(net, images, found.unit)
+    assert abs(found.map - expected).max() < 1e-5 * expected.max()
+    assert found.unit_pixel == (row, 10.0) and found.pixel_known

@@ -97,3 +97,100 @@ def test_theory_too():
     score = Tokens(weights)(norm(leaf)).sum()
     assert touched_places(score, leaf, 0, True) == (3, 3)
     assert touched_places(score, leaf, 1, False) == (4, 4)
+
+
+class Recomputing(torch.autograd.Function):
+    """Runs its part again in the backward pass, as reversible nets do."""
+
+    @staticmethod
+    def forward(ctx, x, part):
+        ctx.part = part
+        ctx.save_for_backward(x)
+        with torch.no_grad():
+            return part(x)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        (x,) = ctx.saved_tensors
+        with torch.enable_grad():
+            x = x.detach().requires_grad_()
+            out = ctx.part(x)
+        return torch.autograd.grad(out, x, gradient)[0], None
+
+
+class Reversible(nn.Module):
+    """Norms inside of a custom function, and perhaps before it."""
+
+    def __init__(self, before, own):
+        super().__init__()
+        torch.manual_seed(1)
+        first = nn.InstanceNorm2d(6) if before else nn.Identity()
+        self.start = nn.Sequential(nn.Conv2d(3, 6, 3, padding=1), first)
+        conv = nn.Conv2d(6, 6, 3, padding=1)
+        self.part = nn.Sequential(conv, nn.InstanceNorm2d(6))
+        self.mix, self.own = nn.Linear(6, 6), own
+
+    def forward(self, x):
+        x = self.start(x)
+        x = Recomputing.apply(x, self.part) if self.own else self.part(x)
+        return self.mix(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize('before', [False, True])
+def test_norms_that_a_custom_function_runs_in_its_backward(before):
+    image = torch.randn(1, 3, 24, 20)
+    gradient = of_two_images(
+        Reversible(before, own=False).eval(),
+        image,
+        lambda out: out[:, :, 12, 10].relu().sum(1),
+    )
+    expected = gradient.relu().sum(0).numpy()
+    layers = [dict(name='.', layout='NCHW')]
+    found = measure_erf(Reversible(before, True).eval(), image, layers)['.']
+    assert abs(found.map - expected).max() < 1e-4 * expected.max()
+
+
+class Once(nn.Module):
+    """Keeps what its backward needs so that it can be taken once only."""
+
+    def __init__(self, hooked):
+        super().__init__()
+        torch.manual_seed(0)
+        self.conv, self.norm = (
+            nn.Conv2d(3, 4, 3, padding=1),
+            nn.InstanceNorm2d(4),
+        )
+        self.mix, self.hooked = nn.Linear(4, 4), hooked
+
+    def forward(self, x):
+        if not self.hooked:
+            return self.run(x)
+
+        def pack(tensor):
+            return [tensor]
+
+        def unpack(kept):
+            return kept.pop()
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, unpack):
+            return self.run(x)
+
+    def run(self, x):
+        x = self.norm(self.conv(x)).permute(0, 2, 3, 1)
+        return self.mix(x).permute(0, 3, 1, 2)
+
+
+@pytest.mark.parametrize('few', [False, True])
+def test_what_can_be_taken_once_is_not_taken_to_look_at_it(request, few):
+    if few:
+        request.getfixturevalue('as_few')
+    image = torch.rand(1, 3, 24, 20)
+    gradient = of_two_images(
+        Once(False).eval(),
+        image,
+        lambda out: out[:, :, 12, 10].relu().sum(1),
+    )
+    expected = gradient.relu().sum(0).numpy()
+    found = measure_erf(Once(True).eval(), image, ['.'])['.']
+    assert found.pixel_known
+    assert abs(found.map - expected).max() < 1e-4 * expected.max()

@@ -10,11 +10,12 @@ from mmengine.runner.activation_checkpointing import (
     turn_on_activation_checkpointing,
 )
 from torch import nn
-from torch.utils.checkpoint import CheckpointFunction
+from torch.utils.checkpoint import CheckpointFunction, checkpoint
 
 from mmerf import measure_erf
 from mmerf.core.errors import MeasurementError
 from mmerf.core.state.isolation import Preserved, preserved
+from mmerf.core.state.process_state import AROUND_CHECKPOINT
 from mmerf.core.state.tensors import Copies
 
 
@@ -145,6 +146,45 @@ class Stubborn(nn.Conv2d):
         if name == 'with_cp' and value:
             raise RuntimeError('not again')
         super().__setattr__(name, value)
+
+
+class Recomputed(nn.Module):
+    """A part of it runs again in the backward pass."""
+
+    def __init__(self, reentrant):
+        super().__init__()
+        torch.manual_seed(0)
+        self.start = nn.Conv2d(3, 4, 3, 2, 1)
+        self.part = nn.Sequential(nn.Conv2d(4, 4, 3, 1, 1), nn.Tanh())
+        self.reentrant = reentrant
+
+    def forward(self, x):
+        x = self.start(x)
+        if self.reentrant is None:
+            return self.inner(x)
+        return checkpoint(self.inner, x, use_reentrant=self.reentrant)
+
+    def inner(self, x):
+        RUNS.append(1)
+        return self.part(x)
+
+
+RUNS = []
+
+
+@pytest.mark.parametrize('reentrant', [True, False])
+def test_layers_inside_of_checkpoints(reentrant, as_few):
+    images = torch.rand(1, 3, 24, 20)
+    layers = ['part.0', 'part']
+    expected = measure_erf(Recomputed(None).eval(), images, layers)
+    del RUNS[:]
+    found = measure_erf(Recomputed(reentrant).eval(), images, layers)
+    assert len(RUNS) == 1
+    for key, result in found.items():
+        assert result.map.any() and (result.map == expected[key].map).all()
+    assert AROUND_CHECKPOINT in vars(torch.utils.checkpoint)
+    around = vars(torch.utils.checkpoint)[AROUND_CHECKPOINT]
+    assert around.__module__ == 'torch.utils.checkpoint'
 
 
 def test_one_that_cannot_be_put_back_keeps_no_other_from_it():
