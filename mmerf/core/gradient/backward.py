@@ -17,9 +17,7 @@ from .sparse_backward import SparseBackward
 from .worth import LEAST_GAIN, OWN_BACKWARD, Graph, graph_of
 
 NO_ZEROS = 'few zeros to skip'
-LEAST_NEW = (
-    0.3  # of a graph's elements: fewer are not worth a search of their own
-)
+LEAST_NEW = 0.3  # of a graph's work: less is not worth a search of its own
 
 
 class Gradients:
@@ -39,7 +37,7 @@ class Gradients:
         self._seen: set[tuple] = set()  # keys, sizes: graphs looked at
         self._worked: set[str] = set()  # layer keys, with skipped zeros
         self._mended: set[str] = set()  # layer keys, see ``Graph.norms``
-        self._in_vain = 0  # elements of a graph that was searched for zeros
+        self._in_vain = 0  # work in a graph that was searched for zeros
 
     def of(self, key: str, score: Tensor, leaf: Tensor, retain: bool) -> Any:
         """The input gradient of the summed scores of a layer.
@@ -122,7 +120,7 @@ class Gradients:
             self._worked.add(key)
             if skipping.gain < LEAST_GAIN:
                 self.fallbacks[key] = NO_ZEROS
-                self._in_vain = self._in_vain or graph.elements
+                self._in_vain = self._in_vain or graph.work
         return to_plain(gradient)
 
     def _is_in_vain(self, graph: Graph) -> bool:
@@ -131,8 +129,8 @@ class Gradients:
         A deeper layer's graph holds that of a shallower one, where fields
         are as large; what it has beyond that may have zeros.
         """
-        beyond = graph.elements - self._in_vain
-        return self._in_vain > 0 and 0 <= beyond < LEAST_NEW * graph.elements
+        beyond = graph.work - self._in_vain
+        return self._in_vain > 0 and 0 <= beyond < LEAST_NEW * graph.work
 
 
 def no_gradient_error(key: str) -> LayerError:

@@ -18,7 +18,7 @@ from torch import Tensor
 from .box_rules import GRADIENT_RULES, aten
 from .box_tensor import BOX_RULES, BoxTensor, as_box_tensor, placed
 from .mended_backward import MendedBackward
-from .worth import is_worth_a_look
+from .worth import is_worth_a_look, work_of
 
 MISSES = 2  # in a row, after which no further box is looked for
 # Picking a unit, or channels: gradients that are zero elsewhere.
@@ -46,18 +46,18 @@ class SparseBackward(MendedBackward):
     def __init__(self) -> None:
         super().__init__()
         self._misses = 0
-        self._elements, self._skipped = 0, 0.0
+        self._work = self._skipped = 0
 
     @property
     def gain(self) -> float:
-        """Share of the large gradients' elements that was skipped, 0 to 1."""
-        return self._skipped / self._elements if self._elements else 0.0
+        """Share of large convolutions' work that was skipped, 0 to 1."""
+        return self._skipped / self._work if self._work else 0.0
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple = (), kwargs: Any = None
     ) -> Any:
         if func is aten.convolution_backward.default:
-            args = (self._look(args[0]), *args[1:])
+            args = (self._look(args[0], args[2]), *args[1:])
         elif func in _PICKED:
             found = _box_of_picked(func, *args)
             if found is not None:
@@ -65,18 +65,19 @@ class SparseBackward(MendedBackward):
         out = super().__torch_dispatch__(func, types, args, kwargs)
         return as_box_tensor(out) if func in _PICKED else out
 
-    def _look(self, gradient: Tensor) -> Tensor:
+    def _look(self, gradient: Tensor, weight: Tensor) -> Tensor:
         """A box tensor, where a large gradient is mostly zero."""
         count = gradient.numel()
         if not is_worth_a_look(count):
             return gradient
-        self._elements += count
+        self._work += work_of(count, weight)
         if self._misses >= MISSES:
             return gradient
         found = as_box_tensor(gradient)
         if isinstance(found, BoxTensor):
             self._misses = 0
-            self._skipped += count - found.inside.numel()
+            skipped = count - found.inside.numel()
+            self._skipped += work_of(skipped, weight)
         else:
             self._misses += 1
         return found

@@ -13,7 +13,7 @@ from torch import Tensor
 from ..aten import kept_tensor
 
 LARGE_GRADIENT = 2**19  # elements of a gradient from which on a box saves time
-LEAST_GAIN = 0.1  # of the elements of large gradients: what skipping costs
+LEAST_GAIN = 0.1  # of the work of large convolutions: what skipping costs
 # Elements of large convolutions' gradients, over those of a large one at every
 # node: where they are fewer, to look at the nodes costs what it saves.
 LARGE_SHARE = 0.04
@@ -30,6 +30,11 @@ def is_worth_a_look(elements: int) -> bool:
     return elements >= LARGE_GRADIENT
 
 
+def work_of(elements: int, weight: Tensor | None) -> int:
+    """Multiplications for a convolution's gradient of so many elements."""
+    return elements * (1 if weight is None else math.prod(weight.shape[1:]))
+
+
 @dataclass(frozen=True)
 class Graph:
     """What decides how a backward pass runs.
@@ -44,21 +49,21 @@ class Graph:
             a wrong gradient of one; see ``mended_norms``.
         hides (bool): Whether there may be more of them than it shows.
         nodes (int): How many it has.
-        elements (int): Of the gradients of its large convolutions.
+        work (int): Multiplications in the backward of large convolutions.
     """
 
     refusal: str | None
     norms: Sequence[Any]
     hides: bool
     nodes: int
-    elements: int
+    work: int
 
 
 def graph_of(tensor: Tensor) -> Graph:
     """Look through the graph of a tensor."""
     seen, nodes = set(), [tensor.grad_fn]
     reorders, hides, norms = False, False, []
-    elements, custom = 0, ''
+    elements, work, custom = 0, 0, ''
     while nodes:
         node = nodes.pop()
         if node is None or node in seen:
@@ -74,11 +79,13 @@ def graph_of(tensor: Tensor) -> Graph:
             norms.append(node)
         elif name == 'ConvolutionBackward0':
             count = math.prod(node._input_metadata[0].shape)
-            elements += count * is_worth_a_look(count)
+            if is_worth_a_look(count):
+                elements += count
+                work += work_of(count, kept_tensor(node, 'weight'))
         nodes += [following for following, _ in node.next_functions]
     norms = norms if reorders else []
     hides |= any(kept_tensor(node, 'input') is None for node in norms)
-    known = norms, hides, len(seen), elements
+    known = norms, hides, len(seen), work
     if custom:  # first: layouts are decided by it, too
         return Graph(f'{custom} {OWN_BACKWARD}', *known)
     if len(seen) > MANY_NODES:

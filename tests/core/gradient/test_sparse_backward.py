@@ -310,3 +310,21 @@ def test_of_a_unit_the_gradient_is_a_box():
         (found,) = torch.autograd.grad(grid[:, 2:4, 5:9, 30:33].sum(), grid)
     assert found.box == (5, 9, 30, 33)
     assert to_plain(found).sum() == 24
+
+
+class PlusMean(nn.Module):
+    """Each place depends on all."""
+
+    def forward(self, x):
+        return x + x.mean((2, 3), keepdim=True)
+
+
+def test_what_is_gained_counts_work():
+    """Of a light and a heavy convolution, the latter's zeros are skipped."""
+    light, heavy = conv(8, 1), nn.Conv2d(8, 8, 3, padding=1)
+    net = nn.Sequential(light, PlusMean(), heavy.requires_grad_(False))
+    image = torch.randn(1, 3, 40, 40, requires_grad=True)
+    score = net(image)[:, :, 20, 20].sum()
+    with SparseBackward() as mode:
+        torch.autograd.grad(score, image)
+    assert 0.9 < mode.gain < 1
