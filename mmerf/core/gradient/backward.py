@@ -17,7 +17,7 @@ from .sparse_backward import SparseBackward
 from .worth import LEAST_GAIN, OWN_BACKWARD, Graph, graph_of
 
 NO_ZEROS = 'few zeros to skip'
-LEAST_NEW = 0.3  # of a graph's work: less is not worth a search of its own
+LEAST_NEW = 0.4  # of a graph's work: less is not worth a search of its own
 
 
 class Gradients:
@@ -120,7 +120,7 @@ class Gradients:
             self._worked.add(key)
             if skipping.gain < LEAST_GAIN:
                 self.fallbacks[key] = NO_ZEROS
-                self._in_vain = self._in_vain or graph.work
+                self._in_vain = max(self._in_vain, graph.work)
         return to_plain(gradient)
 
     def _is_in_vain(self, graph: Graph) -> bool:
