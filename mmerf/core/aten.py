@@ -132,6 +132,8 @@ def kept_tensor(node: Any, name: str) -> Tensor | None:
 
 
 _HANDING_OUT: set[Any] = set()
+# Older torch does not: there no kept tensor can be looked at.
+SAYS_HOOKS = hasattr(torch._C._autograd.SavedTensor, 'unpack_hook')
 
 
 def hands_out(hook: Any) -> Any:

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ..aten import SAYS_HOOKS
 from ..grid.coordinates import Grid
 from ..grid.placed import Placed, Tag
 from ..grid.reading import Reading
@@ -60,10 +61,11 @@ class GraphFollower:
         """Whether what a model makes of images can have such a graph.
 
         A compiled model's has one node for all of it, so it must not run
-        compiled; which torch before 2.6 cannot be told.
+        compiled; which torch before 2.6 cannot be told. Nor can torch that
+        does not say whether hooks hand out what a node keeps.
         """
-        tells = not _has_compiler() or hasattr(torch.compiler, 'set_stance')
-        return images.grad_fn is not None and tells
+        eager = not _has_compiler() or hasattr(torch.compiler, 'set_stance')
+        return images.grad_fn is not None and SAYS_HOOKS and eager
 
     def __enter__(self) -> GraphFollower:
         if _has_compiler():

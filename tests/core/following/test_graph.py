@@ -6,6 +6,7 @@ graph has to say that it does not know.
 
 import pytest
 import torch
+from helpers.calls import calls_of
 from helpers.custom_backward import Custom
 from helpers.slow_reference import float64_map, images_like
 from torch import nn
@@ -13,7 +14,7 @@ from torch.nn import functional as F
 
 from mmerf import measure_erf
 from mmerf.core.batch import batch_of
-from mmerf.core.following import nodes
+from mmerf.core.following import graph, nodes
 from mmerf.core.following.graph import GraphFollower, NotFollowed
 from mmerf.core.following.tracer import GridTracer
 from mmerf.core.measurement import Measurement
@@ -303,6 +304,17 @@ class Several(nn.Module):
         Counting.counts.append(1)
         x = self.conv(x)
         return x, x.mean((2, 3))
+
+
+@pytest.mark.usefixtures('as_few')
+def test_older_torch_is_watched_at_once(monkeypatch):
+    """It does not say whether hooks hand out what a node keeps."""
+    monkeypatch.setattr(graph, 'SAYS_HOOKS', False)
+    followed = calls_of(monkeypatch, GraphFollower, '__init__')
+    Counting.counts.clear()
+    found = measure_erf(Counting(nn.ReLU()), images_like(1, 24, 20), ['two'])
+    assert Counting.counts == [1] and found['two'].pixel_known
+    assert not followed
 
 
 @pytest.mark.usefixtures('as_few')

@@ -52,6 +52,19 @@ def test_a_layer_whose_field_is_the_image_is_run_plainly_from_then_on(ways):
         assert gradients.fallbacks.keys() == {'deep', 'deeper'}
 
 
+def test_what_was_searched_in_vain_is_the_most_that_was(ways):
+    """The next layer is tried for what it adds to the deepest of them."""
+    conv = nn.Conv2d(4, 4, 1).requires_grad_(False)
+    image = torch.rand(1, 4, 32, 32, requires_grad=True)
+    x, gradients = image, Gradients()
+    for key, count in (('1', 1), ('3', 2), ('4', 1)):
+        for _ in range(count):
+            x = conv(x)
+            x = x + x.mean((2, 3), keepdim=True)
+        gradients.of(key, x[:, :, 16, 16].sum(1), image, True)
+    assert ways == [True, True, False]
+
+
 @pytest.mark.usefixtures('as_few')
 def test_backward_code_is_looked_for_at_every_size(monkeypatch):
     """Also where another reason says already that ordinary autograd runs.
