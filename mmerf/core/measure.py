@@ -17,6 +17,7 @@ from .errors import ConfigError, MeasurementError
 from .inputs.forms import batches_of, count_images
 from .measurement import Measurement
 from .options import MeasurementOptions
+from .passes.together import Together, may_run_together
 from .results.erf_result import ERFResult
 from .statistics import SHARES
 from .theory.by_input import find_theory_by_input
@@ -73,7 +74,10 @@ def measure_erf(
         shares (sequence of float): Shares that the statistics report.
         input_size (tuple[int, int], optional): Resize inputs to this (H, W).
         batch_size (int, optional): Most images in one pass; None: 8 for one
-            Tensor, else each batch as it comes.
+            Tensor, else each batch as it comes. From six on, images that a
+            list holds one by one are run several in a pass where that takes
+            less time, once one of them is confirmed to have the same outputs
+            beside others as alone; 1 runs each by itself.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``.
         theory (bool): Also find each layer's theoretical receptive field, on
             a private copy of the model; not with ``forward``. A layer without
@@ -216,8 +220,7 @@ def measure_batches(
             'theory=True runs a private copy of the model, which forward= '
             'does not know; leave one of them out'
         )
-    for batch in batches_of(model, images, forward):
-        measurement.update(batch)
+    _update(measurement, images, forward)
     failures = without_finite_map(measurement.accumulators)
     if failures:
         key, reason = next(iter(failures.items()))
@@ -241,3 +244,27 @@ def measure_batches(
         for note in missing_notes(measurement.theory_of, keys):
             warnings.warn(note, stacklevel=3)
     return measurement
+
+
+def _update(
+    measurement: Measurement, images: Any, forward: Callable | None
+) -> None:
+    """Measure all images; those of a list, several in a pass.
+
+    Not those of a generator or a loader: what its code does before it yields
+    an image, such as to set the model, may be meant for that one alone.
+    """
+    passes, options = measurement.passes, measurement.options
+    batches = batches_of(measurement.model, images, forward)
+    several = type(images) is list and may_run_together(
+        passes, measurement.target, options
+    )
+    if several:
+        Together(
+            passes,
+            measurement.update,
+            lambda: measurement.batch_size or measurement.fitting,
+        ).run(batches)
+        return
+    for batch in batches:
+        measurement.update(batch)

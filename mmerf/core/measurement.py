@@ -120,8 +120,7 @@ class Measurement:
                 'measure each kind of batch by itself'
             )
         self.input_kind, self.joined = batch.kind, batch.joined
-        count = len(batch)
-        self.target.check_length(count)
+        self.target.check_length(count := len(batch))
         labels = batch.labels() if 'labels' in self.target.needs else None
         known = self.batch_size or self.fitting
         step = known or memory.FIRST_IMAGES
@@ -141,9 +140,10 @@ class Measurement:
         if allowed != step:  # memory ran out
             self.batch_size = allowed
         elif saved is not None and count:
+            saved.sizes |= self.passes.witness.saved.sizes
             each = saved.total // min(count, step)
-            device = device_of(self.model, batch.inputs)
-            self.fitting = memory.images_that_fit(device, each)
+            on = device_of(self.model, batch.inputs)
+            self.fitting = memory.images_that_fit(on, each)
         if self.precision_check is not None:
             self.precision_check.update(batch)
 
@@ -168,10 +168,10 @@ class Measurement:
         target = self.target.select(range(part.start, part.stop))
         device = device_of(self.model, batch.inputs)
         batch = replace(batch, inputs=batch.inputs.to(device))
-        with memory.counted(saved):
-            gathering, done, self.input_shape = run_pass(
-                self.passes, batch, labels, target, self.options, self.amp
-            )
+        passes, given = self.passes, (batch, labels, target)
+        gathering, done, self.input_shape = memory.run_counted(
+            lambda: run_pass(passes, *given, self.options, self.amp), saved
+        )
         with memory.out_of_memory_ends():  # half may be in the mean
             gathering.join(*done, self.accumulators, self.grids)
             if self.options.per_image:

@@ -43,7 +43,7 @@ class KeptGraph(SavedStorages):
 
     def restart(self) -> None:
         """Count anew: an earlier forward's graph is not kept."""
-        self._storages.clear()
+        self.sizes.clear()
 
     def add(self, tensor: Tensor) -> tuple[Tensor, int]:
         """Keep a tensor; a buffer as a copy.

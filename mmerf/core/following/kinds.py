@@ -84,6 +84,13 @@ class Noticed(set[str]):
         return VALUES_DECIDE if VALUES_DECIDE in self else None
 
     @property
+    def apart(self) -> str | None:
+        """Why each image is run alone, whatever one of them shows."""
+        if BATCH_STATISTICS in self:
+            return BATCH_STATISTICS
+        return self.values_decide
+
+    @property
     def keeps_plain(self) -> str | None:
         """Why images keep the plain layout whatever one of them shows."""
         if GROUP_NORM in self or BATCH_STATISTICS in self:

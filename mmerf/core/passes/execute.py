@@ -21,13 +21,15 @@ from ..running.intercept import noticed_tensor_hooks
 from ..running.layer_scores import LayerScores
 from ..shortcuts.budget import Budget, is_large
 from ..shortcuts.layout import Layout
+from ..shortcuts.pass_size import most_together
 from ..shortcuts.trial import Trial
+from ..shortcuts.witness import Witness
 from ..state.isolation import state_restored
 from ..state.tensors import Copies
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
-from ..windows.plans import Known, Plans, structure_of
+from ..windows.plans import Plans
 from .again import RunAgain
 from .choices import Choices, choices_of, choosing, choosing_in_window
 from .maps_in_window import maps_in_window
@@ -60,6 +62,7 @@ class Passes:
         layout (Layout): How images lie in memory.
         partial (PartialForwards): Forwards that compute a part.
         copies (Copies): Memory for copies of the model's parameters.
+        witness (Witness): Says whether images may be run together.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Passes:
         self.trial = Trial(
             model, layers, attribution, self.budget, self.layout
         )
+        self.witness = Witness(model, layers, attribution)
         self.copies = Copies()
         self._once: str | None = None  # why the next pass is run plainly
         self._poolings: int | None = None  # of a forward
@@ -107,10 +111,22 @@ class Passes:
 
         Raises:
             RunAgain: If the pass is to be run again, in another way.
+            NotTogether: If its images are to be run one by one.
         """
+        with self.witness.watching_pass(self.trial.plain_because):
+            return self._run_any(batch, target, gathering)
+
+    def _several_follow(self) -> bool:
+        alone = self.witness.watches
+        return alone and most_together(self.witness) > 1
+
+    def _run_any(
+        self, batch: Batch, target: Target, gathering: Gathering
+    ) -> tuple[list[str], Grids]:
         self._joined, images = batch.joined, batch.inputs
         if self.trial.is_due(images):
-            with self.trial.around(batch.forward, images):
+            several = self._several_follow
+            with self.trial.around(batch.forward, images, several):
                 reason = self._plan(batch.forward, images, target).reason
                 return self._run_plain(reason, batch, target, gathering)
         done = self._run_batch(batch, target, gathering)
@@ -124,29 +140,6 @@ class Passes:
             self.forget_plans()
             raise RunAgain
         return done
-
-    @property
-    def known(self) -> Known | None:
-        """What was found, for a later measurement; None with modules off."""
-        if self.switched_off.requested:
-            return None
-        structure = structure_of(self.model, self.layers)
-        return Known(structure, self.plans, self.layout.error)
-
-    def carry_over(self, earlier: Known) -> bool:
-        """Take over what a measurement has found that is over.
-
-        Returns:
-            bool: False if it measured another model, other layers or a model
-            whose module tree has changed; nothing is taken over then.
-        """
-        structure = structure_of(self.model, self.layers)
-        known = structure is not None and structure == earlier.structure
-        if self.switched_off.requested or not known:
-            return False
-        self.plans.carry_over(earlier.plans)
-        self.layout.error = earlier.layout_error
-        return True
 
     def forget_plans(self) -> None:
         """Start anew, as images come in another layout."""
@@ -169,7 +162,7 @@ class Passes:
         why = self.trial.plain_because or self._once
         if few := why is None and self.trial.is_few(batch.inputs):
             why = self._plan(batch.forward, batch.inputs, target).reason
-        self.layers.follow_graph(few)
+        self.layers.follow_graph(few and not self.witness.watches)
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
@@ -230,6 +223,7 @@ class Passes:
                 attribute = self.partial.around(attribute, bool(choices))
             if self.trial.compares(images):
                 attribute = self.layout.watched(attribute)
+            attribute = self.witness.around(attribute)
         if plan.window is not None:
             alone = plan.whole is None  # nothing finds what this run leaves
             with nullcontext() if alone else state_restored(self.model):
@@ -269,6 +263,7 @@ class Passes:
             'batch norms not folded': self.foldings.error,
             'not channels last': self.layout.error,
             'equal values': AS_PLAIN if same_choices else '',
+            'one image in a pass': self.witness.refused,
             IN_PART: CONFIRMED if self.partial.in_part else self.partial.error,
         }
         fallbacks = self.attribution.fallbacks

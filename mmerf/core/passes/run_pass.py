@@ -10,11 +10,13 @@ from torch import Tensor
 from ..aggregate.batch_maps import Gathering
 from ..aggregate.class_shares import ClassSharing
 from ..batch import Batch
-from ..errors import ERFError
+from ..errors import ERFError, one_line
 from ..following.graph import NotFollowed
 from ..layers.clips import resize_images
 from ..options import MeasurementOptions
+from ..running.memory import free_traceback
 from ..running.precision import precision
+from ..shortcuts.beside import NotTogether
 from ..state.isolation import Preserved
 from ..targets.base import Target
 from ..targets.pass_context import bind_target
@@ -50,6 +52,7 @@ def run_pass(
         were measured, and the inputs' (C, H, W).
 
     Raises:
+        NotTogether: If images that were given one by one are to be run so.
         Exception: Whatever the model raises in the plain layout.
     """
     try:
@@ -59,7 +62,11 @@ def run_pass(
     except (RunAgain, NotFollowed):
         pass
     except Exception as error:  # whatever the model's code raises
-        if not passes.budget.search_for_memory(error, batch.inputs):
+        if passes.witness.together:
+            free_traceback(error)
+            if not getattr(error, 'again', False):
+                raise NotTogether(one_line(error, 80)) from None
+        elif not passes.budget.search_for_memory(error, batch.inputs):
             scored = passes.layers
             if (
                 isinstance(error, ERFError)

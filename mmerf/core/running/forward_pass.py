@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from torch import Tensor, nn
+from torch.utils._python_dispatch import _disable_current_modes
 
 from ..errors import LayerError
 from ..following.graph import GraphFollower, NotFollowed
@@ -218,7 +219,8 @@ class ForwardPass:
             return {}
         context = TargetContext(key, self.size, read.grid)
         if self.recorder is not None:
-            self.recorder(read.nchw[:1].detach(), context)
+            with _disable_current_modes():  # it is no operation of the model
+                self.recorder(read.nchw[:1].detach(), context)
         # A clone: what a target saves for its backward (a clamp saves its
         # input) must outlive an in-place operation of the model that follows.
         return keyed_parts(self.target, read.nchw.clone(), context)

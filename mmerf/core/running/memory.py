@@ -10,6 +10,7 @@ import os
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ FIRST_IMAGES = 8  # images of the first pass, whose memory is then known
 MOST_IMAGES = 32  # images of a pass; more gain nothing
 FREE_SHARE = 0.5  # of the free memory that a pass may take
 PASS_OVER_GRAPH = 2.0  # memory of a pass over what its graph keeps
+NO_HOOKS = 'saved tensor hooks'  # in errors where code does not allow them
 # Messages of allocators that have no exception type of their own.
 _OUT_OF_MEMORY = ('out of memory', "can't allocate memory", 'alloc_failed')
 
@@ -112,15 +114,19 @@ def run_in_halving_passes(
 
 
 class SavedStorages:
-    """Storages that autograd graphs keep for their backward passes."""
+    """Storages that autograd graphs keep for their backward passes.
+
+    Attributes:
+        sizes (dict[int, int]): Each one's bytes, by its address.
+    """
 
     def __init__(self) -> None:
-        self._storages: dict[int, int] = {}
+        self.sizes: dict[int, int] = {}
 
     @property
     def total(self) -> int:
         """Bytes in all; a storage that several tensors share counts once."""
-        return sum(self._storages.values())
+        return sum(self.sizes.values())
 
     def add(self, tensor: Tensor) -> tuple[Tensor, int]:
         """Count a tensor's storage; return the tensor, detached, and version.
@@ -130,7 +136,7 @@ class SavedStorages:
         """
         storage = plain_storage(tensor)
         if storage is not None:
-            self._storages[storage.data_ptr()] = storage.nbytes()
+            self.sizes[storage.data_ptr()] = storage.nbytes()
         return tensor.detach(), tensor._version
 
     @staticmethod
@@ -179,6 +185,24 @@ def counted(saved: SavedStorages | None) -> Iterator[None]:
     hooks = torch.autograd.graph.saved_tensors_hooks
     with hooks(saved.add, saved.given_back):
         yield
+
+
+def run_counted(run: Callable[[], Any], saved: SavedStorages | None) -> Any:
+    """Run a pass, and count what its graphs keep if its code allows that.
+
+    Code that takes gradients by ``torch.func`` does not.
+
+    Args:
+        run (callable): The pass; it leaves nothing behind if it raises.
+        saved (SavedStorages, optional): Gets what is counted.
+    """
+    try:
+        with counted(saved):
+            return run()
+    except RuntimeError as error:
+        if saved is None or NO_HOOKS not in str(error):
+            raise
+    return run()
 
 
 def free_memory(device: torch.device) -> int | None:

@@ -1,5 +1,5 @@
 """Which shortcuts of a forward repay, and whether a model takes them.
 
 May import: ``attributions``, ``gradient``, ``running``, ``targets``,
-``layers``, ``batch``, ``errors``.
+``following``, ``layers``, ``batch``, ``aten``, ``errors``.
 """

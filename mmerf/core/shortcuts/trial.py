@@ -7,7 +7,7 @@ the faster layout is compared with that pass.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -77,16 +77,25 @@ class Trial:
         return next((why for why in reasons if OWN_BACKWARD in why), None)
 
     @contextmanager
-    def around(self, forward: Forward, images: Tensor) -> Iterator[None]:
+    def around(
+        self,
+        forward: Forward,
+        images: Tensor,
+        several_follow: Callable[[], bool],
+    ) -> Iterator[None]:
         """Run a plain pass inside; the layout is tried afterwards.
 
         Args:
             forward (callable): Runs the model.
             images (Tensor): Of the pass, shape (1, C, H, W).
+            several_follow (callable): Whether later passes are of several
+                images: so few passes that the layout does not repay.
         """
         yield
         self.layout.gains = (
-            self.layers.noticed.convolves and not self.own_backward
+            self.layers.noticed.convolves
+            and not self.own_backward
+            and not several_follow()
         )
         if self.layout.gains:
             run = afresh(self.model, forward)

@@ -13,6 +13,7 @@ from mmengine.runner import Runner
 from ...core.errors import ConfigError, OutputIndexError
 from ...core.measurement import Measurement
 from ...core.options import MeasurementOptions
+from ...core.passes.carried import carry_over, found_by
 from ...core.state.process_state import random_state
 from ...core.statistics import SHARES
 from ...core.windows.plans import Known
@@ -239,7 +240,7 @@ class ERFHook(Hook):
             measurement = self._new_measurement(runner)
             measurement.expect(len(selection.indices))
             if self._known is not None:
-                measurement.passes.carry_over(self._known)
+                carry_over(measurement.passes, self._known)
         except Exception as error:  # no failure may stop a training
             failure = failure or error
         strict = self.on_error == 'raise'
@@ -259,7 +260,7 @@ class ERFHook(Hook):
             self._report(what, failures[0])
             return
         self._measured = True
-        self._known = session.measurement.passes.known
+        self._known = found_by(session.measurement.passes)
         try:
             with random_state():  # a backend of somebody's own may draw
                 number = 1 + self._of_run(runner).index(self)

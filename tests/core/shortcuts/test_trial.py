@@ -222,6 +222,6 @@ def test_an_output_of_one_unit_is_compared_once(monkeypatch):
 
 def test_the_public_call_takes_it_too():
     model, given = net(), images(7)
-    found = measure_erf(model, given, ['4'])['4']
+    found = measure_erf(model, given, ['4'], batch_size=1)['4']
     assert (FASTER, True) in Seen.notes
     assert_right(found.map, model, given)
