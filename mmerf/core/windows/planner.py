@@ -92,6 +92,9 @@ class Planner:
             LayerError: If a layer cannot be read there.
         """
         size = (int(image.shape[2]), int(image.shape[3]))
+        if self.reader.sees_all_down(forward, image):
+            why = 'the units may depend on nearly every row'
+            return WindowPlan(whole=self.layers, reason=why)
         places = self.reader.places(forward, image, target)
         fitting = {
             key: place

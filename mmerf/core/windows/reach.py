@@ -41,6 +41,11 @@ class Reach:
     exact: bool
     by_place: bool = False
 
+    @property
+    def least(self) -> int:
+        """Pixels that the unit with the fewest may depend on."""
+        return int((self.last - self.first).amin()) + 1
+
 
 def reaches(
     layers: LayerScores,

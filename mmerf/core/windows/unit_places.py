@@ -17,6 +17,7 @@ from .reach import Reach, reaches
 from .window import UnitPlace, Window
 
 STRIP = 64  # px, the width of the strips
+ALL_BUT_FEW = 0.95  # of the rows: a stride may leave out the last ones
 # A grid along one axis: where its units sit, how many, a crop's step (px).
 _AxisGrid = tuple[Axis, int, int | None]
 
@@ -74,6 +75,24 @@ class UnitPlaces:
             assert unit is not None  # a windowed target has one
             places[key] = UnitPlace(grid, unit, step)
         return places
+
+    def sees_all_down(self, forward: OutlinedForward, image: Tensor) -> bool:
+        """Whether each unit of every layer may depend on nearly all rows.
+
+        As where the first block attends to everything: a second strip would
+        be run for nothing.
+
+        Args:
+            forward, image: As for ``places``.
+        """
+        height = int(image.shape[2])
+        self._grids_along(forward, image[:, :, :, :STRIP], 0)
+        found = self._reaches[0, height]
+        assert self.outputs is not None
+        return len(found) == len(self.outputs.layers) and all(
+            reach.exact and reach.least > ALL_BUT_FEW * height
+            for reach in found.values()
+        )
 
     def _grids_along(
         self, forward: OutlinedForward, strip: Tensor, axis: int

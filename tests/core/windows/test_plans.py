@@ -11,6 +11,7 @@ from torch import nn
 from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
+from mmerf.core.passes.carried import carry_over, found_by
 from mmerf.core.shortcuts import layout
 from mmerf.core.windows import confirm, unit_places
 
@@ -53,11 +54,11 @@ def images(side=192, channels=3):
 def measured(net, inputs, known=None, layer='second'):
     """The map, whether knowledge was taken over, where it ran, the next."""
     measurement = Measurement(net, MeasurementOptions([layer]))
-    taken = known is not None and measurement.passes.carry_over(known)
+    taken = known is not None and carry_over(measurement.passes, known)
     measurement.update(batch_of(net, inputs))
     (result,) = measurement.compute().values()
     mode = result.provenance['run_on']
-    return result.map, taken, mode, measurement.passes.known
+    return result.map, taken, mode, found_by(measurement.passes)
 
 
 def assert_agrees(found, net, inputs):
@@ -141,8 +142,8 @@ def test_nothing_is_taken_over_from_another_measurement(other):
         Net().eval() if other == 'model' else net,
         MeasurementOptions(layers, without=without),
     )
-    assert not measurement.passes.carry_over(known)
-    assert other != 'without' or measurement.passes.known is None
+    assert not carry_over(measurement.passes, known)
+    assert other != 'without' or found_by(measurement.passes) is None
 
 
 def test_where_no_window_was_found_none_is_searched_for(counts):
@@ -236,7 +237,7 @@ def test_that_a_model_chooses_is_known_from_the_first_image_on():
     assert 'equal values' in mode
     new = Measurement(net, MeasurementOptions(['second']))
     assert not new.scored.noticed.chooses
-    assert new.passes.carry_over(known) and new.scored.noticed.chooses
+    assert carry_over(new.passes, known) and new.scored.noticed.chooses
     found, taken, again, _ = measured(net, inputs, known)
     assert taken and again == mode
     assert_agrees(found, net, inputs)
