@@ -51,9 +51,9 @@ def may_run_together(
 class Together:
     """Collects images of one size, and measures them in passes of several.
 
-    The first image is measured alone, and run once more beside the first
-    others (see ``Witness``). Where that fails, every image is measured alone,
-    and the reason is kept.
+    The first image is measured alone, and once more beside the first others
+    of each number of images (see ``Witness``). Where that fails, each image is
+    measured alone, and the reason is kept.
 
     Args:
         passes (Passes): Of the measurement; the budget knows the number.
@@ -72,7 +72,6 @@ class Together:
         self.update, self.fitting = update, fitting
         self._first: Batch | None = None
         self._waiting: list[Batch] = []
-        self._confirmed = False
         self._size = 1  # images of a pass, with the witness
 
     def run(self, batches: Iterable[Batch]) -> None:
@@ -82,7 +81,8 @@ class Together:
                 self._measure_first(batch)
             elif self._may_wait(batch):
                 self._waiting.append(batch)
-                if len(self._waiting) + (not self._confirmed) >= self._size:
+                known = self._size in self.witness.compared
+                if len(self._waiting) + (not known) >= self._size:
                     self._measure_waiting()
             else:
                 self._measure_waiting()
@@ -124,18 +124,17 @@ class Together:
 
     def _measure_waiting(self) -> None:
         waiting, self._waiting = self._waiting, []
-        fewest = min(2, self._size - (not self._confirmed))
-        count = len(waiting) + (not self._confirmed)
+        # Other numbers of images may be run by other code.
+        beside = len(waiting) not in self.witness.compared
+        count = len(waiting) + beside
         fits = count <= (self.fitting() or count)  # else it would be cut
-        if waiting and len(waiting) >= fewest and fits:
+        if fits and waiting and (len(waiting) > 1 or count == self._size):
             try:
-                with self.witness.watching_others(not self._confirmed):
+                with self.witness.watching_others(beside):
                     self.update(_as_one(waiting))
+                return
             except NotTogether as error:
                 self.witness.refused, self._size = str(error), 1
-            else:
-                self._confirmed = True
-                return
         for batch in waiting:
             self.update(batch)
 

@@ -11,7 +11,8 @@ from torch import Tensor
 from ..aten import AtenMode, named_arguments, tensors_in
 from ..errors import ModelError
 from ..following.tags import Tags
-from .apart_rules import ImageAxis, Run, TensorShape
+from .apart_rules import keeps_apart
+from .apart_run import ImageAxis, Run, TensorShape
 
 # They change no value and no shape; a layout decides whether they are run.
 _COPIES = {'clone', 'alias', 'detach', '_to_copy', 'contiguous'}
@@ -107,6 +108,11 @@ class Compared(AtenMode):
         """Say which images (N, C, H, W) the forward is of."""
         self._rounds.set(images, 1)
 
+    def note_values(self, tensor: Tensor) -> None:
+        """Note that a tensor's values are handed to Python."""
+        if self._rounds.of(tensor) is not None:
+            self.why = self.why or 'values decide what a batch runs'
+
     def _compare(
         self, func: Any, arguments: dict, out: Any, now: _Operation
     ) -> str | None:
@@ -122,12 +128,14 @@ class Compared(AtenMode):
         taken = self._axes(few.taken, now.taken)
         made = self._axes(few.made, now.made)
         if taken is None or made is None:
+            self.others = True
             return mixes
         agree = few.numbers == now.numbers
         if now.name in _OF_A_FORM:
             self._note_rounds(out, 1)
             return None
-        if any(axis is not None for _, axis in taken):
+        constant = few.constant is not None
+        if not constant and any(axis is not None for _, axis in taken):
             pointwise = torch.Tag.pointwise in func.tags
             holding = [
                 (tensor, axis)
@@ -145,7 +153,7 @@ class Compared(AtenMode):
                 now.name, pointwise, arguments, taken, made, agree,
                 self._rounds_of([tensor for tensor, _ in holding]), self.count,
             )  # fmt: skip
-            if not (run.rounds and run.keeps_apart):
+            if not (run.rounds and keeps_apart(run)):
                 return mixes
             self._note_rounds(out, run.made_rounds)
             return None
@@ -201,13 +209,17 @@ class Compared(AtenMode):
             return now.constant is not None and torch.equal(
                 now.constant, few.constant
             )
-        if not all(held) and not agree:
-            return False
+        if not agree and not (all(held) and _floats(few) == _floats(now)):
+            return False  # it is handed more than other sizes
         return all(
             _rows_equal(tensor, axis, self.count)
             for tensor, (_, axis) in zip(tensors_in(out), made, strict=True)
             if axis is not None
         )
+
+
+def _floats(operation: _Operation) -> list[float]:
+    return [n for n in operation.numbers if isinstance(n, float)]
 
 
 def _rows_equal(tensor: Tensor, axis: int, count: int) -> bool:

@@ -9,75 +9,28 @@ alone. Without a rule, it may not.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
 
-ImageAxis = (
-    int | None
-)  # of a tensor that holds the images; None for one of none
-TensorShape = tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Run:
-    """An operation that is run on several images.
-
-    Attributes:
-        name (str): Without ``aten::`` and the overload.
-        pointwise (bool): Whether torch says so.
-        arguments (dict): By name, with their defaults.
-        taken, made (sequence): Shape and image axis of each tensor that it
-            takes, and makes; some of either hold images.
-        numbers_agree (bool): Whether its other arguments are those that it
-            had for one image.
-        rounds (int): How often the images take turns along their axis: once,
-            or for each token, where those come first.
-        count (int): Images.
-    """
-
-    name: str
-    pointwise: bool
-    arguments: dict[str, Any]
-    taken: Sequence[tuple[TensorShape, ImageAxis]]
-    made: Sequence[tuple[TensorShape, ImageAxis]]
-    numbers_agree: bool
-    rounds: int
-    count: int
-
-    @property
-    def made_rounds(self) -> int:
-        """How often the images take turns in what is made; 0 if it is lost.
-
-        As many entries lie before the first of the second image as before.
-        """
-        if self.name != 'view':
-            return self.rounds
-        (shape, axis), (new, new_axis) = self.taken[0], self.made[0]
-        if axis is None or new_axis is None:
-            return 0
-        before = math.prod(shape[:axis]) * self.rounds
-        rounds, rest = divmod(before, math.prod(new[:new_axis]))
-        fits = rounds and not rest
-        return (
-            rounds if fits and not new[new_axis] % (rounds * self.count) else 0
-        )
-
-    @property
-    def keeps_apart(self) -> bool:
-        """Whether what is made for an image depends on that image alone."""
-        made = self.made[:1] if self.name in FIRST_MADE else self.made
-        if any(axis is None for _, axis in made):
-            return False
-        rule = follow_aligned if self.pointwise else APART_RULES.get(self.name)
-        if rule is None:
-            rule = _rule_by_prefix(self.name)
-        if rule is None or not self.made_rounds:
-            return False
-        return (self.numbers_agree or rule in SIZES_DIFFER) and rule(self)
-
+from .apart_run import Run
 
 ApartRule = Callable[[Run], bool]
+
+
+def keeps_apart(run: Run) -> bool:
+    """Whether what is made for an image depends on that image alone.
+
+    Args:
+        run (Run): An operation that takes images.
+    """
+    made = run.made[:1] if run.name in FIRST_MADE else run.made
+    if any(axis is None for _, axis in made):
+        return False
+    rule = follow_aligned if run.pointwise else APART_RULES.get(run.name)
+    if rule is None:
+        rule = _rule_by_prefix(run.name)
+    if rule is None or not run.made_rounds:
+        return False
+    return (run.numbers_agree or rule in SIZES_DIFFER) and rule(run)
 
 
 def follow_aligned(run: Run) -> bool:
@@ -93,7 +46,7 @@ def follow_aligned(run: Run) -> bool:
 def follow_first(run: Run) -> bool:
     """Image by image: the first tensor's first axis, and no other tensor's."""
     axes = [axis for _, axis in run.taken]
-    alone = axes[0] == 0 and set(axes[1:]) <= {None}
+    alone = axes[0] == 0 and set(axes[1:]) <= {None} and run.keeps_length
     return alone and run.made[0][1] == 0 and not run.arguments.get('training')
 
 
@@ -118,24 +71,30 @@ def follow_product(run: Run) -> bool:
 
 def follow_products(run: Run) -> bool:
     """Products of matrices, one after the other: matrices, rows or columns."""
-    axes = [axis for _, axis in run.taken]
-    *added, first, last, made = (*axes, run.made[0][1])
-    if any(axis not in (None, made) for axis in added):
+    *added, (_, first), (_, last) = run.taken
+    shape, made = run.made[0]
+    assert made is not None
+    if any(
+        axis is not None and len(one) - axis != len(shape) - made
+        for one, axis in added
+    ):
         return False
     return (first, last, made) in ((0, 0, 0), (1, None, 1), (None, 2, 2))
 
 
 def follow_along(run: Run) -> bool:
     """Along axes that its arguments name; the images' is none of them."""
-    shape, axis = next(t for t in run.taken if t[1] is not None)
-    if {other for _, other in run.taken} - {axis, None}:
+    shape, axis = run.taken[0]
+    others = {other for _, other in run.taken[1:]}
+    if axis is None or others - ({axis} if run.name in ALL_HOLD else {None}):
         return False
     return axis not in _named_axes(run, len(shape))
 
 
 def follow_slice(run: Run) -> bool:
     """As ``follow_along``; or it takes all."""
-    return run.taken[0] == run.made[0] or follow_along(run)
+    whole = run.taken[0] == run.made[0]
+    return whole or (run.numbers_agree and follow_along(run))
 
 
 def follow_stack(run: Run) -> bool:
@@ -216,7 +175,9 @@ def follow_index(run: Run) -> bool:
 
 
 def _named_axes(run: Run, rank: int) -> set[int]:
-    named = run.arguments.get('dim', run.arguments.get('dims'))
+    given = run.arguments
+    names = ('dim', 'dims', 'dimension')
+    named = next((given[name] for name in names if name in given), None)
     if named is None:
         return set(range(rank))
     every = [named] if isinstance(named, int) else list(named)
@@ -230,6 +191,8 @@ def _rule_by_prefix(name: str) -> ApartRule | None:
     return next(rules, None)
 
 
+ALL_HOLD = {'cat', 'gather'}  # all their tensors, or none, hold images
+# Of operations that are handed sizes, which the number of images changes.
 SIZES_DIFFER = {
     follow_group_norm, follow_repeat, follow_slice, follow_unsqueeze,
     follow_view,
@@ -247,7 +210,10 @@ APART_RULES: dict[str, ApartRule] = {
             '_native_batch_norm_legit_no_training',
             'max_pool2d_with_indices', 'avg_pool2d', '_adaptive_avg_pool2d',
             'adaptive_max_pool2d', 'im2col', 'col2im', 'pixel_shuffle',
-            'pixel_unshuffle', 'reflection_pad2d', 'replication_pad2d',
+            'pixel_unshuffle', 'reflection_pad1d', 'reflection_pad2d',
+            'replication_pad1d', 'replication_pad2d', 'avg_pool3d',
+            'max_pool3d_with_indices', 'channel_shuffle',
+            'native_channel_shuffle',
         ),
         follow_first,
     ),
@@ -256,11 +222,14 @@ APART_RULES: dict[str, ApartRule] = {
     **dict.fromkeys(('mm', 'addmm'), follow_product),
     **dict.fromkeys(
         (
-            '_safe_softmax',
-            '_softmax', '_log_softmax', 'cat', 'split', 'split_with_sizes',
-            'select', 'unbind', 'roll', 'flip', 'mean', 'sum', 'amax', 'amin',
-            'max', 'min', 'var', 'std', 'linalg_vector_norm', 'cumsum',
-            'gather', 'index_select', 'logsumexp',
+            '_softmax', '_safe_softmax', '_log_softmax', 'cat', 'split',
+            'split_with_sizes', 'select', 'unbind', 'roll', 'flip', 'mean',
+            'sum', 'amax', 'amin', 'max', 'min', 'var', 'std',
+            'linalg_vector_norm', 'cumsum', 'gather', 'index_select',
+            'logsumexp', 'unsafe_split', 'glu', 'unfold', 'topk', 'sort',
+            'argmax', 'argmin', 'any', 'all', 'prod', 'cummax', 'cummin',
+            'cumprod', 'median', 'kthvalue', 'var_mean', 'std_mean',
+            'aminmax',
         ),
         follow_along,
     ),
@@ -271,7 +240,7 @@ APART_RULES: dict[str, ApartRule] = {
     **dict.fromkeys(
         (
             'copy_', 'fill_', 'zero_',
-            '_prelu_kernel', 'hardswish', 'hardswish_', 'lift_fresh',
+            '_prelu_kernel', 'hardswish', 'hardswish_',
         ),
         follow_aligned,
     ),

@@ -18,7 +18,7 @@ from ..attributions.base import Attribute, Attribution, LayerMaps
 from ..batch import Forward
 from ..gradient.worth import OWN_BACKWARD
 from ..running.afresh import afresh
-from ..running.intercept import noticed_tensor_hooks
+from ..running.intercept import HandedToPython, noticed_tensor_hooks
 from ..running.layer_scores import LayerScores
 from ..running.memory import SavedStorages, counted
 from ..targets.base import Target
@@ -50,6 +50,7 @@ class Witness:
             one by one.
         refused (str, optional): Why images are not run together.
         saved (SavedStorages): What the graphs of the witness keep.
+        compared (set[int]): Numbers of images, of passes that were compared.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Witness:
         self._number = 0
         self._of_two = False  # operations are compared with those of two
         self._count = 0  # images of the latest pass
-        self._compared: set[int] = set()  # such counts, of earlier passes
+        self.compared: set[int] = set()
 
     @contextmanager
     def watching(self) -> Iterator[None]:
@@ -112,11 +113,14 @@ class Witness:
             self.refused = why
         elif why is not None:
             raise NotTogether(why)
-        self._compared.add(self._count)
+        else:
+            self.compared.add(self._count)
 
     def _refusal(self, hooks: bool) -> str | None:
         if hooks:  # they may mix the gradients of images
             return 'the model registers hooks on tensors'
+        if any(m._backward_hooks for m in self.model.modules()):
+            return 'the model has backward hooks'
         fallbacks = self.attribution.fallbacks.values()
         own = next((why for why in fallbacks if OWN_BACKWARD in why), None)
         if own or not self.watches:
@@ -166,7 +170,7 @@ class Witness:
         ) -> Iterator[LayerMaps]:
             call = self._next_call(images)
             self._count = len(images) + self.beside
-            if self._count not in self._compared:
+            if self._count not in self.compared:
                 known = call.operations
                 if self._of_two:
                     known = self._pair(forward, call.image, target, layers)
@@ -197,7 +201,7 @@ class Witness:
             compared = Compared(fewer, len(images))
             compared.note_images(images)
             try:
-                with compared:
+                with compared, HandedToPython(compared.note_values):
                     return forward(images, positions)
             finally:
                 if compared.why is not None:
