@@ -38,6 +38,8 @@ def add_to(counts, record):
         counts['layers'] += 1
         counts['layers in windows'] += layer.window
         counts['layers in part'] += layer.in_part
+        if layer.one_by_one:
+            counts[f'one by one: {layer.one_by_one[:60]}'] += 1
         for part in ('map', 'pixel', 'theory', 'trace'):
             counts[f'{part} {getattr(layer, part)}'] += 1
         if layer.map == 'refused':

@@ -42,9 +42,12 @@ class Reach:
     by_place: bool = False
 
     @property
-    def least(self) -> int:
-        """Pixels that the unit with the fewest may depend on."""
-        return int((self.last - self.first).amin()) + 1
+    def least(self) -> float:
+        """Pixels that the unit with the fewest may depend on.
+
+        One that depends on nothing that was seen has less than none.
+        """
+        return float((self.last - self.first).amin()) + 1
 
 
 def reaches(

@@ -10,7 +10,7 @@ from torch.nn import functional
 from mmerf import measure_erf
 from mmerf.core.layers.names import find_layers
 from mmerf.core.running.layer_scores import LayerScores
-from mmerf.core.windows.reach import reaches
+from mmerf.core.windows.reach import Reach, reaches
 
 
 def seeded(*modules):
@@ -152,3 +152,10 @@ def test_a_grid_that_a_later_one_hides_still_keeps_a_crop_from_it(unit):
     assert result.provenance['run_on'].startswith('whole image')
     expected = float64_map(net, images, unit)
     assert abs(result.map - expected).max() < 1e-4 * expected.max()
+
+
+def test_a_unit_that_depends_on_nothing_has_less_than_none():
+    first = torch.tensor([0.0, torch.inf])
+    last = torch.tensor([7.0, -torch.inf])
+    assert Reach(first, last, True).least < 0
+    assert Reach(first[:1], last[:1], True).least == 8

@@ -20,6 +20,7 @@ from .reference import plain_maps, target_unit
 from .table import KINDS
 
 MANY = 10**12  # pixels, or passes
+TOGETHER = 12  # images that share passes
 QUADRATIC = 7000  # units: kinds whose cost grows with their square
 
 
@@ -68,7 +69,8 @@ def check_net(seed):
     net = make_net(seed)
     theory = seed % 3 == 0 and _runs_on_long_strips(net)
     passes = 3 if seed % 3 == 1 else 1
-    records = compare(net, theory, passes, is_few(seed))
+    together = are_together(seed)
+    records = compare(net, theory, passes, is_few(seed), together)
     spent = time.perf_counter() - begin
     return NetRecord(seed, net.recipe, records, spent)
 
@@ -76,6 +78,11 @@ def check_net(seed):
 def is_few(seed):
     """Whether a seed's net is measured as few images are."""
     return seed % 4 == 3
+
+
+def are_together(seed):
+    """Whether a seed's images are given one by one, to share passes."""
+    return seed % 5 == 4
 
 
 def _runs_on_long_strips(net):
@@ -88,7 +95,7 @@ def _runs_on_long_strips(net):
     )
 
 
-def compare(net, theory=False, passes=1, few=False):
+def compare(net, theory=False, passes=1, few=False, together=False):
     """Compare every measured layer of a net that has its reference.
 
     Args:
@@ -98,6 +105,8 @@ def compare(net, theory=False, passes=1, few=False):
             on, forwards may be run in part.
         few (bool): Measure as few images are measured, without shortcuts of
             a forward: units are placed by autograd's graph then.
+        together (bool): Give images one by one, each several times, so that
+            they share passes.
     """
     kind, *where = net.target
     target = None
@@ -114,6 +123,8 @@ def compare(net, theory=False, passes=1, few=False):
         record = mock.patch.object(budget, 'REPEATS', MANY if few else 1)
         part = mock.patch.object(cropped_forward, 'WORTH', 0)
         images = [net.images()] * passes
+        if together:
+            images = list(net.images().split(1)) * (TOGETHER // net.batch)
         with enough, small, record, part:
             results = measure_erf(
                 model, images, keys, target=target, theory=theory

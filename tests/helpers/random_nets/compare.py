@@ -1,5 +1,6 @@
 """Compare a result with the reference: map, pixel, field, no trace."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -30,6 +31,8 @@ def compare_layer(net, layer, result, after):
     run_on = str(result.provenance['run_on'])
     record.window = run_on.startswith('window')
     record.in_part = CONFIRMED in run_on
+    alone = re.search(r'one image in a pass: ([^;)]*)', run_on)
+    record.one_by_one = alone[1] if alone else ''
     place = net.places[layer[0]]
     if tuple(result.grid) == place.grid[::-1] != place.grid:
         # Tokens of a transposed image: mmerf counts them down, then across.

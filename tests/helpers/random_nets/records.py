@@ -20,6 +20,7 @@ class LayerRecord:
         trace (str): ``none``, or ``wrong`` if outputs changed.
         window (bool): Whether it ran in a window.
         in_part (bool): Whether its convolutions were computed in part.
+        one_by_one (str): Why images that were given one by one were run so.
         details (list[str]): Of all that is not well.
     """
 
@@ -30,6 +31,7 @@ class LayerRecord:
     trace: str = 'none'
     window: bool = False
     in_part: bool = False
+    one_by_one: str = ''
     details: list = field(default_factory=list)
 
     @property

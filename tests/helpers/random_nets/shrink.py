@@ -4,7 +4,7 @@ import time
 from dataclasses import replace
 
 from .block import Unfit
-from .check import compare, is_few, with_reference
+from .check import are_together, compare, is_few, with_reference
 from .nets import from_recipe
 from .records import NetRecord
 
@@ -21,33 +21,37 @@ def shrink(record, part):
         NetRecord: The smallest that was found.
     """
     best, shorter = record, True
-    few = record.seed is not None and is_few(record.seed)
+    known = record.seed is not None
+    few = known and is_few(record.seed)
+    together = known and are_together(record.seed)
     while shorter:
         shorter = False
         for recipe in _smaller(best.recipe):
-            found = _failing(recipe, part, few)
+            found = _failing(recipe, part, few, together)
             if found is not None:
                 best, shorter = found, True
                 break
     return best
 
 
-def check_recipe(recipe, theory, few=False):
+def check_recipe(recipe, theory, few=False, together=False):
     """The record of a recipe's net, measured as few images or as many are.
+
+    Or, if ``together``, as images that are given one by one.
 
     Raises:
         Unfit: If there is no such net, or its map is zero.
     """
     begin = time.perf_counter()
     net = with_reference(from_recipe(recipe))
-    layers = compare(net, theory, few=few)
+    layers = compare(net, theory, few=few, together=together)
     return NetRecord(None, recipe, layers, time.perf_counter() - begin)
 
 
-def _failing(recipe, part, few):
+def _failing(recipe, part, few, together):
     """The record of a recipe that still fails; None of others."""
     try:
-        record = check_recipe(recipe, part == 'theory', few)
+        record = check_recipe(recipe, part == 'theory', few, together)
     except Unfit:
         return None
     return record if any(part in x.failed for x in record.layers) else None
