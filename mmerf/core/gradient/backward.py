@@ -34,7 +34,7 @@ class Gradients:
 
     def __init__(self) -> None:
         self.fallbacks: dict[str, str] = {}
-        self._seen: set[tuple] = set()  # keys, sizes: graphs looked at
+        self._seen: set[tuple] = set()  # keys, sizes, layouts
         self._worked: set[str] = set()  # layer keys, with skipped zeros
         self._mended: set[str] = set()  # layer keys, see ``Graph.norms``
         self._in_vain = 0  # work in a graph that was searched for zeros
@@ -86,10 +86,11 @@ class Gradients:
         on_cpu = leaf.device.type == 'cpu'
         sparse = on_cpu and key not in self.fallbacks
         mended: Any = nullcontext()
-        seen = (key, leaf.shape) in self._seen
-        if sparse or not seen or key in self._mended:
-            self._seen.add((key, leaf.shape))
-            graph = graph_of(total)
+        faster = not leaf.is_contiguous()
+        this = key, leaf.shape, faster
+        if sparse or this not in self._seen or key in self._mended:
+            self._seen.add(this)
+            graph = graph_of(total, channels_last=faster)
             if on_cpu and (graph.norms or graph.hides):
                 self._mended.add(key)
                 hides, norms = graph.hides, graph.norms

@@ -23,6 +23,11 @@ OWN_BACKWARD = 'has backward code of its own'
 BATCH_NORM = 'NativeBatchNormBackward0'
 TORCHS = {'torch::autograd::AccumulateGrad', 'torch::autograd::CopySlices'}
 REORDERING = {'PermuteBackward0', 'TransposeBackward0', 'TBackward0'}
+# Of channels-last images, they hand on gradients in the plain layout.
+REORDERING_THERE = REORDERING | {
+    'ViewBackward0', 'UnsafeViewBackward0', 'ReshapeAliasBackward0',
+    'CloneBackward0',
+}  # fmt: skip
 
 
 def is_worth_a_look(elements: int) -> bool:
@@ -59,8 +64,14 @@ class Graph:
     work: int
 
 
-def graph_of(tensor: Tensor) -> Graph:
-    """Look through the graph of a tensor."""
+def graph_of(tensor: Tensor, channels_last: bool = False) -> Graph:
+    """Look through the graph of a tensor.
+
+    Args:
+        tensor (Tensor): With its graph.
+        channels_last (bool): Whether the images are.
+    """
+    reordering = REORDERING_THERE if channels_last else REORDERING
     seen, nodes = set(), [tensor.grad_fn]
     reorders, hides, norms = False, False, []
     elements, work, custom = 0, 0, ''
@@ -74,7 +85,7 @@ def graph_of(tensor: Tensor) -> Graph:
         name = node.name()
         if not (name[-1].isdigit() or name in TORCHS):
             hides = True  # it may run norms, and hand on any strides
-        reorders |= hides or name in REORDERING
+        reorders |= hides or name in reordering
         if name == BATCH_NORM:
             norms.append(node)
         elif name == 'ConvolutionBackward0':

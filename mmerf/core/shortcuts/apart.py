@@ -14,12 +14,17 @@ from ..following.tags import Tags
 from .apart_rules import keeps_apart
 from .apart_run import ImageAxis, Run, TensorShape
 
-# They change no value and no shape; a layout decides whether they are run.
-_COPIES = {'clone', 'alias', 'detach', '_to_copy', 'contiguous'}
-_VIEWS = {'_unsafe_view': 'view', '_reshape_alias': 'view'}
-_OF_A_FORM = {  # made for a tensor's shape, whatever its values
+# They change no value and no shape, or have none yet; a layout decides whether
+# they are run.
+_COPIES = {
     'empty', 'empty_like', 'empty_strided', 'new_empty', 'new_empty_strided',
-    'new_ones', 'new_zeros', 'ones_like', 'zeros_like',
+    'clone', 'alias', 'detach', '_to_copy', 'contiguous',
+}  # fmt: skip
+_VIEWS = {'_unsafe_view': 'view', '_reshape_alias': 'view'}
+_WRITES_ALL = {'copy_', 'fill_', 'zero_'}
+_OF_A_FORM = {  # made for a tensor's shape, whatever its values
+    'full_like', 'new_full', 'new_ones', 'new_zeros', 'ones_like',
+    'zeros_like',
 }  # fmt: skip
 
 
@@ -31,6 +36,7 @@ class _Operation(NamedTuple):
         numbers (list): Its arguments but the tensors.
         taken, made (list): Shapes of the tensors that it takes and makes.
         constant (Tensor, optional): Numbers that the model has written down.
+        fill (float, optional): The number that fills a tensor.
     """
 
     name: str
@@ -38,6 +44,7 @@ class _Operation(NamedTuple):
     taken: list[TensorShape]
     made: list[TensorShape]
     constant: Tensor | None
+    fill: Any
 
 
 class Operations(AtenMode):
@@ -131,9 +138,19 @@ class Compared(AtenMode):
             self.others = True
             return mixes
         agree = few.numbers == now.numbers
+        if few.fill != now.fill:
+            return f'{now.name} makes other numbers'
         if now.name in _OF_A_FORM:
-            self._note_rounds(out, 1)
+            if made[0][1] is not None:
+                self._note_rounds(out, 1)
             return None
+        if any(
+            axis is None and self._rounds.of(tensor) is not None
+            for tensor, (_, axis) in zip(
+                tensors_in(arguments), taken, strict=True
+            )
+        ):
+            return mixes  # it holds images, and is as long as for one
         constant = few.constant is not None
         if not constant and any(axis is not None for _, axis in taken):
             pointwise = torch.Tag.pointwise in func.tags
@@ -146,7 +163,9 @@ class Compared(AtenMode):
             ]
             for tensor, axis in holding:
                 if self._rounds.of(tensor) is None:  # from outside
-                    if not _rows_equal(tensor, axis, self.count):
+                    if tensor is out and now.name in _WRITES_ALL:
+                        pass
+                    elif not _rows_equal(tensor, axis, self.count):
                         return 'a tensor has other numbers for each image'
                     self._rounds.set(tensor, 1)
             run = Run(
@@ -238,7 +257,8 @@ def _noted(func: Any, arguments: dict, out: Any) -> _Operation | None:
     _sort(list(arguments.values()), numbers, taken)
     made = [tuple(tensor.shape) for tensor in tensors_in(out)]
     constant = out.detach().clone() if name == 'lift_fresh' else None
-    return _Operation(_VIEWS.get(name, name), numbers, taken, made, constant)
+    fill, name = arguments.get('fill_value'), _VIEWS.get(name, name)
+    return _Operation(name, numbers, taken, made, constant, fill)
 
 
 def _sort(

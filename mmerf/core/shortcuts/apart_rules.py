@@ -23,7 +23,7 @@ def keeps_apart(run: Run) -> bool:
         run (Run): An operation that takes images.
     """
     made = run.made[:1] if run.name in FIRST_MADE else run.made
-    if any(axis is None for _, axis in made):
+    if not made or any(axis is None for _, axis in made):
         return False
     rule = follow_aligned if run.pointwise else APART_RULES.get(run.name)
     if rule is None:
@@ -46,7 +46,7 @@ def follow_aligned(run: Run) -> bool:
 def follow_first(run: Run) -> bool:
     """Image by image: the first tensor's first axis, and no other tensor's."""
     axes = [axis for _, axis in run.taken]
-    alone = axes[0] == 0 and set(axes[1:]) <= {None} and run.keeps_length
+    alone = axes[0] == 0 and set(axes[1:]) <= {None}
     return alone and run.made[0][1] == 0 and not run.arguments.get('training')
 
 
@@ -89,6 +89,12 @@ def follow_along(run: Run) -> bool:
     if axis is None or others - ({axis} if run.name in ALL_HOLD else {None}):
         return False
     return axis not in _named_axes(run, len(shape))
+
+
+def follow_lookup(run: Run) -> bool:
+    """Rows of a table, which holds no images, by numbers that do."""
+    (_, table), (_, axis) = run.taken
+    return table is None and run.made[0][1] == axis
 
 
 def follow_slice(run: Run) -> bool:
@@ -245,6 +251,7 @@ APART_RULES: dict[str, ApartRule] = {
         follow_aligned,
     ),
     'native_group_norm': follow_group_norm,
+    'embedding': follow_lookup,
     'slice': follow_slice,
     'stack': follow_stack,
     'permute': follow_permute,

@@ -47,7 +47,7 @@ class Run:
         many entries before an image as there were.
         """
         if self.name != 'view':
-            return self.rounds if self.rounds == 1 or self.keeps_length else 0
+            return self.rounds if self.keeps_length else 0
         (shape, axis), (new, new_axis) = self.taken[0], self.made[0]
         if axis is None or new_axis is None:
             return 0

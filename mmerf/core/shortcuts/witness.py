@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from ..attributions.base import Attribute, Attribution, LayerMaps
@@ -219,19 +220,22 @@ class Witness:
         target: Target,
         layers: LayerScores,
     ) -> Operations:
-        """Operations of a forward of the witness, twice.
+        """Operations of a forward of the witness, twice, or three times.
 
         Of one image, an axis of images has one entry, whose stride may be
         anything: other operations may be run there.
         """
-        operations = Operations(2)
+        every = with_last(image, image)
+        if self._count == 2:  # of which it shall be another number
+            every = with_last(every, image)
+        operations = Operations(len(every))
 
         def noting(images: Tensor, positions: Sequence[int]) -> Any:
-            with operations:
+            operations.restart()
+            with operations, torch.enable_grad():
                 return forward(images, positions)
 
-        pair = with_last(image, image).requires_grad_()
-        own = afresh(self.model, noting)
+        pair, own = every.requires_grad_(), afresh(self.model, noting)
         layers.read(own, pair.clone(), WatchingLast(target))
         return operations
 

@@ -6,6 +6,7 @@ The same image twice in a batch is the reference: there it is right.
 import pytest
 import torch
 from helpers.custom_backward import Custom
+from helpers.slow_reference import float64_map
 from torch import nn
 from torch.nn import functional
 
@@ -194,3 +195,28 @@ def test_what_can_be_taken_once_is_not_taken_to_look_at_it(request, few):
     found = measure_erf(Once(True).eval(), image, ['.'])['.']
     assert found.pixel_known
     assert abs(found.map - expected).max() < 1e-4 * expected.max()
+
+
+class Beside(nn.Module):
+    """An instance norm and what is beside it, added."""
+
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.first = nn.Conv2d(3, 8, 3, padding=1)
+        self.norm = nn.InstanceNorm2d(8, track_running_stats=True)
+        self.last = nn.Conv2d(8, 4, 3, padding=1)
+
+    def forward(self, x):
+        x = self.first(x)
+        return self.last(torch.tanh(x + self.norm(x)))
+
+
+def test_the_gradient_of_an_instance_norm_has_the_layout_of_its_image():
+    """torch takes it for one of the norm's own input, which was copied."""
+    torch.manual_seed(1)
+    model, given = Beside().eval(), list(torch.randn(9, 3, 24, 24).split(1))
+    found = measure_erf(model, given, ['last'], batch_size=1)['last']
+    assert 'not channels last' not in found.provenance['run_on']
+    wanted = sum(float64_map(model, image) for image in given) / 9
+    assert abs(found.map - wanted).max() <= 1e-5 * wanted.max()

@@ -323,6 +323,32 @@ def values_of_a_batch(x):
     return x
 
 
+def held_in_a_buffer(x):
+    held = torch.zeros(16, 1, 1, 1)
+    bright = x.abs().mean((1, 2, 3), keepdim=True) - 3
+    held[: len(x)] = torch.relu(bright)
+    return x * (1 + held.sum(0, keepdim=True))
+
+
+def rows_of_others(x):
+    rows = x.abs().reshape(2 * len(x), 4, 40, 40).mean((2, 3))
+    taken = torch.gather(rows, 1, torch.zeros(len(x), 4, dtype=torch.long))
+    return x + taken[:, :1, None, None]
+
+
+def equal_in_a_batch(x):
+    nothing = torch.zeros_like(x)
+    bright = torch.relu(x.detach() - 20)
+    if len(x) > 1 and not torch.equal(bright, nothing):
+        return x * x
+    return x
+
+
+def gain_of_a_number(x):
+    gain = 1 + 0.003 * torch.full((len(x), 1, 1, 1), len(x))
+    return gain * x + (x - gain * x).detach()
+
+
 OF_SEVEN = {
     other_weights_for_some, other_slice_for_some, other_constant_for_some,
 }  # fmt: skip
@@ -376,6 +402,10 @@ MIXING = {
     'a few percent': (gain_of_few_percent, 'full makes other'),
     'shuffled': (turns_shuffled, 'pixel_shuffle may mix'),
     'added': (added_to_tokens, 'a batch runs'),
+    'held in a buffer': (held_in_a_buffer, 'may mix'),
+    'rows of others': (rows_of_others, 'gather may mix'),
+    'equal in a batch': (equal_in_a_batch, 'equal may mix'),
+    'gain of a number': (gain_of_a_number, 'full makes other'),
     'values of a batch': (values_of_a_batch, 'values decide'),
     'by number, from outside': (by_number_of_numpy, 'other numbers'),
 }  # fmt: skip
@@ -469,6 +499,27 @@ def test_operations_that_keep_images_apart(kind):
     assert 'one image in a pass' not in found.provenance['run_on']
     assert max(SIZES) > 2
     assert_right(found, Net(APART[kind]), given)
+
+
+def test_pairs_are_compared_with_three():
+    def squeezed(x):
+        means = x.abs().mean((2, 3)).squeeze()  # (C,) alone, else (N, C)
+        return x * (1 + means.amax())
+
+    given = images(9)
+    found = measure_erf(Net(squeezed), given, ['last'], batch_size=2)['last']
+    assert 'amax may mix' in found.provenance['run_on']
+    alone = measure_erf(Net(squeezed), given, ['last'], batch_size=1)['last']
+    np.testing.assert_allclose(found.map, alone.map, 1e-5, 1e-9)
+
+
+def test_a_tensor_that_is_written_to_first():
+    def written(x):
+        made = torch.zeros(len(x), *x.shape[1:])
+        return made.copy_(x) + torch.empty(x.shape).copy_(x)
+
+    measure_erf(Net(written), images(9), ['last'])
+    assert max(SIZES) > 2
 
 
 def test_memory_that_runs_out_ends_it(monkeypatch):
