@@ -10,7 +10,9 @@ from torch.nn import functional
 from torch.utils.data import DataLoader, Dataset
 
 from mmerf import measure_each, measure_erf
+from mmerf.core.gradient import worth
 from mmerf.core.running import memory
+from mmerf.core.shortcuts import budget
 
 
 class Net(nn.Module):
@@ -34,6 +36,15 @@ SIZES = []  # of batches that were run
 @pytest.fixture(autouse=True)
 def no_sizes():
     SIZES.clear()
+
+
+@pytest.fixture(autouse=True, params=['every shortcut', 'as few'])
+def _regime(request, monkeypatch, _every_shortcut):
+    """With every shortcut, and with those that repay for so few images."""
+    if request.param == 'as few':
+        monkeypatch.setattr(budget, 'ENOUGH', 20 * 256 * 256)
+        monkeypatch.setattr(worth, 'LARGE_GRADIENT', 2**19)
+        monkeypatch.setattr(worth, 'LARGE_SHARE', 0.04)
 
 
 def images(count, side=40):
