@@ -5,6 +5,7 @@ from __future__ import annotations
 from .witness import Witness
 
 MOST_TOGETHER = 8
+LEAST_TOGETHER = 5  # fewer in a pass gain less than the comparison costs
 # Bytes that a pass's images leave in a graph, for each tensor that it keeps:
 # up to these, an image takes less time in a pass of several. Larger tensors
 # leave the processor's cache, and gain nothing.
@@ -23,7 +24,7 @@ def most_together(witness: Witness) -> int:
         witness (Witness): After its pass.
 
     Returns:
-        int: From 1 to ``MOST_TOGETHER``.
+        int: 1, or from ``LEAST_TOGETHER`` to ``MOST_TOGETHER``.
     """
     model = witness.model
     own = {t.data_ptr() for t in (*model.parameters(), *model.buffers())}
@@ -36,4 +37,4 @@ def most_together(witness: Witness) -> int:
     if not convolves and with_weights > KEPT_WITH_WEIGHTS:
         return 1
     fitting = KEPT_BY_PASS * len(every) // max(sum(kept), 1)
-    return max(min(fitting, MOST_TOGETHER), 1)
+    return min(fitting, MOST_TOGETHER) if fitting >= LEAST_TOGETHER else 1
