@@ -76,8 +76,9 @@ def measure_erf(
         batch_size (int, optional): Most images in one pass; None: 8 for one
             Tensor, else each batch as it comes. From six on, images that a
             list holds one by one are run several in a pass where that takes
-            less time, once one of them is confirmed to have the same outputs
-            beside others as alone; 1 runs each by itself.
+            less time, once every operation is confirmed to keep images apart,
+            and one of them to have the same outputs and map beside others as
+            alone; 1 runs each by itself.
         amp (str, optional): ``'bfloat16'`` or ``'float16'``.
         theory (bool): Also find each layer's theoretical receptive field, on
             a private copy of the model; not with ``forward``. A layer without

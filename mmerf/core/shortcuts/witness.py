@@ -3,7 +3,8 @@
 Operation by operation, a forward of several images is compared with that of
 an image alone, the witness (see ``apart``): each has to keep images apart. And
 the witness is measured once more beside others: its outputs have to be those
-that it had alone, and so has its map, as far as rounding lets them.
+that it had alone, and so has its map, as far as rounding lets them. Both are
+done for each number of images in a pass, the first time.
 """
 
 from __future__ import annotations
