@@ -137,48 +137,55 @@ class Compared(AtenMode):
         if taken is None or made is None:
             self.others = True
             return mixes
-        agree = few.numbers == now.numbers
         if few.fill != now.fill:
             return f'{now.name} makes other numbers'
         if now.name in _OF_A_FORM:
             if made[0][1] is not None:
                 self._note_rounds(out, 1)
             return None
-        if any(
-            axis is None and self._rounds.of(tensor) is not None
-            for tensor, (_, axis) in zip(
-                tensors_in(arguments), taken, strict=True
-            )
-        ):
-            return mixes  # it holds images, and is as long as for one
-        constant = few.constant is not None
-        if not constant and any(axis is not None for _, axis in taken):
-            pointwise = torch.Tag.pointwise in func.tags
-            holding = [
-                (tensor, axis)
-                for tensor, (_, axis) in zip(
-                    tensors_in(arguments), taken, strict=True
-                )
-                if axis is not None
-            ]
-            for tensor, axis in holding:
-                if self._rounds.of(tensor) is None:  # from outside
-                    if tensor is out and now.name in _WRITES_ALL:
-                        pass
-                    elif not _rows_equal(tensor, axis, self.count):
-                        return 'a tensor has other numbers for each image'
-                    self._rounds.set(tensor, 1)
-            run = Run(
-                now.name, pointwise, arguments, taken, made, agree,
-                self._rounds_of([tensor for tensor, _ in holding]), self.count,
-            )  # fmt: skip
-            if not (run.rounds and keeps_apart(run)):
-                return mixes
-            self._note_rounds(out, run.made_rounds)
-            return None
-        if self._same_for_each(few, now, out, made, agree):
-            return None
-        return f'{now.name} makes other numbers for each image'
+        tensors = tensors_in(arguments)
+        holding, agree = [], few.numbers == now.numbers
+        for tensor, (_, axis) in zip(tensors, taken, strict=True):
+            if axis is not None:
+                holding.append((tensor, axis))
+            elif self._rounds.of(tensor) is not None:
+                return mixes  # it holds images, and is as long as for one
+        if few.constant is not None or not holding:
+            if self._same_for_each(few, now, out, made, agree):
+                return None
+            return f'{now.name} makes other numbers for each image'
+        overwritten = out if now.name in _WRITES_ALL else None
+        if not self._known_or_same(holding, overwritten):
+            return 'a tensor has other numbers for each image'
+        pointwise = torch.Tag.pointwise in func.tags
+        run = Run(
+            now.name, pointwise, arguments, taken, made, agree,
+            self._rounds_of([tensor for tensor, _ in holding]), self.count,
+        )  # fmt: skip
+        if not (run.rounds and keeps_apart(run)):
+            return mixes
+        self._note_rounds(out, run.made_rounds)
+        return None
+
+    def _known_or_same(
+        self,
+        holding: Sequence[tuple[Tensor, int]],
+        overwritten: Tensor | None,
+    ) -> bool:
+        """Whether tensors that come from outside are the same for each image.
+
+        Args:
+            holding (sequence): Tensors, each with its image axis.
+            overwritten (Tensor, optional): One whose numbers were others.
+        """
+        for tensor, axis in holding:
+            if self._rounds.of(tensor) is None:
+                if tensor is not overwritten and not _rows_equal(
+                    tensor, axis, self.count
+                ):
+                    return False
+                self._rounds.set(tensor, 1)
+        return True
 
     def _note_copy(self, args: tuple, out: Any) -> None:
         known = self._rounds_of(tensors_in(args))

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-ImageAxis = (
-    int | None
-)  # of a tensor that holds the images; None for one of none
+ImageAxis = int | None  # of a tensor; None where it holds no images
 TensorShape = tuple[int, ...]
 
 
@@ -53,10 +51,9 @@ class Run:
             return 0
         before = math.prod(shape[:axis]) * self.rounds
         rounds, rest = divmod(before, math.prod(new[:new_axis]))
-        fits = rounds and not rest
-        return (
-            rounds if fits and not new[new_axis] % (rounds * self.count) else 0
-        )
+        if rest or not rounds or new[new_axis] % (rounds * self.count):
+            return 0
+        return rounds
 
     @property
     def keeps_length(self) -> bool:
