@@ -80,7 +80,8 @@ class UnitPlaces:
         """Whether each unit of every layer may depend on nearly all rows.
 
         As where the first block attends to everything: a second strip would
-        be run for nothing.
+        be run for nothing. Not where a unit depends on its own row's number
+        alone: columns may be cut then.
 
         Args:
             forward, image: As for ``places``.
@@ -90,7 +91,9 @@ class UnitPlaces:
         found = self._reaches[0, height]
         assert self.outputs is not None
         return len(found) == len(self.outputs.layers) and all(
-            reach.exact and reach.least > ALL_BUT_FEW * height
+            reach.exact
+            and not reach.by_place
+            and reach.least > ALL_BUT_FEW * height
             for reach in found.values()
         )
 
