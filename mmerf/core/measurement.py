@@ -142,8 +142,8 @@ class Measurement:
         elif saved is not None and count:
             saved.sizes |= self.passes.witness.saved.sizes
             each = saved.total // min(count, step)
-            on = device_of(self.model, batch.inputs)
-            self.fitting = memory.images_that_fit(on, each)
+            device = device_of(self.model, batch.inputs)
+            self.fitting = memory.images_that_fit(device, each)
         if self.precision_check is not None:
             self.precision_check.update(batch)
 

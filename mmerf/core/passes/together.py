@@ -97,8 +97,10 @@ class Together:
         except RuntimeError as error:
             if NO_HOOKS not in str(error):
                 raise
-            self.witness.refused = one_line(error, 80)
+            self._refuse(one_line(error, 80))
             self.update(batch)
+        if self.witness.refused is not None:
+            self._refuse(self.witness.refused)
         most = most_together(self.witness)
         most = min(most, self.fitting() or most)
         expected = self.passes.budget.expected or 1
@@ -134,9 +136,14 @@ class Together:
                     self.update(_as_one(waiting))
                 return
             except NotTogether as error:
-                self.witness.refused, self._size = str(error), 1
+                self._refuse(str(error))
         for batch in waiting:
             self.update(batch)
+
+    def _refuse(self, why: str) -> None:
+        """Run each image alone from now on, by shortcuts for one image."""
+        self.witness.refused, self._size = why, 1
+        self.passes.layout.gains = True  # as far as known: it was not tried
 
 
 def _form_of(batch: Batch) -> tuple:

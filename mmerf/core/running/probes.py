@@ -85,7 +85,7 @@ class Recorder(Probe):
         One of a single unit cannot; it tells unless it is zero.
         """
         return all(
-            bool((value != value[..., :1, :1]).any())
+            varies_over_places(value)
             if value.shape[2:].numel() > 1
             else bool(value.any())
             for value in self.values.values()
@@ -102,6 +102,11 @@ class Recorder(Probe):
             and equal_to_rounding(value, other.values[key])
             for key, value in self.values.items()
         }
+
+
+def varies_over_places(image: Tensor) -> bool:
+    """Whether an image, or an output (N, C, h, w), varies over places."""
+    return bool((image != image[..., :1, :1]).any())
 
 
 def thinned(output: Tensor, most: int) -> Tensor:

@@ -30,7 +30,7 @@ def keeps_apart(run: Run) -> bool:
         rule = _rule_by_prefix(run.name)
     if rule is None or not run.made_rounds:
         return False
-    return (run.numbers_agree or rule in SIZES_DIFFER) and rule(run)
+    return (run.numbers_agree or run.name in HANDED_SIZES) and rule(run)
 
 
 def follow_aligned(run: Run) -> bool:
@@ -48,11 +48,6 @@ def follow_first(run: Run) -> bool:
     axes = [axis for _, axis in run.taken]
     alone = axes[0] == 0 and set(axes[1:]) <= {None}
     return alone and run.made[0][1] == 0 and not run.arguments.get('training')
-
-
-def follow_group_norm(run: Run) -> bool:
-    """As ``follow_first``; it is handed the number of images."""
-    return follow_first(run)
 
 
 def follow_every_first(run: Run) -> bool:
@@ -198,11 +193,8 @@ def _rule_by_prefix(name: str) -> ApartRule | None:
 
 
 ALL_HOLD = {'cat', 'gather'}  # all their tensors, or none, hold images
-# Of operations that are handed sizes, which the number of images changes.
-SIZES_DIFFER = {
-    follow_group_norm, follow_repeat, follow_slice, follow_unsqueeze,
-    follow_view,
-}  # fmt: skip
+# Operations that are handed sizes, which the number of images changes.
+HANDED_SIZES = {'expand', 'native_group_norm', 'repeat', 'slice', 'view'}
 FIRST_MADE = {'native_batch_norm', '_native_batch_norm_legit_no_training'}
 PREFIXES: dict[str, ApartRule] = {
     'upsample_': follow_first,
@@ -250,7 +242,7 @@ APART_RULES: dict[str, ApartRule] = {
         ),
         follow_aligned,
     ),
-    'native_group_norm': follow_group_norm,
+    'native_group_norm': follow_first,
     'embedding': follow_lookup,
     'slice': follow_slice,
     'stack': follow_stack,

@@ -10,13 +10,12 @@ from torch import Tensor
 from torch.utils._python_dispatch import _disable_current_modes
 
 from ..attributions.base import LayerMaps
-from ..running.probes import equal_to_rounding, thinned
+from ..running.probes import Recorder, varies_over_places
 from ..targets.base import Part, Target, TargetContext
 from .apart import Operations
+from .layout import MOST_COMPARED
 
-MOST_COMPARED_ROWS = 64  # and columns, of an output
 NEAR = 0.02  # of a map's sum: how far maps of an image may be apart
-Outputs = dict[str, Tensor]  # by layer key, one row
 
 
 class NotTogether(Exception):
@@ -33,31 +32,28 @@ class AloneCall(NamedTuple):
     """What an attribution was handed alone, what it read, ran and gave."""
 
     image: Tensor
-    outputs: Outputs
+    outputs: Recorder
     operations: Operations
     maps: list[Tensor]
 
+    @property
+    def tells(self) -> bool:
+        """Whether image and outputs vary, so that others would show."""
+        return varies_over_places(self.image) and self.outputs.tells
+
 
 class WatchingLast(Target):
-    """A target; the last image's outputs are kept."""
+    """A target; the last image's outputs are recorded."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self.outputs: Outputs = {}
+        self.recorder = Recorder(most=MOST_COMPARED)
 
     def parts(self, output: Tensor, context: TargetContext) -> list[Part]:
         """The target's own."""
         with _disable_current_modes():  # it is no operation of the model
-            last = thinned(output[-1:].detach(), MOST_COMPARED_ROWS)
-            self.outputs[context.layer] = last.clone()
+            self.recorder(output[-1:].detach(), context)
         return self.target.parts(output, context)
-
-
-def same_outputs(outputs: Outputs, alone: Outputs) -> bool:
-    """Whether outputs are those of the image alone, up to rounding."""
-    return outputs.keys() == alone.keys() and all(
-        equal_to_rounding(value, outputs[key]) for key, value in alone.items()
-    )
 
 
 def check_near(found: Tensor, alone: Tensor | None) -> None:
@@ -96,17 +92,4 @@ def without_last(found: LayerMaps) -> LayerMaps:
         ),
         None if found.maps is None else found.maps[:-1],
         None if touched is None else touched[:-1],
-    )
-
-
-def tells(call: AloneCall) -> bool:
-    """Whether image and outputs vary over places, so that others would show.
-
-    An output of one unit cannot; it tells unless it is zero.
-    """
-    return all(
-        bool((value != value[..., :1, :1]).any())
-        if value.shape[2:].numel() > 1
-        else bool(value.any())
-        for value in (call.image, *call.outputs.values())
     )

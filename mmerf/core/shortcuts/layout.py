@@ -14,7 +14,7 @@ from ..errors import one_line
 from ..running.layer_scores import LayerScores
 from ..running.memory import free_traceback, is_out_of_memory
 from ..running.precision import precision
-from ..running.probes import Recorder
+from ..running.probes import Recorder, varies_over_places
 from ..targets.base import Target
 
 MOST_COMPARED = 64  # down and across, at which layouts are compared
@@ -113,7 +113,7 @@ class Layout:
         self.error = layers.noticed.keeps_plain
         if self.error is not None:
             return True
-        tells = _varies(images[:1])
+        tells = varies_over_places(images[:1])
         tells &= all(pair.recorder.tells for pair in measured)
         if measured and all(
             pair.recorder.agrees_with(
@@ -178,10 +178,6 @@ def _is_plain(image: Tensor) -> bool:
     """Whether a clone of an image is in the plain layout, as of a crop."""
     faster = image.is_contiguous(memory_format=torch.channels_last)
     return image.is_contiguous() or not faster
-
-
-def _varies(image: Tensor) -> bool:
-    return bool((image != image[..., :1, :1]).any())
 
 
 def _outputs(

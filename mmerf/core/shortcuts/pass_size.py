@@ -8,7 +8,7 @@ MOST_TOGETHER = 8
 LEAST_TOGETHER = 5  # fewer in a pass gain less than the comparison costs
 # Bytes that a pass's images leave in a graph, for each tensor that it keeps:
 # up to these, an image takes less time in a pass of several. Larger tensors
-# leave the processor's cache, and gain nothing.
+# leave the CPU's cache, and gain nothing.
 KEPT_BY_PASS = 1_500_000
 # The same of one image, with the weights: products of larger matrices gain
 # nothing.

@@ -30,8 +30,6 @@ from .beside import (
     NotTogether,
     WatchingLast,
     check_near,
-    same_outputs,
-    tells,
     with_last,
     without_last,
 )
@@ -129,7 +127,7 @@ class Witness:
             return own
         if self.layers.noticed.apart:
             return self.layers.noticed.apart
-        if not self._calls or not all(map(tells, self._calls)):
+        if not self._calls or not all(c.tells for c in self._calls):
             return 'the first image has outputs that are the same everywhere'
         return None
 
@@ -158,7 +156,7 @@ class Witness:
                 if found.maps is not None:
                     maps.append(found.maps[-1].detach().clone())
                 yield found
-            image, outputs = images.clone(), watching.outputs
+            image, outputs = images.clone(), watching.recorder
             self._calls.append(AloneCall(image, outputs, operations, maps))
 
         return run
@@ -183,7 +181,7 @@ class Witness:
             watching, maps = WatchingLast(target), iter(call.maps)
             every = with_last(images, call.image)
             for found in attribute(forward, every, watching, layers):
-                if not same_outputs(watching.outputs, call.outputs):
+                if not call.outputs.agrees_with(watching.recorder):
                     why = 'an image has other outputs beside others'
                     raise NotTogether(why)
                 if found.maps is not None:

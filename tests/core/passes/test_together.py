@@ -30,12 +30,15 @@ class Net(nn.Module):
         return self.last(torch.tanh(self.between(self.first(x))))
 
 
+KERNELS = torch.rand(2, 8, 1, 3, 3, generator=torch.Generator()).unbind()
 SIZES = []  # of batches that were run
+LAYOUTS = set()  # whether features were in the plain one
 
 
 @pytest.fixture(autouse=True)
 def no_sizes():
     SIZES.clear()
+    LAYOUTS.clear()
 
 
 @pytest.fixture(autouse=True, params=['every shortcut', 'as few'])
@@ -294,6 +297,12 @@ def other_weights_for_some(x):
     return x * (2 if len(x) == 7 else 1)
 
 
+def other_kernel_for_some(x):
+    """The same operations: outputs alone show it."""
+    kernel = KERNELS[len(x) == 7]
+    return functional.conv2d(x, kernel, padding=1, groups=8)
+
+
 def other_slice_for_some(x):
     start = 1 if len(x) == 7 else 0
     padded = functional.pad(x, (0, 0, 0, 0, 0, 1))
@@ -362,6 +371,7 @@ def gain_of_a_number(x):
 
 OF_SEVEN = {
     other_weights_for_some, other_slice_for_some, other_constant_for_some,
+    other_kernel_for_some,
 }  # fmt: skip
 MIXING = {
     'mean': (lambda x: x - 0.5 * x.mean(0, keepdim=True), 'mean may mix'),
@@ -408,6 +418,7 @@ MIXING = {
     'by number': (by_number, 'makes other numbers'),
     'by number, of a list': (by_number_of_list, 'lift_fresh makes other'),
     'other numbers': (other_weights_for_some, 'may mix'),
+    'other kernel': (other_kernel_for_some, 'other outputs'),
     'other slice': (other_slice_for_some, 'slice may mix'),
     'other constant': (other_constant_for_some, 'full makes other'),
     'a few percent': (gain_of_few_percent, 'full makes other'),
@@ -531,6 +542,51 @@ def test_a_tensor_that_is_written_to_first():
 
     measure_erf(Net(written), images(9), ['last'])
     assert max(SIZES) > 2
+
+
+def test_a_module_with_backward_hooks_is_run_on_each_alone():
+    net = Net()
+    handle = net.first.register_backward_hook(lambda *_: None)
+    found = measure_erf(net, images(9), ['last'])['last']
+    handle.remove()
+    assert 'the model has backward hooks' in found.provenance['run_on']
+
+
+def test_gradients_by_torch_func_are_run_on_each_alone():
+    """Nothing counts there what a graph keeps."""
+
+    def slope(x):
+        return x * torch.func.grad(lambda y: y.square().sum())(torch.ones(()))
+
+    given = images(9)
+    for most in (None, 4, 1):
+        net = Net(slope)
+        found = measure_erf(net, given, ['last'], batch_size=most)['last']
+        assert_right(found, Net(slope), given)
+
+
+def test_a_refused_model_gets_the_layout_of_images_one_by_one():
+    def turned(x):
+        LAYOUTS.add(x.is_contiguous())
+        return x.flip(0)
+
+    given = images(22)
+    found = measure_erf(Net(turned), given, ['last'])['last']
+    assert 'flip may mix' in found.provenance['run_on']
+    assert LAYOUTS == {True, False}
+    assert_right(found, Net(turned), given)
+
+
+def test_no_image_is_measured_twice_where_memory_runs_out_later():
+    def short(x):
+        if len(x) > 2 and x.shape[-1] == 32:
+            raise MemoryError('no more')
+        return x
+
+    given = [*images(2), torch.cat(images(8, 32)), *images(18)]
+    found = measure_each(Net(short), given, ['last'])
+    names = [each['last'].provenance['image'] for each in found]
+    assert names == [f'image {i}' for i in range(28)]
 
 
 def test_memory_that_runs_out_ends_it(monkeypatch):
