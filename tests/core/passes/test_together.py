@@ -540,7 +540,8 @@ def test_a_tensor_that_is_written_to_first():
         made = torch.zeros(len(x), *x.shape[1:])
         return made.copy_(x) + torch.empty(x.shape).copy_(x)
 
-    measure_erf(Net(written), images(9), ['last'])
+    found = measure_erf(Net(written), images(9), ['last'])['last']
+    assert 'one image in a pass' not in found.provenance['run_on']
     assert max(SIZES) > 2
 
 
@@ -573,7 +574,7 @@ def test_a_refused_model_gets_the_layout_of_images_one_by_one():
     given = images(22)
     found = measure_erf(Net(turned), given, ['last'])['last']
     assert 'flip may mix' in found.provenance['run_on']
-    assert LAYOUTS == {True, False}
+    assert {True, False} == LAYOUTS
     assert_right(found, Net(turned), given)
 
 
@@ -581,6 +582,8 @@ def test_no_image_is_measured_twice_where_memory_runs_out_later():
     def short(x):
         if len(x) > 2 and x.shape[-1] == 32:
             raise MemoryError('no more')
+        if SIZES[-2:] == [3, 3]:
+            raise MemoryError('no more of a pass that is cut')
         return x
 
     given = [*images(2), torch.cat(images(8, 32)), *images(18)]
