@@ -18,6 +18,7 @@ _OF_NUMBERS: dict[Any, Any] = {
     torch.ops.aten._local_scalar_dense.default: lambda number: number,
     torch.ops.aten.equal.default: operator.eq,
 }
+_OTHER_MEMORY = {'resize_', 'resize_as_', 'set_'}
 
 
 class AtenMode(TorchDispatchMode):
@@ -92,6 +93,16 @@ def written_to(func: Any, arguments: dict[str, Any]) -> list[Tensor]:
         arguments (dict): By name, from ``named_arguments``.
     """
     return tensors_in([arguments[name] for name in _schema_of(func)[1]])
+
+
+def shows_otherwise(func: Any) -> bool:
+    """Whether an operation lets a tensor show its memory in another way.
+
+    It writes to none: ``unsqueeze_``, ``as_strided_``, but not ``resize_`` or
+    ``set_``, which may give it other memory.
+    """
+    name = func._schema.name.removeprefix('aten::')
+    return torch.Tag.inplace_view in func.tags and name not in _OTHER_MEMORY
 
 
 def deciding(func: Any, args: tuple) -> list[Tensor]:

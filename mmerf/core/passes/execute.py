@@ -168,6 +168,10 @@ class Passes:
         images = self.layout.of(batch.inputs)
         pays = self.budget.pays(images)
         folding = self.foldings.of(batch.forward, images, pays)
+        applies = self.layout.applies(images)
+        if applies and self.layout.serves_no_image(self.layers):
+            self.forget_plans()
+            raise RunAgain
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
         known, choices = self.layers.noticed.chooses, None

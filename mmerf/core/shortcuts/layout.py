@@ -110,8 +110,7 @@ class Layout:
             shape (tuple of int): (C, H, W) of whole images.
         """
         measured, self._measured = self._measured, []
-        self.error = layers.noticed.keeps_plain
-        if self.error is not None:
+        if self.serves_no_image(layers):
             return True
         tells = varies_over_places(images[:1])
         tells &= all(pair.recorder.tells for pair in measured)
@@ -130,6 +129,11 @@ class Layout:
         if not faster.agrees_with(plain):
             self.error = 'its outputs differ there'
         self._note_checked(shape, tells and plain.tells)
+        return self.error is not None
+
+    def serves_no_image(self, layers: LayerScores) -> bool:
+        """Whether forwards have shown that no image may be in this layout."""
+        self.error = layers.noticed.keeps_plain
         return self.error is not None
 
     def _note_checked(self, shape: tuple[int, ...], tells: bool) -> None:

@@ -44,9 +44,17 @@ def _slid(
         moves (list of bool, optional): Which taps move what they read.
     """
     length = spans[0].shape[dim]
+    if kernel == stride == 1 and size == length and moves is None:
+        return spans
     steps = (size - 1) * stride + 1
     after = steps + (kernel - 1) * dilation - length - padding
-    if not is_along(op, spans, dim):
+    along = is_along(op, spans, dim)
+    if not along and not op.endless and op.memory.count == 2:
+        return [  # alike everywhere, as are units beside a strip
+            numbers.amax(dim, keepdim=True).expand(_with(spans[0], dim, size))
+            for numbers in spans
+        ]
+    if not along:
         first = size // 2 * stride - padding
         taps = range(first, first + kernel * dilation, dilation)
         if not any(0 <= tap < length for tap in taps):
@@ -55,7 +63,7 @@ def _slid(
             op.memory.beside = max(op.memory.beside, times)
     middle = torch.arange(size) * stride - padding
     middle += (kernel - 1) * dilation // 2
-    padded = extended(op, spans, dim, (padding, after))
+    padded = extended(op, spans, dim, (padding, after), along)
     out = []
     for which, numbers in enumerate(spans):
         if which in (2, 3) and not whole:
@@ -74,6 +82,13 @@ def _slid(
             largest = torch.full_like(out[0], NOTHING)
         out.append(largest)
     return out
+
+
+def _with(numbers: Tensor, dim: int, size: int) -> list[int]:
+    """A shape with another size along a dimension."""
+    shape = list(numbers.shape)
+    shape[dim] = size
+    return shape
 
 
 def _moving_taps(weight: Tensor, dim: int) -> list[bool]:
@@ -99,6 +114,7 @@ def _convolved(op: Operation) -> Spans:
         for name in ('stride', 'padding', 'dilation')
     )
     for i in range(count):
+        moved = op.memory.count > 2
         spans = slide(
             op,
             spans,
@@ -108,7 +124,7 @@ def _convolved(op: Operation) -> Spans:
             stride[i],
             padding[i],
             dilation[i],
-            moves=_moving_taps(weight, 2 + i),
+            moves=_moving_taps(weight, 2 + i) if moved else None,
         )
     spread = (op.shape[0], groups, op.shape[1] // groups, *op.shape[2:])
     found = [
@@ -145,7 +161,7 @@ def _transposed(
     stride: int,
     padding: int,
     dilation: int,
-    moves: list[bool],
+    moves: list[bool] | None,
 ) -> Spans:
     """A transposed convolution: units apart, then a window of stride 1."""
     reach = (kernel - 1) * dilation
@@ -172,7 +188,7 @@ def _transposed(
         seen = [
             apart.narrow(dim, begin + tap * dilation, size)
             for tap in range(kernel)
-            if which < 4 or moves[tap]
+            if which < 4 or moves is None or moves[tap]
         ]
         seen = seen or [torch.full_like(out[0], NOTHING)]
         out.append(torch.stack(seen).amax(0))

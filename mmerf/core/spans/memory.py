@@ -10,8 +10,10 @@ pixels along one axis of the input:
    window, sits in their middle. It is ``WHOLE`` where one operation has
    joined the whole axis, and ``UNKNOWN`` where it was not followed. A chain
    of windows that fills a strip ends somewhere on a longer one.
-4. and 5., where they are asked for: the same for pixels that do move the
-   element in the image that is run (``moving``).
+4. and 5. the same for pixels that do move the element in the image that is
+   run (``moving``).
+
+The latter four only where they are asked for.
 
 Negated firsts let the largest number win in all of them.
 """
@@ -39,15 +41,15 @@ class SpanMemory:
     place need no rules: a view reads and writes its base's spans.
 
     Args:
-        count (int): Numbers of a span: 4, or 6 with pixels that do move an
-            element.
+        count (int): Numbers of a span: 2, or 6 with sites and with pixels
+            that do move an element.
 
     Attributes:
         beside (int): How many times as wide a strip had to be, so that every
             window in its middle has a tap on it; 0 if it is wide enough.
     """
 
-    def __init__(self, count: int = 4) -> None:
+    def __init__(self, count: int) -> None:
         self.beside, self.count = 0, count
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
 
@@ -63,7 +65,7 @@ class SpanMemory:
         not write to them.
         """
         spans = self._stored(tensor)
-        if self.count == 4 or tensor.requires_grad:
+        if self.count < 6 or tensor.requires_grad:
             return spans
         return unmoved(spans)
 
@@ -143,9 +145,18 @@ def joined(parts: list[Spans], shape: tuple[int, ...]) -> Spans:
 def varies(spans: Spans, dim: int) -> bool:
     """Whether elements along a dimension depend on different pixels."""
     for numbers in spans[:2]:
+        if not numbers.numel():
+            continue
+        ends = numbers.select(dim, 0), numbers.select(dim, -1)
+        first, last = (torch.where(e == NOTHING, float('nan'), e) for e in ends)
+        if bool(((first < last) | (first > last)).any()):
+            return True  # most do that along the axis
+        largest = numbers.amax(dim)
+        if not bool((largest > numbers.amin(dim)).any()):
+            continue
         known = numbers != NOTHING
         lowest = torch.where(known, numbers, float('inf')).amin(dim)
-        if bool((numbers.amax(dim) > lowest).any()):
+        if bool((largest > lowest).any()):
             return True
     return False
 
@@ -171,6 +182,8 @@ def with_sites(spans: Spans, sites: list[Tensor]) -> Spans:
 
 
 def marked(spans: Spans, mark: float) -> Spans:
-    """Spans whose sites are all ``WHOLE`` or all ``UNKNOWN``."""
+    """Spans whose sites are all ``WHOLE`` or all ``UNKNOWN``, if any."""
+    if len(spans) == 2:
+        return spans
     sites = torch.full_like(spans[2], mark)
     return with_sites(spans, [sites, sites])

@@ -22,7 +22,7 @@ def _product(one: str, other: str) -> Callable[[Operation], Spans]:
             [numbers.amax(-1, keepdim=True) for numbers in rows],
             [numbers.amax(-2, keepdim=True) for numbers in columns],
         ]
-        if op.memory.count > 4:
+        if op.memory.count > 2:
             by_rows, by_columns = parts
             parts = [
                 by_rows[:4] + _moving_rows(rows, right),

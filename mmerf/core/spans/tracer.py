@@ -11,6 +11,7 @@ from torch import Tensor
 from ..aten import (
     AtenMode,
     named_arguments,
+    shows_otherwise,
     storage_of,
     tensors_in,
     written_to,
@@ -52,15 +53,16 @@ class SpanTracer(AtenMode):
             padding is more of it, as far as that can be told (``ends``), or
             ``BEYOND`` it. Else the image is what it is, and padding depends
             on nothing.
-        moving (bool): Whether pixels that do move an element are followed
-            too, on images that require gradients; what runs without, or is
-            detached, is moved by none.
+        moving (bool): Whether sites, and pixels that do move an element, are
+            followed too, the latter on images that require gradients; what
+            runs without, or is detached, is moved by none.
         origins (Origins, optional): Told of every operation.
 
     Attributes:
         elements (int): How many numbers the operations have made so far.
         length (int): Of the image along the axis.
-        windows (bool): Whether an operation has joined places, but not all.
+        windows (bool): With ``moving``: whether an operation has joined
+            places, but not all.
         by_place (bool): With ``origins``: whether an operation has met a
             table of positions along the axis.
         not_followed (dict[str, None]): Names of operations without a rule
@@ -86,7 +88,7 @@ class SpanTracer(AtenMode):
     ) -> None:
         super().__init__()
         self.axis, self.endless, self.origins = axis, endless, origins
-        self.memory = SpanMemory(6 if moving else 4)
+        self.memory = SpanMemory(6 if moving else 2)
         self.elements = self.length = 0
         self.windows = self.by_place = False
         self.not_followed: dict[str, None] = {}
@@ -114,7 +116,7 @@ class SpanTracer(AtenMode):
         inputs = tensors_in((args, kwargs))
         storages = {storage_of(tensor) for tensor in inputs}
         arguments = named_arguments(func, args, kwargs)
-        changed = written_to(func, arguments)
+        changed = [] if shows_otherwise(func) else written_to(func, arguments)
         made = changed + [
             tensor
             for tensor in tensors_in(out)
@@ -155,11 +157,11 @@ class SpanTracer(AtenMode):
             op = Operation(func, arguments, made, self.memory, self.endless)
             try:
                 found = rule(op)
-                if name in JOINING:
+                if name in JOINING and self.memory.count > 2:
                     sources = [op.read(tensor) for tensor in op.tracked()]
                     found, some = _joined_sites(found, sources, self.length)
                     self.windows |= some
-                if self.memory.count > 4:
+                if self.memory.count > 2:
                     found = self._moves(op, name, found)
                 return [numbers.expand(made[0].shape) for numbers in found]
             except (RuntimeError, LookupError, TypeError, ValueError):
