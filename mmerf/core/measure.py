@@ -253,19 +253,24 @@ def _update(
     """Measure all images; those of a list, several in a pass.
 
     Not those of a generator or a loader: what its code does before it yields
-    an image, such as to set the model, may be meant for that one alone.
+    an image, such as to set the model, may be meant for that one alone. Nor
+    is the model known to be the same then.
     """
     passes, options = measurement.passes, measurement.options
     batches = batches_of(measurement.model, images, forward)
-    several = type(images) is list and may_run_together(
-        passes, measurement.target, options
-    )
-    if several:
-        Together(
-            passes,
-            measurement.update,
-            lambda: measurement.batch_size or measurement.fitting,
-        ).run(batches)
+    if type(images) not in (Tensor, list):
+        for batch in batches:
+            measurement.update(batch)
         return
-    for batch in batches:
-        measurement.update(batch)
+    with passes.between.nothing_runs():
+        if type(images) is list and may_run_together(
+            passes, measurement.target, options
+        ):
+            Together(
+                passes,
+                measurement.update,
+                lambda: measurement.batch_size or measurement.fitting,
+            ).run(batches)
+            return
+        for batch in batches:
+            measurement.update(batch)

@@ -26,7 +26,9 @@ class Foldings:
         self.error: str | None = None
         self._kept: Folding | None = None
 
-    def of(self, forward: Forward, images: Tensor, pays: bool) -> Folding:
+    def of(
+        self, forward: Forward, images: Tensor, pays: bool, same: bool = False
+    ) -> Folding:
         """The folding for a pass, checked on its images the first time.
 
         Later it is made of the model's values of then.
@@ -36,6 +38,8 @@ class Foldings:
             images (Tensor): Of the pass, shape (N, C, H, W).
             pays (bool): Whether images are enough to gain by it; nothing is
                 folded otherwise.
+            same (bool): Whether the model is known to hold what it held in
+                the pass before.
         """
         if not pays:
             return Folding(self.model)
@@ -47,7 +51,7 @@ class Foldings:
                     forward,
                     images,
                 )
-        elif not self._kept.renew():
+        elif not (same or self._kept.renew()):
             self.error = 'modules were replaced or got hooks'
         return self._kept
 

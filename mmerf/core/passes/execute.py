@@ -24,8 +24,7 @@ from ..shortcuts.layout import Layout
 from ..shortcuts.pass_size import most_together
 from ..shortcuts.trial import Trial
 from ..shortcuts.witness import Witness
-from ..state.isolation import state_restored
-from ..state.tensors import Copies
+from ..state.isolation import Between, state_restored
 from ..switching.switched_off import SwitchedOff
 from ..targets.base import Target
 from ..windows.planner import WindowPlan
@@ -61,7 +60,7 @@ class Passes:
         plans (Plans): How images of each size are run.
         layout (Layout): How images lie in memory.
         partial (PartialForwards): Forwards that compute a part.
-        copies (Copies): Memory for copies of the model's parameters.
+        between (Between): Shared by passes that follow each other.
         witness (Witness): Says whether images may be run together.
     """
 
@@ -84,7 +83,7 @@ class Passes:
             model, layers, attribution, self.budget, self.layout
         )
         self.witness = Witness(model, layers, attribution)
-        self.copies = Copies()
+        self.between = Between()
         self._once: str | None = None  # why the next pass is run plainly
         self._poolings: int | None = None  # of a forward
         self._joined: JoinedInputs | None = None  # of the batch that is run
@@ -167,7 +166,8 @@ class Passes:
             return self._run_plain(why, batch, target, gathering)
         images = self.layout.of(batch.inputs)
         pays = self.budget.pays(images)
-        folding = self.foldings.of(batch.forward, images, pays)
+        same = self.between.same
+        folding = self.foldings.of(batch.forward, images, pays, same)
         applies = self.layout.applies(images)
         if applies and self.layout.serves_no_image(self.layers):
             self.forget_plans()

@@ -92,7 +92,7 @@ def _preserved_pass(
     amp: str | None,
     first: bool,
 ) -> tuple[Preserved, Done]:
-    kept = Preserved(passes.model, copies=passes.copies)
+    kept = Preserved(passes.model, between=passes.between)
     try:
         with (
             kept,

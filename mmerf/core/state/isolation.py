@@ -28,6 +28,54 @@ _CHECKPOINTING = (
 _NO_FLAG = object()
 
 
+class Between:
+    """What passes that follow each other share of what they keep.
+
+    Attributes:
+        copies (Copies): Memory for copies of the model's parameters.
+        undisturbed (bool): Whether nothing runs between passes: then what one
+            has given back is kept for the next without a look at it.
+        same (bool): Whether the latest pass kept what the one before did.
+    """
+
+    def __init__(self) -> None:
+        self.copies = Copies()
+        self.undisturbed = self.same = False
+        self._state: ModelState | None = None
+
+    @contextmanager
+    def nothing_runs(self) -> Iterator[None]:
+        """Run passes inside, and nothing else."""
+        self.undisturbed = True
+        try:
+            yield
+        finally:
+            self.undisturbed = self.same = False
+            self._forget()
+
+    def keep(self, model: nn.Module, parameters: bool) -> ModelState:
+        """What a model holds now."""
+        before, self._state = self._state, None
+        self.same = False
+        if before is not None:
+            self.same = before.keep_again()
+            if self.same:
+                return before
+            self.copies.give_back()
+        self.copies.taken.clear()  # after a failure, somebody's yet
+        return ModelState(model, parameters, self.copies.of)
+
+    def given_back(self, state: ModelState | None) -> None:
+        """Note that a model holds again what was kept of it."""
+        self._state = state
+        if not self.undisturbed:
+            self._forget()
+
+    def _forget(self) -> None:
+        self._state = None
+        self.copies.give_back()
+
+
 class Preserved:
     """Measure inside; afterwards everything is as it was, whatever happened.
 
@@ -54,8 +102,8 @@ class Preserved:
         model (nn.Module): The model, without wrappers.
         parameters (bool): Keep the values of parameters as well: a copy of
             each. Without, for a pass that is known not to write to them.
-        copies (Copies, optional): Memory for the copies, which passes share
-            that follow each other.
+        between (Between, optional): Shared by passes of one model that follow
+            each other.
 
     Raises:
         MeasurementError: If parameters are sharded over processes (FSDP).
@@ -65,12 +113,12 @@ class Preserved:
         self,
         model: nn.Module,
         parameters: bool = True,
-        copies: Copies | None = None,
+        between: Between | None = None,
     ) -> None:
         self._parameters = dict(model.named_parameters())
         _check_not_sharded(self._parameters)
         self.model, self.parameters = model, parameters
-        self.copies = Copies() if copies is None else copies
+        self.between = Between() if between is None else between
         self.state: ModelState | None = None
         self._callbacks: list[Callback] = process_state(
             self._parameters.values()
@@ -82,8 +130,7 @@ class Preserved:
         return self.state.changed if self.state is not None else []
 
     def __enter__(self) -> Preserved:
-        self.copies.taken.clear()
-        self.state = ModelState(self.model, self.parameters, self.copies.of)
+        self.state = self.between.keep(self.model, self.parameters)
         self._callbacks.append(self.state.restore)
         modules = list(self.model.modules())
         flags = [(m, name, getattr(m, name)) for m, name in _flags(modules)]
@@ -111,7 +158,7 @@ class Preserved:
     def give_back(self) -> None:
         """Give everything back that is not yet; nothing ends it early."""
         run_all(self._callbacks)
-        self.copies.give_back()  # not after a failure
+        self.between.given_back(self.state)  # not after a failure
 
 
 def _nothing_around(*args: Any, **kwargs: Any) -> Iterator[None]:

@@ -38,6 +38,7 @@ class Kept(ABC):
         self.small_tensors: list[Any] = []
         self.flags: list[tuple[Tensor, bool]] = []
         self._callbacks: list[Callback] = []
+        self._left: list[Callback] | None = None  # None before ``restore``
         self._seen: dict[int, Any] = {}  # keeps what was seen alive
         self._replaced: dict[int, Any] = {}
 
@@ -47,8 +48,25 @@ class Kept(ABC):
         Every part is given back whatever the others raise; the first error is
         raised afterwards. Called again, it does what was left.
         """
+        if self._left is None:
+            self._left = list(self._callbacks)
         with torch.no_grad():
-            run_all(self._callbacks)
+            run_all(self._left)
+
+    def keep_again(self) -> bool:
+        """After ``restore``: keep the same once more, without a look at it.
+
+        For where nothing has run since.
+
+        Returns:
+            bool: False if it is not all the same, since a value could only be
+            replaced.
+        """
+        if self._replaced or self._left != []:
+            return False
+        self._left = None
+        self.changed.clear()
+        return True
 
     @abstractmethod
     def keep(self, value: Any) -> None:

@@ -14,9 +14,8 @@ from torch.utils.checkpoint import CheckpointFunction, checkpoint
 
 from mmerf import measure_erf
 from mmerf.core.errors import MeasurementError
-from mmerf.core.state.isolation import Preserved, preserved
+from mmerf.core.state.isolation import Between, Preserved, preserved
 from mmerf.core.state.process_state import AROUND_CHECKPOINT
-from mmerf.core.state.tensors import Copies
 
 
 class Stateful(nn.Module):
@@ -197,12 +196,13 @@ def test_one_that_cannot_be_put_back_keeps_no_other_from_it():
 
 
 def test_passes_share_the_memory_of_copies():
-    net, copies = nn.Conv2d(64, 64, 9), Copies()
+    net, between = nn.Conv2d(64, 64, 9), Between()
     weights = net.weight.detach().clone()
     places = []
     for _ in range(2):
-        with Preserved(net, copies=copies) as kept:
-            places.append([copy.data_ptr() for copy in copies.taken])
+        with Preserved(net, between=between) as kept:
+            copies = between.copies.taken
+            places.append([copy.data_ptr() for copy in copies])
             net.weight.data.mul_(2)
         assert kept.changed == ['weight']
         assert torch.equal(net.weight, weights)
@@ -213,16 +213,80 @@ def test_passes_share_the_memory_of_copies():
 
 
 def test_copies_of_what_could_not_be_put_back_are_not_written_to():
-    net, copies = nn.Sequential(Stubborn(64, 64, 9)), Copies()
+    net, between = nn.Sequential(Stubborn(64, 64, 9)), Between()
     net[0].__dict__['with_cp'] = True
-    kept = Preserved(net, copies=copies)
+    kept = Preserved(net, between=between)
     with pytest.raises(RuntimeError, match='not again'), kept:
-        first = list(copies.taken)
+        first = list(between.copies.taken)
     with pytest.raises(RuntimeError, match='not again'):
-        with Preserved(net, copies=copies):
-            second = list(copies.taken)
+        with Preserved(net, between=between):
+            second = list(between.copies.taken)
     places = {copy.data_ptr() for copy in (*first, *second)}
     assert first and second and len(places) == len(first) + len(second)
+
+
+class ChangesAll(nn.Module):
+    """Changes what it holds in every forward, and depends on it."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(64, 64, 3)  # large: kept in a copy of its own
+        self.norm = nn.BatchNorm2d(64)
+        self.seen, self.tables = [1], {'a': 1}
+        self.turns = 0
+
+    def forward(self, x):
+        x = self.norm(self.conv(x)) * (self.turns + len(self.seen))
+        with torch.no_grad():
+            self.conv.weight.mul_(2)
+            self.norm.running_mean.data.add_(1)
+        self.turns += 1
+        self.seen.append(x)
+        self.tables['b'] = nn.Conv2d(1, 1, 1)
+        self.late = nn.Parameter(torch.ones(1))
+        self.conv.register_forward_hook(lambda *_: None)
+        self.conv.weight.requires_grad_(True)
+        self.norm.train()
+        return x
+
+
+def test_what_nothing_disturbs_is_looked_at_once():
+    net, between, image = ChangesAll(), Between(), torch.rand(1, 64, 5, 5)
+    before = copy.deepcopy(net)
+    outputs, states = [], []
+    with between.nothing_runs():
+        for _ in range(3):
+            with Preserved(net, between=between) as kept:
+                outputs.append(net(image).detach())
+                states.append(kept.state)
+            assert kept.changed == ['conv.weight']
+            assert 'late' not in net._parameters and net.turns == 0
+            assert net.training and not net.conv._forward_hooks
+            assert net.seen == [1] and net.tables == {'a': 1}
+    for name, value in before.state_dict().items():
+        assert torch.equal(net.state_dict()[name], value), name
+    assert states[0] is states[1] is states[2] and between.same is False
+    assert all(torch.equal(output, outputs[0]) for output in outputs)
+
+
+def test_what_may_be_disturbed_is_looked_at_again():
+    net, between = nn.Conv2d(3, 4, 1), Between()
+    for value in (1.0, 2.0):
+        net.weight.data.fill_(value)
+        with Preserved(net, between=between):
+            net.weight.data.zero_()
+        assert not between.same and bool((net.weight == value).all())
+
+
+def test_what_was_replaced_is_looked_at_again():
+    net, between = nn.Conv2d(3, 4, 1), Between()
+    net.names = iter({'a': 1, 'b': 2})  # one that only a copy can replace
+    with between.nothing_runs():
+        for _ in range(3):
+            with Preserved(net, between=between):
+                assert list(net.names) == ['a', 'b']
+            assert not between.same
+    assert list(net.names) == ['a', 'b']
 
 
 class HooksItself(nn.Module):
