@@ -17,6 +17,9 @@ from .operations import Recording, signature_of
 from .regions import Places, Stretch
 
 WORTH = 3e6  # multiplications for each operation that is looked at
+# Of a forward's multiplications in convolutions: what is left takes longer for
+# each, so that a smaller share gains nothing.
+LEAST_SHARE = 0.5
 
 
 @dataclass(frozen=True)
@@ -37,20 +40,22 @@ class Step:
 
 def steps_of(recording: Recording) -> list[Step] | None:
     """Steps that compute what is needed; None where that saves little."""
-    steps, saved = [], 0.0
+    steps, saved, every = [], 0.0, 0.0
     boxes = needed_boxes(recording)
     for op, box in zip(recording.operations, boxes, strict=True):
         step = Step(op.signature)
-        if box is not None and op.name == 'convolution':
-            out = op.makes[0].shape
-            share = box.area / (out[2] * out[3])
+        if op.name == 'convolution':
+            out, weight = op.makes[0].shape, op.arguments['weight'].shape
+            work = math.prod(out) * math.prod(weight[1:])
+            every += work
+            share = 1.0 if box is None else box.area / (out[2] * out[3])
             if share < LARGEST_BOX_SHARE and not op.arguments['transposed']:
                 assert op.strides is not None
                 step = Step(op.signature, box, op.strides)
-                weight = op.arguments['weight'].shape
-                saved += (1 - share) * math.prod(out) * math.prod(weight[1:])
+                saved += (1 - share) * work
         steps.append(step)
-    return steps if saved > WORTH * len(steps) else None
+    pays = saved > max(WORTH * len(steps), LEAST_SHARE * every)
+    return steps if pays else None
 
 
 class CroppedForward(AtenMode):

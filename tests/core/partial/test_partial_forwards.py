@@ -18,6 +18,7 @@ def _always(monkeypatch):
     torch.manual_seed(0)
     monkeypatch.setattr(budget, 'REPEATS', 1)
     monkeypatch.setattr(cropped_forward, 'WORTH', 0)
+    monkeypatch.setattr(cropped_forward, 'LEAST_SHARE', 0)
 
 
 @pytest.fixture
@@ -177,8 +178,13 @@ def test_maps_that_are_not_finite_are_not_taken(monkeypatch):
     assert 'in part: values are not finite' in way
 
 
-def test_nothing_is_recorded_where_it_saves_little(monkeypatch, computed):
-    monkeypatch.setattr(cropped_forward, 'WORTH', 1e7)
+@pytest.mark.parametrize(
+    'name, value', [('WORTH', 1e7), ('LEAST_SHARE', 1)]
+)
+def test_nothing_is_in_part_where_it_saves_little(
+    name, value, monkeypatch, computed
+):
+    monkeypatch.setattr(cropped_forward, name, value)
     model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
     (way,) = check(model, images(), ['2'], monkeypatch)
     assert 'in part' not in way and not computed

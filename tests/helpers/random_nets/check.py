@@ -121,7 +121,7 @@ def compare(net, theory=False, passes=1, few=False, together=False):
         enough = mock.patch.object(budget, 'ENOUGH', MANY if few else 0)
         small = mock.patch.multiple(worth, LARGE_GRADIENT=0, LARGE_SHARE=0.0)
         record = mock.patch.object(budget, 'REPEATS', MANY if few else 1)
-        part = mock.patch.object(cropped_forward, 'WORTH', 0)
+        part = mock.patch.multiple(cropped_forward, WORTH=0, LEAST_SHARE=0)
         images = [net.images()] * passes
         if together:
             images = list(net.images().split(1)) * (TOGETHER // net.batch)
