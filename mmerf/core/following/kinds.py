@@ -45,7 +45,26 @@ PRODUCTS = frozenset(  # of matrices, in which transformers spend their time
 
 
 class Noticed(set[str]):
-    """What forwards of a model were seen to do that matters to shortcuts."""
+    """What forwards of a model were seen to do that matters to shortcuts.
+
+    Attributes:
+        weights (int): Numbers of all kernels of the latest forward.
+        outputs (float): Numbers that its convolutions made, for each pixel.
+    """
+
+    weights, outputs = 0, 0.0
+
+    def outweighed(self, pixels: int) -> bool:
+        """Whether convolutions read more weights than they make numbers.
+
+        Images in channels-last gain nothing then: passes of ten such networks
+        took 0.94 to 1.11 times as long in the plain layout, those of others
+        up to 1.4 times.
+
+        Args:
+            pixels (int): Of all images of a pass.
+        """
+        return 0 < self.outputs * pixels < self.weights
 
     @property
     def reads_strides(self) -> bool:

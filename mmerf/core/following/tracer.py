@@ -40,6 +40,8 @@ class GridTracer(AtenMode):
         noticed (Noticed): What matters to shortcuts.
         convolutions, products (int): How many there were, of convolutions
             and of products of matrices.
+        weights, made (int): Numbers of the convolutions' kernels, and of
+            what they have made.
         places (KnownPlaces): What is known so far.
 
     Example:
@@ -56,7 +58,7 @@ class GridTracer(AtenMode):
     def __init__(self, images: Tensor) -> None:
         super().__init__()
         self.noticed = Noticed()
-        self.convolutions = self.products = 0
+        self.convolutions = self.products = self.weights = self.made = 0
         self.tags = Tags()
         self.places = KnownPlaces(images)
         self.tags.set(images, self.places.pixels)
@@ -83,7 +85,10 @@ class GridTracer(AtenMode):
         kind = kind_of(func)
         if kind.noticed:
             self.noticed.note(kind, args)
-        self.convolutions += kind.convolution
+        if kind.convolution:
+            self.convolutions += 1
+            self.weights += args[1].numel()
+            self.made += out.numel()
         self.products += kind.product
         tensors: list[Tensor] = []
         form: list[Any] = [kind]

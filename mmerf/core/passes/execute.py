@@ -142,7 +142,6 @@ class Passes:
 
     def forget_plans(self) -> None:
         """Start anew, as images come in another layout."""
-        self.foldings.forget()
         self.plans.forget()
         self.partial.forget()
         self.layers.forget()
@@ -152,6 +151,7 @@ class Passes:
         if self.trial.plain_because is not None:
             return False
         self.trial.plain_because = because
+        self.foldings.forget()
         self.forget_plans()
         return True
 
@@ -164,14 +164,13 @@ class Passes:
         self.layers.follow_graph(few and not self.witness.watches)
         if why is not None:
             return self._run_plain(why, batch, target, gathering)
+        pays, same = self.budget.pays(batch.inputs), self.between.same
+        folding = self.foldings.of(batch.forward, batch.inputs, pays, same)
+        applied = self.layout.applies(batch.inputs)
+        self.layout.decide(self.layers, batch.inputs)
+        if applied and not self.layout.applies(batch.inputs):
+            self.forget_plans()  # of an earlier pass
         images = self.layout.of(batch.inputs)
-        pays = self.budget.pays(images)
-        same = self.between.same
-        folding = self.foldings.of(batch.forward, images, pays, same)
-        applies = self.layout.applies(images)
-        if applies and self.layout.serves_no_image(self.layers):
-            self.forget_plans()
-            raise RunAgain
         with folding.applied():
             plan = self._plan(batch.forward, images, target)
         known, choices = self.layers.noticed.chooses, None

@@ -142,6 +142,9 @@ class LayerScores:
             self.noticed |= run.tracer.noticed
             if run.tracer.convolutions > run.tracer.products:
                 self.noticed.add(CONVOLVES)
+            pixels = len(images) * images.shape[-2] * images.shape[-1]
+            self.noticed.weights = run.tracer.weights
+            self.noticed.outputs = run.tracer.made / pixels
         if run.undecided and shape not in self._behaved:
             found = self._behaviour(run, forward, images, positions)
             self._behaved[shape] = found

@@ -36,7 +36,25 @@ class Layout:
         self.error: str | None = None
         self.checked: set[tuple[int, ...]] = set()
         self.gains = True
+        # Shapes of images that were looked at, and of those that gain nothing.
+        self._decided: set[tuple[int, ...]] = set()
+        self._gain_nothing: set[tuple[int, ...]] = set()
         self._measured: list[_Outputs] = []  # of one pass
+
+    def decide(self, layers: LayerScores, images: Tensor) -> None:
+        """Decide for images of a shape, by what forwards have shown so far.
+
+        Args:
+            layers (LayerScores): After a forward, perhaps of a crop.
+            images (Tensor): Shape (N, C, H, W).
+        """
+        shape = tuple(images.shape[1:])
+        if shape not in self._decided and images.dim() == 4:
+            self._decided.add(shape)
+            if layers.noticed.outweighed(images[:, 0].numel()):
+                self._gain_nothing.add(shape)
+        if self.applies(images):
+            self.serves_no_image(layers)
 
     def of(self, images: Tensor) -> Tensor:
         """Images (N, C, H, W) in the layout that the model takes."""
@@ -159,7 +177,8 @@ class Layout:
     ) -> bool:
         """Whether images are handed over in this layout, as far as known."""
         on_cpu = (device or images.device).type == 'cpu'
-        usable = self.gains and self.error is None
+        gains = self.gains and tuple(images.shape[1:]) not in self._gain_nothing
+        usable = gains and self.error is None
         return on_cpu and images.dim() == 4 and usable
 
 

@@ -97,7 +97,8 @@ class Trial:
             and not self.own_backward
             and not several_follow()
         )
-        if self.layout.gains:
+        self.layout.decide(self.layers, images)
+        if self.layout.applies(images):
             run = afresh(self.model, forward)
             self.layout.try_on(run, self.layers, images)
         self.layout.forget_measured()

@@ -15,6 +15,7 @@ from mmerf.core.batch import batch_of
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 from mmerf.core.passes.execute import Passes
+from mmerf.core.windows.planner import Planner
 
 
 def hooked(x):
@@ -131,9 +132,19 @@ def test_what_no_forward_of_a_window_shows_takes_the_whole_image(kind, why):
     assert f'whole image (no window: {why}' in result.provenance['run_on']
 
 
-@pytest.mark.parametrize(
-    'kind', sorted(kind for kind in AGAIN if 'equal values' not in kind)
-)
+@pytest.mark.parametrize('kind', ['group norm', 'value'])
+def test_what_keeps_the_plain_layout_is_known_before_a_search(
+    kind, monkeypatch
+):
+    net = Counting(AGAIN[kind]).eval()
+    layers = [dict(name='last', layout='NCHW')]
+    measurement = Measurement(net, MeasurementOptions(layers))
+    searches = calls_of(monkeypatch, Planner, 'plan')
+    measurement.update(batch_of(net, torch.rand(1, 3, 150, 170)))
+    assert len(searches) == 1 and measurement.passes.layout.error
+
+
+@pytest.mark.parametrize('kind', ['hook', 'own backward', 'strides'])
 def test_images_of_a_pass_that_is_run_again_count_once(kind, monkeypatch):
     net = Counting(AGAIN[kind]).eval()
     layers = [dict(name='last', layout='NCHW')]

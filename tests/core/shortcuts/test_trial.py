@@ -31,7 +31,7 @@ class Seen(nn.Module):
     notes = []  # of the class: a measurement does not give them back
 
     def forward(self, x):
-        layout = PLAIN if x.is_contiguous() else FASTER
+        layout = FASTER if x.stride(1) == 1 else PLAIN
         Seen.notes.append((layout, torch.is_grad_enabled()))
         return x
 
@@ -68,6 +68,24 @@ def measured(model, given, layer):
 def assert_right(found, model, given):
     wanted = sum(float64_map(model, image) for image in given) / len(given)
     assert abs(found - wanted).max() <= 1e-5 * wanted.max()
+
+
+@pytest.mark.parametrize('enough', [0, 10**12])
+def test_where_weights_outweigh_outputs_the_layout_stays_plain(
+    enough, monkeypatch
+):
+    monkeypatch.setattr(budget, 'ENOUGH', enough)
+    torch.manual_seed(0)
+    Seen.notes.clear()
+    model = nn.Sequential(
+        Seen(), nn.Conv2d(3, 64, 16, 16), nn.BatchNorm2d(64), nn.ReLU(),
+        nn.Conv2d(64, 256, 3, padding=1),
+    ).eval()  # fmt: skip
+    given = images(7)
+    found, way = measured(model, given, '4')
+    assert {layout for layout, _ in Seen.notes} == {PLAIN}
+    assert 'not channels last' not in way
+    assert_right(found, model, given)
 
 
 def test_one_plain_pass_one_forward_to_compare_and_then_faster_ones():
