@@ -34,7 +34,7 @@ def maps_in_window(
     units = {k: p.unit_in(plan.window) for k, p in plan.places.items()}
     found = attribute(
         forward,
-        layout.of(plan.window.crop(images)),
+        layout.of(plan.window.crop(images), images),
         TargetInWindow(target, units, plan),
         plan.inside,
     )

@@ -56,9 +56,14 @@ class Layout:
         if self.applies(images):
             self.serves_no_image(layers)
 
-    def of(self, images: Tensor) -> Tensor:
-        """Images (N, C, H, W) in the layout that the model takes."""
-        if not self.applies(images):
+    def of(self, images: Tensor, whole: Tensor | None = None) -> Tensor:
+        """Images (N, C, H, W) in the layout that the model takes.
+
+        Args:
+            images (Tensor): Those.
+            whole (Tensor, optional): Of which they are crops: it decides.
+        """
+        if not self.applies(images if whole is None else whole):
             return images
         # A clone: with one image, its stride over images may be anything.
         return images.clone(memory_format=torch.channels_last)
