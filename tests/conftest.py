@@ -26,8 +26,11 @@ def _every_shortcut(monkeypatch):
     """Take shortcuts of few and small images; tests of what pays do not."""
     from mmerf.core.gradient import worth
     from mmerf.core.shortcuts import budget
+    from mmerf.core.windows import planner
 
     monkeypatch.setattr(budget, 'ENOUGH', 0)
+    monkeypatch.setattr(budget, 'ENOUGH_WORK', 0)
+    monkeypatch.setattr(planner, 'WORTH_FOR_ALL', 0.95)
     monkeypatch.setattr(worth, 'LARGE_GRADIENT', 0)
     monkeypatch.setattr(worth, 'LARGE_SHARE', 0.0)
 

@@ -48,11 +48,13 @@ class Noticed(set[str]):
     """What forwards of a model were seen to do that matters to shortcuts.
 
     Attributes:
-        weights (int): Numbers of all kernels of the latest forward.
-        outputs (float): Numbers that its convolutions made, for each pixel.
+        convolutions (int): Of the latest forward.
+        weights (int): Numbers of all their kernels.
+        outputs, work (float): Numbers that they made, and multiplications
+            that they took, for each pixel.
     """
 
-    weights, outputs = 0, 0.0
+    convolutions, weights, outputs, work = 0, 0, 0.0, 0.0
 
     def outweighed(self, pixels: int) -> bool:
         """Whether convolutions read more weights than they make numbers.

@@ -40,8 +40,8 @@ class GridTracer(AtenMode):
         noticed (Noticed): What matters to shortcuts.
         convolutions, products (int): How many there were, of convolutions
             and of products of matrices.
-        weights, made (int): Numbers of the convolutions' kernels, and of
-            what they have made.
+        weights, made, work (int): Numbers of the convolutions' kernels, of
+            what they have made, and multiplications that it took.
         places (KnownPlaces): What is known so far.
 
     Example:
@@ -58,7 +58,8 @@ class GridTracer(AtenMode):
     def __init__(self, images: Tensor) -> None:
         super().__init__()
         self.noticed = Noticed()
-        self.convolutions = self.products = self.weights = self.made = 0
+        self.convolutions = self.products = 0
+        self.weights = self.made = self.work = 0
         self.tags = Tags()
         self.places = KnownPlaces(images)
         self.tags.set(images, self.places.pixels)
@@ -89,6 +90,7 @@ class GridTracer(AtenMode):
             self.convolutions += 1
             self.weights += args[1].numel()
             self.made += out.numel()
+            self.work += out.numel() * args[1][0].numel()
         self.products += kind.product
         tensors: list[Tensor] = []
         form: list[Any] = [kind]

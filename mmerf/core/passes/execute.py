@@ -278,6 +278,8 @@ class Passes:
         windowed = self.attribution.windowed and target.windowed
         if not (windowed and is_large(images)):
             return self.plans.whole()
-        if not self.budget.pays(images):
+        unknown = self.plans.known(images) is None
+        noticed = self.layers.noticed if unknown else None
+        if not self.budget.pays(images, noticed):
             return self.plans.whole(TOO_FEW)
         return self.plans.find(forward, images, target)

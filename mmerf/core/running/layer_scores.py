@@ -143,8 +143,10 @@ class LayerScores:
             if run.tracer.convolutions > run.tracer.products:
                 self.noticed.add(CONVOLVES)
             pixels = len(images) * images.shape[-2] * images.shape[-1]
+            self.noticed.convolutions = run.tracer.convolutions
             self.noticed.weights = run.tracer.weights
             self.noticed.outputs = run.tracer.made / pixels
+            self.noticed.work = run.tracer.work / pixels
         if run.undecided and shape not in self._behaved:
             found = self._behaviour(run, forward, images, positions)
             self._behaved[shape] = found

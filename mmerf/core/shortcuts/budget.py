@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ..following.kinds import Noticed
 from ..running.memory import free_traceback, is_out_of_memory
 
 SMALL_IMAGE = 128 * 128  # px: up to this area, a search never pays
@@ -11,6 +12,10 @@ SMALL_IMAGE = 128 * 128  # px: up to this area, a search never pays
 # pass, and about as many operations whatever the image, while what it saves
 # grows with the pixels. So 21 images of 256 x 256, or six of 512 x 512.
 ENOUGH = 20 * 256 * 256
+# Multiplications of all images but one, for each convolution of a forward,
+# from which on a search for windows pays: it looks at every operation, however
+# little each does.
+ENOUGH_WORK = 1e10
 REPEATS = 6  # passes, from which on it pays to record or to compare one
 HUGE_IMAGE = 2048 * 2048  # px: from here on for memory's sake, not for time's
 
@@ -66,13 +71,26 @@ class Budget:
             free_traceback(error)
         return self.memory_ran_out
 
-    def pays(self, images: Tensor) -> bool:
+    def pays(self, images: Tensor, noticed: Noticed | None = None) -> bool:
         """Whether a search for images of this shape can pay.
 
         Args:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
+            noticed (Noticed, optional): Of a forward, perhaps of a crop:
+                whether a search for windows pays, which looks at every
+                operation; without, any other.
         """
-        return is_large(images) and self.enough(images)
+        return (
+            is_large(images)
+            and self.enough(images)
+            and (noticed is None or self._enough_work(images, noticed))
+        )
+
+    def _enough_work(self, images: Tensor, noticed: Noticed) -> bool:
+        area = images.shape[-2] * images.shape[-1]
+        each = noticed.work / max(noticed.convolutions, 1)
+        work = (self._number(images) - 1) * area * each
+        return not each or self._for_memory(area) or work >= ENOUGH_WORK
 
     def enough(self, images: Tensor) -> bool:
         """Whether images of this shape are many, or huge, however small.
@@ -84,7 +102,7 @@ class Budget:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
         """
         area = images.shape[-2] * images.shape[-1]
-        if self.memory_ran_out or area >= HUGE_IMAGE:
+        if self._for_memory(area):
             return True
         enough = (self._number(images) - 1) * area >= ENOUGH
         self._declined |= not enough and is_large(images)
@@ -100,6 +118,9 @@ class Budget:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
         """
         return self._number(images) >= REPEATS * len(images)
+
+    def _for_memory(self, area: int) -> bool:
+        return self.memory_ran_out or area >= HUGE_IMAGE
 
     def _number(self, images: Tensor) -> int:
         """Of the images of this shape, as far as known."""

@@ -182,7 +182,9 @@ class Layout:
     ) -> bool:
         """Whether images are handed over in this layout, as far as known."""
         on_cpu = (device or images.device).type == 'cpu'
-        gains = self.gains and tuple(images.shape[1:]) not in self._gain_nothing
+        gains = (
+            self.gains and tuple(images.shape[1:]) not in self._gain_nothing
+        )
         usable = gains and self.error is None
         return on_cpu and images.dim() == 4 and usable
 

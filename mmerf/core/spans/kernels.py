@@ -50,10 +50,9 @@ def _slid(
     after = steps + (kernel - 1) * dilation - length - padding
     along = is_along(op, spans, dim)
     if not along and not op.endless and op.memory.count == 2:
-        return [  # alike everywhere, as are units beside a strip
-            numbers.amax(dim, keepdim=True).expand(_with(spans[0], dim, size))
-            for numbers in spans
-        ]
+        shape = list(spans[0].shape)
+        shape[dim] = size  # alike everywhere, as are units beside a strip
+        return [n.amax(dim, keepdim=True).expand(shape) for n in spans]
     if not along:
         first = size // 2 * stride - padding
         taps = range(first, first + kernel * dilation, dilation)
@@ -84,15 +83,10 @@ def _slid(
     return out
 
 
-def _with(numbers: Tensor, dim: int, size: int) -> list[int]:
-    """A shape with another size along a dimension."""
-    shape = list(numbers.shape)
-    shape[dim] = size
-    return shape
-
-
-def _moving_taps(weight: Tensor, dim: int) -> list[bool]:
-    """Which taps of a kernel have no weight that is zero."""
+def _moving_taps(op: Operation, weight: Tensor, dim: int) -> list[bool] | None:
+    """Which taps of a kernel have no weight that is zero, if that is asked."""
+    if op.memory.count == 2:
+        return None
     taps = weight.detach().movedim(dim, 0).flatten(1)
     return [bool(found) for found in (taps != 0).all(1)]
 
@@ -114,18 +108,11 @@ def _convolved(op: Operation) -> Spans:
         for name in ('stride', 'padding', 'dilation')
     )
     for i in range(count):
-        moved = op.memory.count > 2
         spans = slide(
-            op,
-            spans,
-            2 + i,
-            op.shape[2 + i],
-            weight.shape[2 + i],
-            stride[i],
-            padding[i],
-            dilation[i],
-            moves=_moving_taps(weight, 2 + i) if moved else None,
-        )
+            op, spans, 2 + i, op.shape[2 + i], weight.shape[2 + i],
+            stride[i], padding[i], dilation[i],
+            moves=_moving_taps(op, weight, 2 + i),
+        )  # fmt: skip
     spread = (op.shape[0], groups, op.shape[1] // groups, *op.shape[2:])
     found = [
         numbers.unsqueeze(2).expand(spread).reshape(op.shape)

@@ -148,7 +148,9 @@ def varies(spans: Spans, dim: int) -> bool:
         if not numbers.numel():
             continue
         ends = numbers.select(dim, 0), numbers.select(dim, -1)
-        first, last = (torch.where(e == NOTHING, float('nan'), e) for e in ends)
+        first, last = (
+            torch.where(e == NOTHING, float('nan'), e) for e in ends
+        )
         if bool(((first < last) | (first > last)).any()):
             return True  # most do that along the axis
         largest = numbers.amax(dim)

@@ -17,6 +17,9 @@ from .window import UnitPlace, Window, attention_window, common_window
 
 # A backward pass costs so many forward passes; see gradient.sparse_backward.
 BACKWARD_COST = {'cpu': 0.1}
+# A window is taken below this share of what whole images cost. One that all
+# layers share costs more than told: backward passes find fewer zeros there.
+WORTH_FOR_SOME, WORTH_FOR_ALL = 0.95, 0.75
 Confirmed = tuple[str, tuple[int, int], Window]  # layer key, image size
 
 
@@ -222,7 +225,8 @@ class Planner:
             rest = [key for key in places if key not in chosen]
             cost = share * (1 + count * backward)
             cost += (1 + len(rest) * backward) if rest else 0
-            if cost < 0.95 * best_cost and share < 1:
+            worth = WORTH_FOR_SOME if rest else WORTH_FOR_ALL
+            if cost < worth * best_cost and share < 1:
                 assert self.outputs is not None
                 whole = self.outputs.only(rest) if rest else None
                 inside = self.outputs.only(keys)

@@ -178,9 +178,7 @@ def test_maps_that_are_not_finite_are_not_taken(monkeypatch):
     assert 'in part: values are not finite' in way
 
 
-@pytest.mark.parametrize(
-    'name, value', [('WORTH', 1e7), ('LEAST_SHARE', 1)]
-)
+@pytest.mark.parametrize('name, value', [('WORTH', 1e7), ('LEAST_SHARE', 1)])
 def test_nothing_is_in_part_where_it_saves_little(
     name, value, monkeypatch, computed
 ):

@@ -7,6 +7,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 from mmerf import measure_erf
 from mmerf.core.folding import foldings
+from mmerf.core.following.kinds import Noticed
 from mmerf.core.inputs.forms import count_images
 from mmerf.core.passes import execute
 from mmerf.core.shortcuts import budget
@@ -66,6 +67,31 @@ def test_one_image_is_run_as_it_is_and_that_is_said(searches):
 def test_a_small_image_has_no_window_to_miss(searches):
     found = measure_erf(net(), images(1, (64, 64)), ['2'])
     assert run_on(found) == 'whole image' and not searches
+
+
+def test_a_search_looks_at_every_operation_and_needs_as_much_work(
+    searches, monkeypatch
+):
+    # 27 multiplications for each of 4 numbers of a pixel, one convolution.
+    work = (2 * FEW - 1) * AREA * 4 * 27
+    given = list(images(2 * FEW).split(1))
+    for enough, expected in ((work, ['Planner']), (work + 1, [])):
+        monkeypatch.setattr(budget, 'ENOUGH_WORK', enough)
+        searches.clear()
+        found = measure_erf(net(), given, ['2'], batch_size=1)
+        assert [name for name in searches if name == 'Planner'] == expected
+        assert 'checked_folding' in searches
+        assert run_on(found).startswith('window') == bool(expected)
+
+
+def test_a_huge_image_is_searched_however_little_work_there_is():
+    noticed, checked = Noticed(), Budget()
+    noticed.convolutions, noticed.work = 1, 1.0
+    checked.expected = 1
+    for side, expected in ((2048, True), (2047, False)):
+        image = torch.empty(1, 3, side, side, device='meta')
+        checked.count(image)
+        assert checked.pays(image, noticed) is expected
 
 
 @pytest.mark.parametrize('as_list', [False, True])

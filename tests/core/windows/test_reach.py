@@ -22,7 +22,8 @@ def seeded(*modules):
 
 
 def found(net, axis=0, size=(60, 32)):
-    layers = LayerScores(find_layers(net, ['1']))
+    stated = [dict(name='1', layout='NCHW')]  # some cannot be followed
+    layers = LayerScores(find_layers(net, stated))
     strip = torch.randn(1, 3, *(size if axis == 0 else size[::-1]))
     return reaches(layers, lambda x, _: net(x), strip, axis, net.parameters())
 
@@ -36,6 +37,45 @@ def test_a_convolution_reaches_its_taps(axis):
     firsts, lasts = -reach.first, reach.last
     assert (-float(firsts[15]), float(lasts[15])) == (21, 39)
     assert (-float(firsts[0]), float(lasts[0])) == (0, 9)
+
+
+class Pooled(nn.Module):
+    def forward(self, x):
+        return x + functional.adaptive_avg_pool2d(x, 1)
+
+
+def test_a_mean_of_a_channels_last_image_is_told():
+    net = seeded(nn.Conv2d(3, 4, 3, padding=1), Pooled())
+    layers = LayerScores(find_layers(net, ['1']))
+    strip = torch.randn(1, 3, 60, 32).clone(memory_format=torch.channels_last)
+    reach = reaches(layers, lambda x, _: net(x), strip, 0, net.parameters())
+    assert reach['1'].exact and reach['1'].least == 60
+
+
+class ShownOtherwise(nn.Module):
+    def forward(self, x):
+        x = x + 1
+        return x.unsqueeze_(0).transpose_(0, 1).squeeze_(1)
+
+
+def test_what_shows_memory_in_another_way_reaches_no_further():
+    net = seeded(nn.Conv2d(3, 4, 3, padding=1), ShownOtherwise())
+    reach = found(net)['1']
+    assert reach.exact and reach.least == 2  # at the edge
+
+
+class OtherMemory(nn.Module):
+    """Gives a tensor memory of another, which depends on all rows."""
+
+    def forward(self, x):
+        means = x.mean((2, 3), keepdim=True).expand_as(x).clone()
+        x = x + 1
+        return x.set_(means)
+
+
+def test_what_gives_a_tensor_other_memory_is_not_taken_for_a_view():
+    net = seeded(nn.Conv2d(3, 4, 3, padding=1), OtherMemory())
+    assert found(net)['1'].least == 60
 
 
 class OutsideOfTorch(torch.autograd.Function):

@@ -11,6 +11,7 @@ from mmerf.core.errors import ERFError
 from mmerf.core.gradient import worth
 from mmerf.core.partial import cropped_forward
 from mmerf.core.shortcuts import budget
+from mmerf.core.windows import planner
 
 from .block import Unfit
 from .compare import compare_layer
@@ -118,14 +119,17 @@ def compare(net, theory=False, passes=1, few=False, together=False):
         model = net.net().train(net.batch > 1)
         before = _state(model)
         # However few images there are; or however many.
-        enough = mock.patch.object(budget, 'ENOUGH', MANY if few else 0)
+        enough = mock.patch.multiple(
+            budget, ENOUGH=MANY if few else 0, ENOUGH_WORK=0
+        )
+        windows = mock.patch.object(planner, 'WORTH_FOR_ALL', 0.95)
         small = mock.patch.multiple(worth, LARGE_GRADIENT=0, LARGE_SHARE=0.0)
         record = mock.patch.object(budget, 'REPEATS', MANY if few else 1)
         part = mock.patch.multiple(cropped_forward, WORTH=0, LEAST_SHARE=0)
         images = [net.images()] * passes
         if together:
             images = list(net.images().split(1)) * (TOGETHER // net.batch)
-        with enough, small, record, part:
+        with enough, windows, small, record, part:
             results = measure_erf(
                 model, images, keys, target=target, theory=theory
             )
