@@ -16,9 +16,10 @@ from .boxes import needed_boxes
 from .operations import Recording, signature_of
 from .regions import Places, Stretch
 
-WORTH = 3e6  # multiplications for each operation that is looked at
-# Of a forward's multiplications in convolutions: what is left takes longer for
-# each, so that a smaller share gains nothing.
+# Multiplications for each operation that is looked at: below the first nothing
+# is gained; between, where they are a good share of those in convolutions, as
+# what is left takes longer for each.
+WORTH, WORTH_ANYWAY = 3e6, 4e7
 LEAST_SHARE = 0.5
 
 
@@ -54,7 +55,8 @@ def steps_of(recording: Recording) -> list[Step] | None:
                 step = Step(op.signature, box, op.strides)
                 saved += (1 - share) * work
         steps.append(step)
-    pays = saved > max(WORTH * len(steps), LEAST_SHARE * every)
+    each, share = saved / max(len(steps), 1), saved / max(every, 1)
+    pays = each > WORTH and (share > LEAST_SHARE or each > WORTH_ANYWAY)
     return steps if pays else None
 
 

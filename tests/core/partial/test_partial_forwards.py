@@ -188,6 +188,16 @@ def test_nothing_is_in_part_where_it_saves_little(
     assert 'in part' not in way and not computed
 
 
+def test_much_work_for_each_operation_is_spared_whatever_its_share(
+    monkeypatch, computed
+):
+    monkeypatch.setattr(cropped_forward, 'LEAST_SHARE', 1)
+    monkeypatch.setattr(cropped_forward, 'WORTH_ANYWAY', 0)
+    model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
+    (way,) = check(model, images(), ['2'], monkeypatch)
+    assert IN_PART in way and computed
+
+
 def test_a_forward_of_many_operations_is_not_recorded(monkeypatch, computed):
     monkeypatch.setattr(operations, 'MANY_OPERATIONS', 3)
     model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
