@@ -8,6 +8,7 @@ whatever its shape.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from typing import Any
 
@@ -90,7 +91,7 @@ class GridTracer(AtenMode):
             self.convolutions += 1
             self.weights += args[1].numel()
             self.made += out.numel()
-            self.work += out.numel() * args[1][0].numel()
+            self.work += out.numel() * math.prod(args[1].shape[1:])
         self.products += kind.product
         tensors: list[Tensor] = []
         form: list[Any] = [kind]

@@ -64,20 +64,6 @@ def test_what_shows_memory_in_another_way_reaches_no_further():
     assert reach.exact and reach.least == 2  # at the edge
 
 
-class OtherMemory(nn.Module):
-    """Gives a tensor memory of another, which depends on all rows."""
-
-    def forward(self, x):
-        means = x.mean((2, 3), keepdim=True).expand_as(x).clone()
-        x = x + 1
-        return x.set_(means)
-
-
-def test_what_gives_a_tensor_other_memory_is_not_taken_for_a_view():
-    net = seeded(nn.Conv2d(3, 4, 3, padding=1), OtherMemory())
-    assert found(net)['1'].least == 60
-
-
 class OutsideOfTorch(torch.autograd.Function):
     """Writes its output as an extension's kernel would."""
 
