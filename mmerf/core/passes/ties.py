@@ -39,8 +39,14 @@ def has_flat_part(images: Tensor, joined: JoinedInputs | None = None) -> bool:
     if joined is not None:
         each = joined.channels.values()
         return any(has_flat_part(images[:, own]) for own in each)
+    # Of the rows of a flat square, one is among these: few images have any.
+    level = ~_steps_across(images[:, :, ::FLAT])
+    for apart in (1, 2):  # then for two, then for four steps in a row
+        level = level[..., apart:] & level[..., :-apart]
+    if not level.any():
+        return False
     down = (images[:, :, 1:] != images[:, :, :-1]).any(1)
-    across = (images[..., 1:] != images[..., :-1]).any(1)
+    across = _steps_across(images)
     edges = [
         functional.max_pool2d(changes.float(), kernel, 1)
         for changes, kernel in (
@@ -49,6 +55,11 @@ def has_flat_part(images: Tensor, joined: JoinedInputs | None = None) -> bool:
         )
     ]
     return bool((torch.maximum(edges[0], edges[1]) == 0).any())
+
+
+def _steps_across(images: Tensor) -> Tensor:
+    """Whether each pixel has another colour than the one left of it."""
+    return (images[..., 1:] != images[..., :-1]).any(1)
 
 
 def has_ties(plan: WindowPlan, layers: LayerScores, batch: Batch) -> bool:

@@ -135,9 +135,11 @@ class SavedStorages:
         a storage, such as a sparse one, counts nothing.
         """
         storage = plain_storage(tensor)
-        if storage is not None:
-            self.sizes[storage.data_ptr()] = storage.nbytes()
-        return tensor.detach(), tensor._version
+        if storage is None:
+            return tensor.detach(), tensor._version
+        self.sizes[storage.data_ptr()] = storage.nbytes()
+        with torch._C._DisableTorchDispatch():  # no operation of the model
+            return tensor.detach(), tensor._version
 
     @staticmethod
     @hands_out

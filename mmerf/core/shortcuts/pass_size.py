@@ -10,9 +10,9 @@ LEAST_TOGETHER = 5  # fewer in a pass gain less than the comparison costs
 # up to these, an image takes less time in a pass of several. Larger tensors
 # leave the CPU's cache, and gain nothing.
 KEPT_BY_PASS = 1_500_000
-# The same of one image, with the weights: products of larger matrices gain
-# nothing.
-KEPT_WITH_WEIGHTS = 500_000
+# Bytes of the middle one of the tensors that a graph of products of matrices
+# keeps: larger products gain less than the comparison costs.
+KEPT_BY_PRODUCTS = 100_000
 
 
 def most_together(witness: Witness) -> int:
@@ -32,9 +32,8 @@ def most_together(witness: Witness) -> int:
     kept = [size for address, size in every if address not in own]
     if witness.refused is not None or not kept:
         return 1
-    with_weights = sum(size for _, size in every) / len(every)
     convolves = witness.layers.noticed.convolves
-    if not convolves and with_weights > KEPT_WITH_WEIGHTS:
+    if not convolves and sorted(kept)[len(kept) // 2] > KEPT_BY_PRODUCTS:
         return 1
     fitting = KEPT_BY_PASS * len(every) // max(sum(kept), 1)
     return min(fitting, MOST_TOGETHER) if fitting >= LEAST_TOGETHER else 1
