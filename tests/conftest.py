@@ -30,6 +30,7 @@ def _every_shortcut(monkeypatch):
 
     monkeypatch.setattr(budget, 'ENOUGH', 0)
     monkeypatch.setattr(budget, 'ENOUGH_WORK', 0)
+    monkeypatch.setattr(budget, 'WORK_TO_RECORD', 0)
     monkeypatch.setattr(planner, 'WORTH_FOR_ALL', 0.95)
     monkeypatch.setattr(worth, 'LARGE_GRADIENT', 0)
     monkeypatch.setattr(worth, 'LARGE_SHARE', 0.0)

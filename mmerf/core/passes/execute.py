@@ -222,7 +222,7 @@ class Passes:
         attribute = self.attribution.of_inputs(self._joined)
         self.layout.forget_measured()
         if self.attribution.one_gradient:  # others run changed images
-            if images.device.type == 'cpu' and self.budget.repeats(images):
+            if self.budget.records(images, self.layers.noticed):
                 attribute = self.partial.around(attribute, bool(choices))
             if self.trial.compares(images):
                 attribute = self.layout.watched(attribute)

@@ -16,6 +16,7 @@ ENOUGH = 20 * 256 * 256
 # from which on a search for windows pays: it looks at every operation, however
 # little each does.
 ENOUGH_WORK = 1e10
+WORK_TO_RECORD = 2e9  # the same, for a pass that is recorded: it looks twice
 REPEATS = 6  # passes, from which on it pays to record or to compare one
 HUGE_IMAGE = 2048 * 2048  # px: from here on for memory's sake, not for time's
 
@@ -83,14 +84,19 @@ class Budget:
         return (
             is_large(images)
             and self.enough(images)
-            and (noticed is None or self._enough_work(images, noticed))
+            and (
+                noticed is None
+                or self._enough_work(images, noticed, ENOUGH_WORK)
+            )
         )
 
-    def _enough_work(self, images: Tensor, noticed: Noticed) -> bool:
+    def _enough_work(
+        self, images: Tensor, noticed: Noticed, enough: float
+    ) -> bool:
         area = images.shape[-2] * images.shape[-1]
         each = noticed.work / max(noticed.convolutions, 1)
         work = (self._number(images) - 1) * area * each
-        return not each or self._for_memory(area) or work >= ENOUGH_WORK
+        return not each or self._for_memory(area) or work >= enough
 
     def enough(self, images: Tensor) -> bool:
         """Whether images of this shape are many, or huge, however small.
@@ -111,13 +117,24 @@ class Budget:
     def repeats(self, images: Tensor) -> bool:
         """Whether passes of this size are many enough to try one otherwise.
 
-        To record one, or to compare its layout, costs about a pass, and saves
-        a part of each that follows.
+        To compare its layout costs about a pass, and saves a part of each that
+        follows.
 
         Args:
             images (Tensor): Shape (N, ..., C, H, W), counted before.
         """
         return self._number(images) >= REPEATS * len(images)
+
+    def records(self, images: Tensor, noticed: Noticed) -> bool:
+        """Whether a pass is recorded, so that others are run in part.
+
+        Args:
+            images (Tensor): Shape (N, ..., C, H, W), counted before.
+            noticed (Noticed): Of an earlier forward.
+        """
+        worth = self._enough_work(images, noticed, WORK_TO_RECORD)
+        on_cpu = images.device.type == 'cpu'  # elsewhere it was not measured
+        return on_cpu and worth and self.repeats(images)
 
     def _for_memory(self, area: int) -> bool:
         return self.memory_ran_out or area >= HUGE_IMAGE

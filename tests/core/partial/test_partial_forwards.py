@@ -213,6 +213,18 @@ def test_nothing_is_recorded_for_few_images(monkeypatch, computed):
     assert not computed
 
 
+def test_nothing_is_recorded_where_convolutions_do_little(
+    monkeypatch, computed
+):
+    # 27 multiplications for each of 4 numbers of a pixel, then 36.
+    work = 3 * 32 * 29 * (27 + 36) * 4 // 2
+    model = nn.Sequential(conv(3), nn.ReLU(), conv()).eval()
+    for enough, recorded in ((work + 1, False), (work, True)):
+        monkeypatch.setattr(budget, 'WORK_TO_RECORD', enough)
+        (way,) = check(model, images(4), ['2'], monkeypatch)
+        assert bool(computed) == (IN_PART in way) == recorded
+
+
 def test_a_model_that_makes_its_tables_in_its_first_forward(monkeypatch):
     class Tables(nn.Module):
         def __init__(self):

@@ -8,6 +8,7 @@ import torch
 from helpers.outside_log import Log
 from helpers.slow_reference import centre_score, images_like, slow_map
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmerf import measure_erf
 from mmerf.core.aggregate.accumulator import Accumulator
@@ -16,6 +17,8 @@ from mmerf.core.errors import MeasurementError
 from mmerf.core.measurement import Measurement
 from mmerf.core.options import MeasurementOptions
 from mmerf.core.running.memory import (
+    SavedStorages,
+    counted,
     is_out_of_memory,
     run_in_halving_passes,
 )
@@ -159,6 +162,25 @@ def test_no_image_is_added_twice_where_adding_ran_out(monkeypatch):
     with pytest.raises(MeasurementError, match='out of memory while adding'):
         measurement.update(batch_of(measurement.model, images_like(4, 6, 6)))
     assert len(added) == 2
+
+
+class Seen(TorchDispatchMode):
+    """Keeps the names of the operations that it sees."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.append(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+def test_counting_what_a_graph_keeps_is_no_operation_of_the_model():
+    image = torch.randn(3, requires_grad=True)
+    with Seen() as seen, counted(saved := SavedStorages()):
+        image.exp().sigmoid()
+    assert seen.names == ['exp', 'sigmoid'] and saved.total == 24
 
 
 class Overwrites(torch.nn.Module):

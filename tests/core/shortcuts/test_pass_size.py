@@ -31,11 +31,16 @@ def test_the_larger_the_tensors_the_fewer_images(size, most):
     assert most_together(witness([size] * 10)) == most
 
 
-def test_weights_count_where_products_take_the_time():
-    small = [100_000] * 3
-    assert most_together(witness(small, False, 1_000_000)) == 8
-    assert most_together(witness(small, False, 9_000_000)) == 1
-    assert most_together(witness(small, True, 9_000_000)) == 8
+@pytest.mark.parametrize(
+    ('middle', 'most'), [(66_000, 8), (100_000, 8), (131_000, 1)]
+)
+def test_of_products_the_middle_tensor_decides(middle, most):
+    sizes = [2_000, middle, 400_000]
+    assert most_together(witness(sizes, convolves=False)) == most
+    assert most_together(witness(sizes, convolves=True)) == 8
+    # Weights are none of the tensors that an image adds.
+    heavy = witness(sizes, convolves=False, weights=9_000_000)
+    assert most_together(heavy) == most
 
 
 def test_one_if_refused_or_if_nothing_was_kept():

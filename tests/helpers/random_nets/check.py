@@ -120,7 +120,7 @@ def compare(net, theory=False, passes=1, few=False, together=False):
         before = _state(model)
         # However few images there are; or however many.
         enough = mock.patch.multiple(
-            budget, ENOUGH=MANY if few else 0, ENOUGH_WORK=0
+            budget, ENOUGH=MANY if few else 0, ENOUGH_WORK=0, WORK_TO_RECORD=0
         )
         windows = mock.patch.object(planner, 'WORTH_FOR_ALL', 0.95)
         small = mock.patch.multiple(worth, LARGE_GRADIENT=0, LARGE_SHARE=0.0)
