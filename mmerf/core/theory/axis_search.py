@@ -81,7 +81,7 @@ class AxisSearch:
         """
         failure = None
         for size in LENGTHS:
-            if self._strips and not self._may_go_on(size):
+            if not self._may_go_on(size):
                 break
             try:
                 self._settle(size)
@@ -99,7 +99,13 @@ class AxisSearch:
         return self.done
 
     def _may_go_on(self, size: int) -> bool:
-        """Whether a longer strip can settle more, and is not too much."""
+        """Whether a longer strip can settle more, and is not too much.
+
+        Where none has run, nobody knows how much one is: attention over a
+        long strip can take all memory before the model fails on it.
+        """
+        if not self._strips:
+            return size <= FILLED
         longest, (_, bounds) = max(self._strips.items())
         elements = bounds.elements * size / longest
         return bool(self._open(bounds)) and (

@@ -24,6 +24,17 @@ class OneSize(nn.Module):
         return x
 
 
+SIDES = []  # of all images that ``FailsLate`` was run on
+
+
+class FailsLate(nn.Module):
+    """Takes memory by the square of the image's side, then fails."""
+
+    def forward(self, x):
+        SIDES.append(max(x.shape[2:]))
+        return OneSize()(x)
+
+
 class NotCopied(nn.Module):
     def forward(self, x):
         return x
@@ -46,6 +57,14 @@ def test_a_missing_field_says_why_and_keeps_the_map(module, reason):
         result = measure_erf(net, IMAGES, ['1'], theory=True)['1']
     assert result.theory is None and result.map.sum() > 0
     assert reason in result.provenance['theory']
+
+
+def test_a_model_that_runs_on_no_strip_is_run_on_no_long_one():
+    net = nn.Sequential(FailsLate(), nn.Conv2d(3, 4, 3, padding=1))
+    SIDES.clear()
+    with pytest.warns(UserWarning, match='the input must be 64 x 64'):
+        measure_erf(net, IMAGES, ['1'], theory=True)
+    assert 64 < max(SIDES) <= 1056
 
 
 def test_a_layer_without_gradient_says_so():
