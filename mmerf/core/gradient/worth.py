@@ -85,7 +85,7 @@ def graph_of(tensor: Tensor, channels_last: bool = False) -> Graph:
         name = node.name()
         if not (name[-1].isdigit() or name in TORCHS):
             hides = True  # it may run norms, and hand on any strides
-        reorders |= hides or name in reordering
+        reorders |= hides or (name in reordering and not _clones_leaf(node))
         if name == BATCH_NORM:
             norms.append(node)
         elif name == 'ConvolutionBackward0':
@@ -104,3 +104,13 @@ def graph_of(tensor: Tensor, channels_last: bool = False) -> Graph:
     if elements >= LARGE_SHARE * len(seen) * LARGE_GRADIENT:
         return Graph(None, *known)
     return Graph(FEW_CONVOLUTIONS, *known)
+
+
+def _clones_leaf(node: Any) -> bool:
+    """Whether a node is of the copy of the images that the model gets.
+
+    It comes after all norms, and its strides are those of the images.
+    """
+    following = node.next_functions[0][0]
+    copied = node.name() == 'CloneBackward0' and following is not None
+    return copied and following.name() == 'torch::autograd::AccumulateGrad'

@@ -57,6 +57,21 @@ def test_batch_norms_are_found_beside_tokens(middle, norms, nodes):
     assert len(found.norms) == norms and found.nodes == nodes
 
 
+@pytest.mark.parametrize(
+    ('middle', 'norms'), [(nn.ReLU(), 0), (nn.Flatten(0, 0), 0), (Tokens(), 2)]
+)
+def test_of_channels_last_images_the_copy_of_them_decides_nothing(
+    middle, norms
+):
+    net = nn.Sequential(nn.BatchNorm2d(8), middle, nn.BatchNorm2d(8)).eval()
+    image = torch.randn(1, 8, SIDE, SIDE).to(memory_format=torch.channels_last)
+    leaf = image.requires_grad_()
+    output = net.requires_grad_(False)(leaf.clone())
+    assert len(graph_of(output.sum(), channels_last=True).norms) == norms
+    copied = graph_of(output.clone().sum(), channels_last=True)
+    assert len(copied.norms) == 2
+
+
 def test_what_is_said_of_a_layer_that_ordinary_autograd_ran():
     net = nn.Sequential(nn.Conv2d(3, 4, 3)).eval()
     result = measure_erf(net, torch.randn(1, 3, 16, 16), ['0'])['0']
