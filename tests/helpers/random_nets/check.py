@@ -23,6 +23,9 @@ from .table import KINDS
 MANY = 10**12  # pixels, or passes
 TOGETHER = 12  # images that share passes
 QUADRATIC = 7000  # units: kinds whose cost grows with their square
+# Kinds to which an image alone is another thing than one of a batch, which the
+# reference runs: memory lies otherwise, or its largest value is another.
+OF_A_BATCH = ('reads its gradient', 'calibrated')
 
 
 def make_net(seed):
@@ -127,10 +130,7 @@ def compare(net, theory=False, passes=1, few=False, together=False):
         record = mock.patch.object(budget, 'REPEATS', MANY if few else 1)
         part = mock.patch.multiple(cropped_forward, WORTH=0, LEAST_SHARE=0)
         images = [net.images()] * passes
-        # The memory that this kind reads lies otherwise for one image: the
-        # reference, which runs all of a batch, has other maps.
-        by_memory = any(p.kind == 'reads its gradient' for p in net.places)
-        if together and not by_memory:
+        if together and not any(p.kind in OF_A_BATCH for p in net.places):
             images = list(net.images().split(1)) * (TOGETHER // net.batch)
         with enough, windows, small, record, part:
             results = measure_erf(
