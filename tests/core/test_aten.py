@@ -4,20 +4,11 @@ import re
 from pathlib import Path
 
 import torch
+from helpers.seen_operations import Seen
 from torch import nn
 
 import mmerf
-from mmerf.core.aten import AtenMode, MemoryNotes, storage_of, tensors_in
-
-
-class Names(AtenMode):
-    def __init__(self):
-        super().__init__()
-        self.seen = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.seen.append(func._schema.name)
-        return func(*args, **(kwargs or {}))
+from mmerf.core.aten import MemoryNotes, storage_of, tensors_in
 
 
 def test_nothing_is_compiled_while_a_mode_is_active():
@@ -30,10 +21,10 @@ def test_nothing_is_compiled_while_a_mode_is_active():
 
     net = torch.compile(nn.Sequential(nn.ReLU(), nn.Tanh()), backend=backend)
     image = torch.zeros(2)
-    with Names() as names:
+    with Seen() as seen:
         net(image)
     assert not compiled
-    assert names.seen == ['aten::relu', 'aten::tanh']
+    assert seen.names == ['relu', 'tanh']
     torch._dynamo.reset()
     net(image)
     assert len(compiled) == 1
@@ -74,9 +65,9 @@ def test_a_traced_module_that_reckons_with_sizes():
 
     net = torch.jit.trace(Twice(), torch.rand(1, 2, 5, 6), check_trace=False)
     for _ in range(3):
-        with Names() as mode:
+        with Seen() as seen:
             assert net(torch.rand(1, 2, 7, 8)).shape == (1, 2, 14, 16)
-        assert mode.seen
+        assert seen.names
 
 
 def test_what_is_noted_of_memory_is_told_of_its_views_alone():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median_high
+
 from .witness import Witness
 
 MOST_TOGETHER = 8
@@ -33,7 +35,7 @@ def most_together(witness: Witness) -> int:
     if witness.refused is not None or not kept:
         return 1
     convolves = witness.layers.noticed.convolves
-    if not convolves and sorted(kept)[len(kept) // 2] > KEPT_BY_PRODUCTS:
+    if not convolves and median_high(kept) > KEPT_BY_PRODUCTS:
         return 1
     fitting = KEPT_BY_PASS * len(every) // max(sum(kept), 1)
     return min(fitting, MOST_TOGETHER) if fitting >= LEAST_TOGETHER else 1

@@ -1,10 +1,10 @@
 """Maxima among equal values, where rounding would decide."""
 
+from itertools import product
+
 import pytest
 import torch
 from helpers.slow_reference import float64_map, slow_map
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 
 from mmerf import measure_erf
@@ -45,7 +45,7 @@ def test_flat_parts():
     image = torch.arange(600.0).view(1, 1, 20, 30)
     assert not has_flat_part(image)
     assert not has_flat_part(torch.zeros(1, 1, 4, 30))
-    for top, left in ((0, 0), (15, 25), (7, 11)):
+    for top, left in product(range(16), range(26)):
         flat = image.clone()
         flat[:, :, top : top + 5, left : left + 5] = 3
         assert has_flat_part(flat)
@@ -54,23 +54,6 @@ def test_flat_parts():
     stripes = torch.zeros(1, 1, 20, 30)
     stripes[:, :, ::2] = 1
     assert not has_flat_part(stripes)
-
-
-@given(
-    seed=st.integers(0, 999),
-    size=st.tuples(st.integers(3, 14), st.integers(3, 14)),
-    channels=st.integers(1, 2),
-    flat=st.tuples(st.integers(3, 7), st.integers(3, 7)),
-)
-def test_every_square_of_a_flat_part_is_looked_at(seed, size, channels, flat):
-    torch.manual_seed(seed)
-    image = torch.randint(0, 3, (2, channels, *size)).float()
-    y, x = (int(torch.randint(0, side, ())) for side in size)
-    image[:1, :, y : y + flat[0], x : x + flat[1]] = 1
-    squares = image.unfold(2, min(5, size[0]), 1)
-    squares = squares.unfold(3, min(5, size[1]), 1).flatten(4)
-    alike = (squares == squares[..., :1]).all(-1).all(1)
-    assert has_flat_part(image) == (bool(alike.any()) and min(size) >= 5)
 
 
 @pytest.mark.parametrize('order', [1, -1])

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 from helpers.outside_log import Log
+from helpers.seen_operations import Seen
 from helpers.slow_reference import centre_score, images_like, slow_map
 from torch import nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from mmerf import measure_erf
 from mmerf.core.aggregate.accumulator import Accumulator
@@ -162,18 +162,6 @@ def test_no_image_is_added_twice_where_adding_ran_out(monkeypatch):
     with pytest.raises(MeasurementError, match='out of memory while adding'):
         measurement.update(batch_of(measurement.model, images_like(4, 6, 6)))
     assert len(added) == 2
-
-
-class Seen(TorchDispatchMode):
-    """Keeps the names of the operations that it sees."""
-
-    def __init__(self):
-        super().__init__()
-        self.names = []
-
-    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
-        self.names.append(func.overloadpacket.__name__)
-        return func(*args, **(kwargs or {}))
 
 
 def test_counting_what_a_graph_keeps_is_no_operation_of_the_model():
