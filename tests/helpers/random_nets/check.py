@@ -24,8 +24,9 @@ MANY = 10**12  # pixels, or passes
 TOGETHER = 12  # images that share passes
 QUADRATIC = 7000  # units: kinds whose cost grows with their square
 # Kinds to which an image alone is another thing than one of a batch, which the
-# reference runs: memory lies otherwise, or its largest value is another.
-OF_A_BATCH = ('reads its gradient', 'calibrated')
+# reference runs: memory lies otherwise, or statistics or the largest value are
+# others.
+OF_A_BATCH = ('reads its gradient', 'calibrated', 'batch statistics')
 
 
 def make_net(seed):
@@ -130,7 +131,8 @@ def compare(net, theory=False, passes=1, few=False, together=False):
         record = mock.patch.object(budget, 'REPEATS', MANY if few else 1)
         part = mock.patch.multiple(cropped_forward, WORTH=0, LEAST_SHARE=0)
         images = [net.images()] * passes
-        if together and not any(p.kind in OF_A_BATCH for p in net.places):
+        mixed = any(place.kind in OF_A_BATCH for place in net.places)
+        if together and (net.batch == 1 or not mixed):
             images = list(net.images().split(1)) * (TOGETHER // net.batch)
         with enough, windows, small, record, part:
             results = measure_erf(
