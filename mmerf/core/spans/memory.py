@@ -51,7 +51,9 @@ class SpanMemory:
 
     def __init__(self, count: int) -> None:
         self.beside, self.count = 0, count
+        # The weak reference keeps the address from being used again.
         self._known: dict[int, tuple[StorageWeakRef, int, Spans]] = {}
+        self._kept, self._added = 0, 0  # elements, at and since a sweep
 
     def tracks(self, tensor: Tensor) -> bool:
         """Whether anything of a tensor's storage depends on the input."""
@@ -93,8 +95,15 @@ class SpanMemory:
         if key not in self._known:
             storage = tensor.untyped_storage()
             size = storage.nbytes() // width
-            flat = [filled((size,), NOTHING) for _ in range(self.count)]
+            whole = tensor.is_contiguous() and tensor.numel() == size
+            if whole:
+                flat = [_of_its_own(new, tensor.shape) for new in spans]
+            else:
+                flat = [filled((size,), NOTHING) for _ in range(self.count)]
             self._known[key] = (StorageWeakRef(storage), width, flat)
+            self._added += size
+            if whole:
+                return
         _, known_width, flat = self._known[key]
         if width != known_width:
             for old, new in zip(flat, spans, strict=True):
@@ -104,9 +113,25 @@ class SpanMemory:
             old.copy_(new.expand(tensor.shape))
 
     def sweep(self) -> None:
-        """Forget storages that are gone."""
+        """Forget storages that are gone, once that may free a fifth.
+
+        To look at each after every operation would take longer than to
+        follow it.
+        """
+        if 4 * self._added < self._kept:
+            return
         for key in [k for k, v in self._known.items() if v[0].expired()]:
             del self._known[key]
+        every = self._known.values()
+        self._kept, self._added = sum(s[0].numel() for *_, s in every), 0
+
+
+def _of_its_own(numbers: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Numbers of a shape in memory of their own, one after the other."""
+    copy = numbers.expand(shape).to(
+        torch.float32, copy=True, memory_format=torch.contiguous_format
+    )
+    return copy.view(-1)
 
 
 def constant(shape: tuple[int, ...], count: int) -> Spans:

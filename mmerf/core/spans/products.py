@@ -17,17 +17,18 @@ def _product(one: str, other: str) -> Callable[[Operation], Spans]:
 
     def rule(op: Operation) -> Spans:
         left, right = op.arguments[one], op.arguments[other]
-        rows, columns = op.read(left), op.read(right)
-        parts = [
-            [numbers.amax(-1, keepdim=True) for numbers in rows],
-            [numbers.amax(-2, keepdim=True) for numbers in columns],
-        ]
-        if op.memory.count > 2:
-            by_rows, by_columns = parts
-            parts = [
-                by_rows[:4] + _moving_rows(rows, right),
-                by_columns[:4] + _moving_columns(columns, left),
-            ]
+        moving = op.memory.count > 2
+        parts = []
+        if op.is_tracked(left):
+            rows = op.read(left)
+            by_rows = [numbers.amax(-1, keepdim=True) for numbers in rows[:4]]
+            moved = _moving_rows(rows, right) if moving else []
+            parts.append(by_rows + moved)
+        if op.is_tracked(right):
+            columns = op.read(right)
+            by_columns = [n.amax(-2, keepdim=True) for n in columns[:4]]
+            moved = _moving_columns(columns, left) if moving else []
+            parts.append(by_columns + moved)
         if one != 'self' and 'self' in op.arguments:  # addmm, baddbmm
             parts.append(op.read(op.arguments['self']))
             if 0 in (op.arguments['alpha'], op.arguments['beta']):

@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.multiprocessing.reductions import StorageWeakRef
 
 from mmerf.core.spans.memory import BEYOND
 from mmerf.core.spans.tracer import SpanTracer
@@ -179,4 +180,23 @@ def test_memory_that_is_gone_is_forgotten():
             out = image + 1
         del out
         _ = image * 2
+        assert len(tracer.memory._known) <= 3
+
+
+def test_memory_is_not_looked_through_after_every_operation(monkeypatch):
+    """Of 200 tensors that live, each some times, not once an operation."""
+    looks = []
+    expired = StorageWeakRef.expired
+    monkeypatch.setattr(
+        StorageWeakRef, 'expired', lambda ref: looks.append(0) or expired(ref)
+    )
+    with torch.no_grad(), SpanTracer(0) as tracer:
+        outputs = [torch.zeros(1, 2, *SIZE)]
+        tracer.start(outputs[0])
+        for _ in range(200):
+            outputs.append(outputs[-1] + 1)
+        assert 200 <= len(looks) <= 8 * 200
+        del outputs[:-1]
+        for _ in range(60):  # a fifth of what was kept
+            _ = outputs[-1] * 2
         assert len(tracer.memory._known) <= 3
